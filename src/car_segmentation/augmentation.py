@@ -1,0 +1,86 @@
+"""One affine warp for photo and mask alike, drawn afresh for every photo and epoch."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+BORDERS = {
+    "reflect": cv2.BORDER_REFLECT_101,
+    "replicate": cv2.BORDER_REPLICATE,
+    "constant": cv2.BORDER_CONSTANT,
+}
+"""What lies beyond the photo's edge: its mirror image, its last pixels, or black."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How photos are varied in training. Shift, scale and rotation are one warp: one
+    interpolation keeps edges sharp.
+
+    Attributes:
+        shift: Largest shift, as a share of height and width.
+        scale: Largest change of size; 0.1 means 0.9 to 1.1 times.
+        rotate: Largest rotation in degrees, either way.
+        probability: How often a photo is warped at all, 0 to 1.
+        flip_probability: How often it is mirrored left to right, 0 to 1.
+        border: A key of `BORDERS`.
+    """
+
+    shift: float = 0.0
+    scale: float = 0.0
+    rotate: float = 0.0
+    probability: float = 0.0
+    flip_probability: float = 0.0
+    border: str = "reflect"
+
+
+def draw_warp(
+    augmentation: Augmentation, height: int, width: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw an affine map, float64 (2, 3), from pixels of the photo to pixels of the result."""
+    # Always the same number of draws, so that one setting does not change another's.
+    warped, flipped = rng.random(2) < (augmentation.probability, augmentation.flip_probability)
+    shift_x, shift_y, scale, rotate = rng.uniform(-1, 1, 4)
+    matrix = np.eye(2, 3)
+    if warped:
+        centre = ((width - 1) / 2, (height - 1) / 2)
+        matrix = cv2.getRotationMatrix2D(
+            centre, rotate * augmentation.rotate, 1 + scale * augmentation.scale
+        )
+        matrix[:, 2] += augmentation.shift * np.array([shift_x * width, shift_y * height])
+    if flipped:
+        matrix = np.array([[-1, 0, width - 1], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
+    return matrix
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, border: str) -> np.ndarray:
+    """Apply an affine map to a photo or a soft mask, with bilinear interpolation.
+
+    Args:
+        image: (height, width) or (height, width, channels), uint8 or float32.
+        matrix: From `draw_warp`.
+        border: A key of `BORDERS`.
+
+    Returns:
+        An image of the same shape and dtype.
+    """
+    if np.array_equal(matrix, np.eye(2, 3)):
+        return image
+    height, width = image.shape[:2]
+    return cv2.warpAffine(
+        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDERS[border]
+    )
+
+
+def augment_pair(
+    photo: np.ndarray, mask: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Warp a photo (height, width, 3) and its soft mask (height, width) by the same draw."""
+    matrix = draw_warp(augmentation, *photo.shape[:2], rng)
+    return warp(photo, matrix, augmentation.border), warp(mask, matrix, augmentation.border)
+
+
+def draw_generator(seed: int, epoch: int, row: int) -> np.random.Generator:
+    """The random numbers for one photo in one epoch, whatever order or thread it is read in."""
+    return np.random.default_rng((seed, epoch, row))

@@ -1,0 +1,71 @@
+"""Batches of photos and masks for Keras, read from image stacks and augmented on the way."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from car_segmentation.augmentation import Augmentation, augment_pair, draw_generator
+from car_segmentation.stacks import ImageStack
+
+MASK_LEVELS = np.float32(255)
+
+
+class PhotoBatches(keras.utils.PyDataset):
+    """Photos (batch, height, width, 3) uint8 with soft masks (batch, height, width, 1) float32.
+
+    With an augmentation the order of photos and the warp of each are drawn afresh every epoch,
+    from seed, epoch and photo alone: the same whatever the number of workers. Without one,
+    photos come as they are, in order.
+    """
+
+    def __init__(
+        self,
+        photos: ImageStack,
+        masks: ImageStack,
+        photo_ids: list[str],
+        batch_size: int,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        **workers: Any,
+    ) -> None:
+        super().__init__(**workers)
+        self.photos = photos
+        self.masks = masks
+        self.photo_rows = photos.rows_of(photo_ids)
+        self.mask_rows = masks.rows_of(photo_ids)
+        self.batch_size = batch_size
+        self.augmentation = augmentation
+        self.seed = seed
+        self.epoch = 0
+        self.order = self._draw_order()
+
+    def __len__(self) -> int:
+        return -(-len(self.photo_rows) // self.batch_size)
+
+    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self.order[batch * self.batch_size : (batch + 1) * self.batch_size]
+        pairs = [self._pair(position) for position in chosen]
+        photos = np.stack([photo for photo, _ in pairs])
+        masks = np.stack([mask for _, mask in pairs])
+        return photos, (masks / MASK_LEVELS)[..., np.newaxis]
+
+    def on_epoch_end(self) -> None:
+        """Move on to the next epoch's order and warps."""
+        self.epoch += 1
+        self.order = self._draw_order()
+
+    def _draw_order(self) -> np.ndarray:
+        photos = len(self.photo_rows)
+        if self.augmentation is None:
+            return np.arange(photos)
+        # No photo has the row after the last: its generator is free for the order.
+        return draw_generator(self.seed, self.epoch, photos).permutation(photos)
+
+    def _pair(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+        photo = self.photos.pixels[self.photo_rows[position]]
+        mask = self.masks.pixels[self.mask_rows[position]]
+        if self.augmentation is None:
+            return photo, mask
+        rng = draw_generator(self.seed, self.epoch, position)
+        return augment_pair(photo, mask, self.augmentation, rng)

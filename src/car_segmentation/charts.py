@@ -1,0 +1,62 @@
+"""Charts for the report, as matplotlib figures."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+CHART_SIZE = (7.5, 4.2)
+"""Width and height in inches."""
+
+
+def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Loss and Dice of every epoch, in training and validation, side by side."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    loss_axes, dice_axes = figure.subplots(1, 2)
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    best = int(np.argmin(history["val_loss"])) + 1
+    for axes, name, title in ((loss_axes, "loss", "Loss"), (dice_axes, "dice", "Dice")):
+        axes.plot(epochs, history[name], marker=".", label="training")
+        axes.plot(epochs, history[f"val_{name}"], marker=".", label="validation")
+        axes.axvline(best, color="grey", linewidth=1, linestyle=":", label=f"best epoch ({best})")
+        axes.set(title=title, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    loss_axes.legend()
+    return figure
+
+
+def dice_histogram(dice: Sequence[float]) -> Figure:
+    """How Dice is spread over photos, with mean and median."""
+    figure = Figure(figsize=CHART_SIZE, layout="constrained")
+    axes = figure.subplots()
+    axes.hist(dice, bins=min(40, max(5, len(dice) // 4)), color="tab:green", alpha=0.75)
+    for value, name, style in (
+        (float(np.mean(dice)), "mean", "-"),
+        (float(np.median(dice)), "median", "--"),
+    ):
+        axes.axvline(value, color="black", linestyle=style, label=f"{name} {value:.4f}")
+    axes.set(
+        title=f"Dice of {len(dice)} test photos, at native size", xlabel="Dice", ylabel="photos"
+    )
+    axes.legend()
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def threshold_curve(dice: Sequence[float], chosen: float) -> Figure:
+    """Mean Dice of the validation photos against the threshold."""
+    figure = Figure(figsize=CHART_SIZE, layout="constrained")
+    axes = figure.subplots()
+    axes.plot(np.arange(len(dice)) / len(dice), dice)
+    axes.axvline(chosen, color="black", linestyle="--", label=f"chosen: {chosen:.3f}")
+    shown = np.asarray(dice)[len(dice) // 20 : -len(dice) // 20]
+    axes.set(
+        title="Validation Dice against the threshold",
+        xlabel="probability from which a pixel is car",
+        ylabel="mean Dice",
+        ylim=(shown.min(), shown.max() + 0.1 * (np.ptp(shown) + 1e-6)),
+    )
+    axes.legend()
+    axes.grid(alpha=0.3)
+    return figure

@@ -1,0 +1,57 @@
+"""Image stacks in the catalog; see `car_segmentation.stacks`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import ImagePreview
+
+from car_segmentation.datasets.previews import image_preview
+from car_segmentation.error_maps import contact_sheet
+from car_segmentation.stacks import ImageStack, PendingStack, read_stack, write_stack
+
+PREVIEW_COLUMNS = 4
+
+
+class ImageStackDataset(AbstractDataset[PendingStack, ImageStack]):
+    """Saves a pending stack by computing it straight to disk; loads it memory-mapped.
+
+    Args:
+        path: The stack's folder.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None):
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> ImageStack:
+        """Open the stack without reading its pixels."""
+        return read_stack(self._path)
+
+    def save(self, data: PendingStack) -> None:
+        """Compute the stack into its folder."""
+        write_stack(self._path, data)
+
+    def _exists(self) -> bool:
+        return (self._path / "ids.json").is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+    def preview(self) -> ImagePreview:
+        """Images from all over the stack on one sheet."""
+        stack = self.load()
+        rows = np.linspace(0, len(stack.ids) - 1, min(PREVIEW_COLUMNS, len(stack.ids)), dtype=int)
+        pictures = [_as_picture(stack.pixels[row]) for row in rows]
+        caption = f"{len(stack.ids)} images, {' x '.join(map(str, stack.pixels.shape[1:]))}"
+        return image_preview(contact_sheet([pictures], [caption], cell_width=320))
+
+
+def _as_picture(image: np.ndarray) -> np.ndarray:
+    """An image of a stack as uint8 RGB: photos as they are, masks and probabilities in grey."""
+    if image.ndim == 3:
+        return np.asarray(image)
+    brightness = image * 255.0 if np.issubdtype(image.dtype, np.floating) else image
+    return np.repeat(brightness.astype(np.uint8)[..., np.newaxis], 3, axis=2)

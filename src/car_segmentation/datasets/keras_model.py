@@ -1,0 +1,47 @@
+"""Keras models in the catalog, for any backend.
+
+kedro-datasets' ``TensorFlowModelDataset`` needs TensorFlow even where Keras runs on JAX, and
+writes in place; this one needs Keras alone and replaces the file in one step.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractDataset
+
+from car_segmentation.files import atomic_file
+
+if TYPE_CHECKING:
+    import keras
+
+
+class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
+    """A ``.keras`` file, loaded in safe mode and without its loss and optimiser.
+
+    Args:
+        filepath: The ``.keras`` file.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> "keras.Model":
+        """Read the model."""
+        import keras  # Takes 5 seconds: only where a model is really needed.
+
+        import car_segmentation.networks  # noqa: F401  Registers our layers with Keras.
+
+        return keras.saving.load_model(self._filepath, compile=False, safe_mode=True)
+
+    def save(self, data: "keras.Model") -> None:
+        """Write the model."""
+        with atomic_file(self._filepath) as part:
+            data.save(part)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

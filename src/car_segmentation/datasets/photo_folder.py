@@ -1,0 +1,64 @@
+"""A folder of photos or masks, as the list of its files."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import ImagePreview
+
+from car_segmentation.datasets.previews import image_preview
+from car_segmentation.error_maps import contact_sheet, mask_picture
+from car_segmentation.photos import UnusableImage, read_mask, read_photo
+
+PREVIEW_COLUMNS = 4
+
+
+class PhotoFolderDataset(AbstractDataset[list[Path], list[Path]]):
+    """Lists the files of a folder, hidden ones left out, in order of name; reads none.
+
+    A folder that does not exist is an empty list: the node that wants photos says what to do.
+
+    Args:
+        path: The folder.
+        masks: Whether it holds masks, for the preview.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, path: str, masks: bool = False, metadata: dict[str, Any] | None = None):
+        self._path = Path(path)
+        self._masks = masks
+        self.metadata = metadata
+
+    def load(self) -> list[Path]:
+        """List the files."""
+        if not self._path.is_dir():
+            return []
+        return sorted(
+            path
+            for path in self._path.iterdir()
+            if path.is_file() and not path.name.startswith(".")
+        )
+
+    def save(self, data: list[Path]) -> None:
+        """Refuse: raw photos are never written."""
+        raise TypeError("a folder of raw photos is read-only")
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "masks": self._masks}
+
+    def preview(self) -> ImagePreview:
+        """The first few files of the folder, on one sheet."""
+        pictures = []
+        for path in self.load()[:PREVIEW_COLUMNS]:
+            try:
+                picture = mask_picture(read_mask(path)) if self._masks else read_photo(path)
+            except UnusableImage:
+                continue
+            pictures.append(picture)
+        sheet = contact_sheet([pictures], [str(self._path.name)], cell_width=320)
+        return image_preview(sheet)
+
+

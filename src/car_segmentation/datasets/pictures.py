@@ -1,0 +1,97 @@
+"""Pictures and folders of pictures, written atomically and shown in Kedro-Viz."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import ImagePreview
+
+from car_segmentation.datasets.previews import encode_picture, image_preview
+from car_segmentation.error_maps import contact_sheet
+from car_segmentation.files import atomic_file, atomic_folder
+from car_segmentation.photos import read_photo
+
+PREVIEW_PICTURES = 4
+
+Pictures = Mapping[str, Callable[[], np.ndarray]]
+
+
+class PictureDataset(AbstractDataset[np.ndarray, np.ndarray]):
+    """One picture, uint8 RGB (height, width, 3).
+
+    Args:
+        filepath: Where it is; the extension is the format.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> np.ndarray:
+        """Read the picture."""
+        return read_photo(self._filepath)
+
+    def save(self, data: np.ndarray) -> None:
+        """Write the picture."""
+        with atomic_file(self._filepath) as part:
+            part.write_bytes(encode_picture(data, self._filepath.suffix))
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def preview(self) -> ImagePreview:
+        """The picture itself."""
+        return image_preview(self.load())
+
+
+class PictureFolderDataset(AbstractDataset[Pictures, dict[str, Path]]):
+    """A folder of pictures by name.
+
+    Saving takes a function for each name and draws one picture at a time, so that memory does
+    not grow with their number. What was in the folder before is gone.
+
+    Args:
+        path: The folder.
+        extension: Format of the pictures.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, path: str, extension: str = ".png", metadata: dict[str, Any] | None = None):
+        self._path = Path(path)
+        self._extension = extension
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Path]:
+        """The picture files by name."""
+        files = sorted(self._path.glob(f"*{self._extension}"))
+        return {path.stem: path for path in files}
+
+    def save(self, data: Pictures) -> None:
+        """Draw and write every picture."""
+        with atomic_folder(self._path) as part:
+            for name, draw in data.items():
+                picture_file = part / f"{name}{self._extension}"
+                picture_file.write_bytes(encode_picture(draw(), self._extension))
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "extension": self._extension}
+
+    def preview(self) -> ImagePreview:
+        """The first few pictures on one sheet."""
+        pictures = list(self.load().items())[:PREVIEW_PICTURES]
+        return image_preview(
+            contact_sheet(
+                [[read_photo(path)] for _, path in pictures],
+                [name for name, _ in pictures],
+                cell_width=800,
+            )
+        )

@@ -1,0 +1,191 @@
+"""What happens around a run: parameters checked first, MLflow kept readable, errors kept short."""
+
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from kedro.framework.cli.utils import KedroCliError
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol, DatasetError
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
+from kedro_mlflow.io.catalog.switch_catalog_logging import switch_catalog_logging
+
+from car_segmentation import tracking
+from car_segmentation.errors import UserError
+from car_segmentation.parameters import ProjectParameters, check_parameters
+
+logger = logging.getLogger(__name__)
+
+NOISY_TAGS = ("runner", "project_path", "kedro_version", "pipeline_names", "runtime_params", "env")
+"""Tags that kedro-mlflow sets and ours say better, or that differ without meaning anything."""
+
+
+@contextmanager
+def quiet_start() -> Iterator[None]:
+    """Silence what TensorFlow's C++ code writes while it loads, before any setting reaches it.
+
+    What is written is kept, and shown after all if loading fails.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+class ProjectHooks:
+    """Hooks of the project; Kedro makes one for each session."""
+
+    parameters: ProjectParameters
+    environment: str
+    project_path: Path
+    photos_logged = False
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check the parameters and the tracking server before anything else looks at them."""
+        self.environment = context.env or "base"
+        self.project_path = Path(context.project_path)
+        try:
+            self.parameters = check_parameters(context.params)
+        except UserError as error:
+            raise KedroCliError(str(error)) from None
+        tracking.fail_fast()
+        uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+        if not tracking.answers(uri):
+            del os.environ["MLFLOW_TRACKING_URI"]
+            logger.warning(
+                "The MLflow server at %s does not answer: this run is tracked in %s instead. "
+                "Start the server, or unset MLFLOW_TRACKING_URI.",
+                uri,
+                tracking.tracking_uri(self.project_path),
+            )
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Check the network's options, and name and tag the MLflow run."""
+        self.photos_logged = False
+        if {"network", "model"} & pipeline.datasets():
+            self._prepare_keras(pipeline)
+        if tracking.is_tracking():
+            self._describe_run(run_params)
+
+    @hook_impl(tryfirst=True)
+    def before_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
+        """Go on without MLflow when its server is gone, so that no finished work is lost."""
+        self._leave_a_server_that_is_away(catalog)
+
+    @hook_impl(tryfirst=True)
+    def after_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
+        """As `before_node_run`: a long node may outlive the server."""
+        self._leave_a_server_that_is_away(catalog)
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Log the photos that a run works with, once."""
+        if dataset_name == "photo_splits" and not self.photos_logged and tracking.is_tracking():
+            self.photos_logged = True
+            tracking.log_photos(data, self.parameters.raw_data)
+
+    @hook_impl(tryfirst=True)
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Say what came out, and where to look at it."""
+        self._leave_a_server_that_is_away(catalog)
+        if "score_summary" in pipeline.outputs() | pipeline.all_outputs():
+            self._say_what_came_out()
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Turn an error that the user can mend into its one message."""
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, UserError):
+                raise KedroCliError(str(cause)) from None
+            cause = cause.__cause__
+        if isinstance(error, DatasetError):
+            raise KedroCliError(str(error)) from None
+
+    def _prepare_keras(self, pipeline: Pipeline) -> None:
+        """Import Keras without its chatter, and check the network's options before any work."""
+        with quiet_start():
+            from car_segmentation.networks import check_options
+        if "params:network" not in pipeline.inputs():
+            return
+        network = self.parameters.network
+        try:
+            check_options(network.architecture, network.options)
+        except UserError as error:
+            raise KedroCliError(str(error)) from None
+
+    def _describe_run(self, run_params: dict[str, Any]) -> None:
+        parameters = self.parameters
+        size = f"{parameters.image.width}×{parameters.image.height}"
+        pipelines = run_params.get("pipeline_names") or ["__default__"]
+        name = f"{parameters.network.architecture} {size} {self.environment}"
+        if pipelines != ["__default__"]:
+            name += f" ({' + '.join(pipelines)})"
+        run = mlflow.active_run()
+        client = mlflow.MlflowClient()
+        for tag in NOISY_TAGS:
+            if tag in client.get_run(run.info.run_id).data.tags:
+                client.delete_tag(run.info.run_id, tag)
+        mlflow.set_tags(
+            {
+                "mlflow.runName": name,
+                "architecture": parameters.network.architecture,
+                "input_size": size,
+                "environment": self.environment,
+                "raw_data": Path(parameters.raw_data).name,
+                "keras_backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+            }
+        )
+
+    def _leave_a_server_that_is_away(self, catalog: CatalogProtocol) -> None:
+        """Switch kedro-mlflow off for the rest of the run once its server stops answering."""
+        if not mlflow_hook._is_mlflow_enabled or tracking.answers(mlflow.get_tracking_uri()):
+            return
+        logger.warning(
+            "The MLflow server at %s has stopped answering: the run goes on without it, and all "
+            "results are in data/.",
+            mlflow.get_tracking_uri(),
+        )
+        mlflow_hook._is_mlflow_enabled = False
+        mlflow_hook.run_id = None
+        tracking.forget_run()
+        switch_catalog_logging(catalog, False)
+
+    def _say_what_came_out(self) -> None:
+        report = self.project_path / "data" / "08_reporting"
+        summary = json.loads((report / "score_summary.json").read_text())
+        logger.info(
+            "Test Dice %.4f (median %.4f, worst %.4f), edge error %.1f px, %d photos at native "
+            "size.\nError maps:  %s\nGraph:       make viz\nExperiments: make mlflow",
+            summary["dice_mean"],
+            summary["dice_median"],
+            summary["dice_worst"],
+            summary["edge_error_px"],
+            summary["photos"],
+            (report / "error_maps").relative_to(self.project_path),
+        )

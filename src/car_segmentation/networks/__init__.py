@@ -1,0 +1,63 @@
+"""The networks, one file per architecture, picked by name with `build_network`."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+from pydantic import TypeAdapter, ValidationError
+
+from car_segmentation.errors import UserError
+from car_segmentation.networks.segnet_unet import segnet_unet
+
+ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
+    "segnet_unet": segnet_unet,
+}
+
+
+def build_network(architecture: str, height: int, width: int, **options: Any) -> keras.Model:
+    """Build an untrained network by its name.
+
+    Args:
+        architecture: A key of `ARCHITECTURES`.
+        height: Photo height in pixels.
+        width: Photo width in pixels.
+        **options: Passed on to the architecture's builder.
+
+    Returns:
+        A model from uint8 photos (batch, height, width, 3) to float32 probabilities
+        (batch, height, width, 1).
+
+    Raises:
+        UserError: See `check_options`.
+    """
+    check_options(architecture, options)
+    return _builder(architecture)(height, width, **options)
+
+
+def check_options(architecture: str, options: Mapping[str, Any]) -> None:
+    """Check an architecture's options without building it.
+
+    Raises:
+        UserError: If the architecture is unknown, or an option is unknown to it or of a wrong
+            type; the message lists what is known.
+    """
+    builder = _builder(architecture)
+    known = dict(list(inspect.signature(builder).parameters.items())[2:])
+    for name, value in options.items():
+        if name not in known:
+            raise UserError(
+                f"network.{name}: {architecture} has no such option; it has: {', '.join(known)}."
+            )
+        try:
+            TypeAdapter(known[name].annotation).validate_python(value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise UserError(f"network.{name} = {value!r}: {reason.lower()}.") from None
+
+
+def _builder(architecture: str) -> Callable[..., keras.Model]:
+    if architecture not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise UserError(f"network.architecture is '{architecture}'; choose one of: {known}.")
+    return ARCHITECTURES[architecture]

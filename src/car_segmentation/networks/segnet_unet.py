@@ -1,0 +1,83 @@
+"""The network of the post: SegNet's depth with U-Net's skips.
+
+Seven encoder blocks, two centre convolutions, seven decoder blocks that each concatenate the
+features from before the matching pooling, and one 1×1 classifier: the post's "7 + 2 + 7" and
+the filters of the Kaggle baseline that it builds on (petrosgk, ``u_net.py``, 1024 variant).
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import keras
+from keras import layers
+from pydantic import Field, PositiveInt
+
+from car_segmentation.networks.blocks import (
+    conv_bn_relu,
+    crop_to,
+    pad_to_multiple,
+    photo_input,
+    scale_to_unit_range,
+)
+
+
+def segnet_unet(
+    height: int,
+    width: int,
+    filters: Sequence[PositiveInt] = (8, 16, 32, 64, 128, 256, 512),
+    centre_filters: PositiveInt = 1024,
+    fold: PositiveInt = 1,
+    batch_norm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99,
+) -> keras.Model:
+    """Build the post's encoder-decoder.
+
+    Args:
+        height: Photo height in pixels; any size (padded inside to a multiple of
+            ``fold · 2 ** len(filters)``).
+        width: Photo width in pixels.
+        filters: Channels of each encoder block, outermost first; the decoder mirrors them.
+        centre_filters: Channels of the two centre convolutions.
+        fold: Side of the square of pixels that the first convolution folds into channels and
+            the classifier unfolds again. 1 is the post's network. With 2 the body runs at half
+            the photo's size for a quarter of the cost, and the output keeps the full size
+            (space to depth; Shi et al. 2016, section 3, for the way back).
+        batch_norm_momentum: Memory of batch normalisation's moving statistics. Keras' 0.99 needs
+            some 500 steps to forget where it began; trainings with fewer need less.
+
+    Returns:
+        A model from uint8 photos (batch, height, width, 3) to float32 probabilities
+        (batch, height, width, 1) that a pixel is car.
+    """
+    block = partial(conv_bn_relu, momentum=batch_norm_momentum)
+    photo = photo_input(height, width)
+    x = scale_to_unit_range(photo)
+    x = pad_to_multiple(x, fold * 2 ** len(filters))
+    if fold > 1:
+        # The same function as folding, then a 3×3 convolution, without a custom layer.
+        x = layers.Conv2D(filters[0], 3 * fold, fold, padding="same", use_bias=False, name="fold")(x)
+
+    skips = []
+    for level, channels in enumerate(filters, start=1):
+        x = block(x, channels, f"encoder{level}_1")
+        x = block(x, channels, f"encoder{level}_2")
+        skips.append(x)
+        x = layers.MaxPooling2D(name=f"encoder{level}_pool")(x)
+
+    x = block(x, centre_filters, "centre_1")
+    x = block(x, centre_filters, "centre_2")
+
+    for level, channels in reversed(list(enumerate(filters, start=1))):
+        x = layers.UpSampling2D(name=f"decoder{level}_upsample")(x)
+        x = layers.Concatenate(name=f"decoder{level}_concat")([skips.pop(), x])
+        for i in (1, 2, 3):
+            x = block(x, channels, f"decoder{level}_{i}")
+
+    # float32 whatever the precision policy: the loss needs probabilities near 0 and 1.
+    # With fold 1 a transposed 1×1 convolution would be the same; the plain one reads better.
+    if fold > 1:
+        classifier = layers.Conv2DTranspose(1, fold, fold, dtype="float32", name="unfold")
+    else:
+        classifier = layers.Conv2D(1, 1, dtype="float32", name="classifier")
+    x = layers.Activation("sigmoid", dtype="float32", name="probability")(classifier(x))
+    return keras.Model(photo, crop_to(x, height, width), name="segnet_unet")

@@ -1,0 +1,193 @@
+"""What may stand in ``conf/**/parameters*.yml``: names, types, ranges.
+
+Units and sources of the values are in the comments of ``conf/base``.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from car_segmentation.errors import UserError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _with_car_group(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise ValueError(f"is no regular expression ({error})") from error
+    if "car" not in groups:
+        raise ValueError("needs a group (?P<car>…), which tells photos of one car")
+    return pattern
+
+
+class Parameters(BaseModel):
+    """A group of parameters: unknown names are errors, values cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DemoPhotos(Parameters):
+    """The rendered demo set."""
+
+    cars: PositiveInt
+    height: Annotated[int, Field(ge=64)]
+    width: Annotated[int, Field(ge=64)]
+
+
+class Pairing(Parameters):
+    """How photos and masks find each other."""
+
+    name_pattern: Annotated[str, AfterValidator(_with_car_group)]
+    mask_suffix: str
+    max_cars: PositiveInt | None
+
+
+class Checks(Parameters):
+    """Which photos and masks are refused."""
+
+    max_megapixels: PositiveFloat
+    max_grey_share: Share
+    max_rejected_share: Share
+
+
+class Fractions(Parameters):
+    """Shares of the cars."""
+
+    train: Annotated[float, Field(gt=0, le=1)]
+    validation: Annotated[float, Field(gt=0, le=1)]
+    test: Annotated[float, Field(gt=0, le=1)]
+
+    @model_validator(mode="after")
+    def _add_up_to_one(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the fractions add up to {total:g}, not 1")
+        return self
+
+
+class Split(Parameters):
+    """Who trains, validates and tests."""
+
+    fractions: Fractions
+    folds: Annotated[int, Field(ge=2)] | None
+    fold: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Self:
+        if self.fold >= (self.folds or 1):
+            raise ValueError(f"fold {self.fold} does not exist: there are {self.folds or 1}, from 0")
+        return self
+
+
+class ImageSize(Parameters):
+    """The size that the network sees."""
+
+    height: Annotated[int, Field(ge=16, le=8192)]
+    width: Annotated[int, Field(ge=16, le=8192)]
+
+
+class AugmentationRanges(Parameters):
+    """See `augmentation.Augmentation`."""
+
+    shift: Annotated[float, Field(ge=0, lt=1)]
+    scale: Annotated[float, Field(ge=0, lt=1)]
+    rotate: Annotated[float, Field(ge=0, le=180)]
+    probability: Share
+    flip_probability: Share
+    border: Literal["reflect", "replicate", "constant"]
+
+
+class Network(BaseModel):
+    """Which network; what else stands here goes to its builder (`networks.check_options`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    architecture: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but the architecture."""
+        return dict(self.model_extra or {})
+
+
+class Training(Parameters):
+    """How the network is trained."""
+
+    loss: Literal["bce_dice", "border_bce_dice"]
+    border_kernel: Annotated[int, Field(ge=3)]
+    border_weight: NonNegativeFloat
+    optimizer: Literal["adam", "adamw"]
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    schedule: Literal["constant", "cosine"]
+    warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    patience: NonNegativeInt
+    min_delta: NonNegativeFloat
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    jit_compile: bool
+    loader_workers: PositiveInt
+
+
+class Reporting(Parameters):
+    """What the report shows."""
+
+    worst_photos: PositiveInt
+    prediction_batch_size: PositiveInt
+
+
+class ProjectParameters(Parameters):
+    """All parameters of the project."""
+
+    raw_data: str
+    seed: NonNegativeInt
+    demo_photos: DemoPhotos
+    pairing: Pairing
+    checks: Checks
+    split: Split
+    image: ImageSize
+    augmentation: AugmentationRanges
+    network: Network
+    training: Training
+    reporting: Reporting
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> ProjectParameters:
+    """Check all parameters at once.
+
+    Raises:
+        UserError: One message that lists every parameter that is unknown, missing, of the wrong
+            type or out of range, with its value.
+    """
+    try:
+        return ProjectParameters.model_validate(dict(parameters))
+    except ValidationError as error:
+        problems = [_problem(details) for details in error.errors()]
+        raise UserError(
+            "These parameters (conf/ or --params) cannot be used:\n  " + "\n  ".join(problems)
+        ) from None
+
+
+def _problem(details: Any) -> str:
+    name = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "extra_forbidden":
+        return f"{name}: unknown parameter"
+    if details["type"] == "missing":
+        return f"{name}: missing"
+    message = details["msg"].removeprefix("Value error, ")
+    return f"{name} = {details['input']!r}: {message[0].lower()}{message[1:]}"

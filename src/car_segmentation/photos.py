@@ -1,0 +1,157 @@
+"""Read photos and masks from disk, whatever their format, and say what is wrong with a bad one.
+
+A photo is read as uint8 RGB (height, width, 3); a mask as bool (height, width), True on the car.
+Both come upright (EXIF orientation applied) at their native size.
+"""
+
+import io
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Our own limit on pixels (a parameter, in megapixels) replaces Pillow's fixed one.
+Image.MAX_IMAGE_PIXELS = None
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+MASK_SUFFIXES = PHOTO_SUFFIXES | {".gif"}
+
+ORIENTATION_TAG = 0x0112
+SIDEWAYS_ORIENTATIONS = frozenset({5, 6, 7, 8})
+
+
+class UnusableImage(Exception):
+    """An image that cannot be used; the message is the reason, worded for the user."""
+
+
+def photo_size(path: Path, max_megapixels: float) -> tuple[int, int]:
+    """Check that a photo can be decoded to its end, and return its native (height, width).
+
+    A JPEG is decoded at an eighth of its size, which reads every byte for a fifth of the time.
+
+    Args:
+        path: The photo.
+        max_megapixels: Larger photos are refused before anything is decoded.
+
+    Raises:
+        UnusableImage: If the file is empty, unreadable, no image, truncated or too large.
+    """
+    with _opened(path, max_megapixels) as image:
+        height, width = _upright_size(image)
+        image.draft("RGB", (image.width // 8, image.height // 8))
+        _decode(image)
+    return height, width
+
+
+def read_photo(path: Path) -> np.ndarray:
+    """Read a photo as uint8 RGB (height, width, 3).
+
+    Greyscale is repeated over the channels, CMYK converted, alpha dropped, and 16 bits are
+    reduced to 8.
+
+    Raises:
+        UnusableImage: If the file cannot be read as an image.
+    """
+    encoded = np.frombuffer(_read_bytes(path), np.uint8)
+    photo = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
+    if photo is None:
+        raise UnusableImage("cannot be decoded as an image")
+    return photo
+
+
+def read_mask(
+    path: Path, max_megapixels: float = float("inf"), max_grey_share: float = 1.0
+) -> np.ndarray:
+    """Read a mask as bool (height, width), True on the car.
+
+    Whatever the encoding (0 and 1, 0 and 255, a palette, grey values, JPEG, an alpha channel),
+    the car is what is brighter than half of the brightest pixel.
+
+    Args:
+        path: The mask.
+        max_megapixels: Larger masks are refused before they are decoded.
+        max_grey_share: Largest share of pixels, 0 to 1, that may lie between a tenth and nine
+            tenths of the brightest. More of them, and the image is no mask.
+
+    Raises:
+        UnusableImage: If the file cannot be read, or has too many grey pixels to be a mask.
+    """
+    with _opened(path, max_megapixels) as image:
+        _decode(image)
+        values = _mask_values(image)
+    counts = np.bincount(values.ravel(), minlength=256)
+    brightest = int(np.flatnonzero(counts)[-1])
+    grey_values = np.arange(brightest // 10 + 1, -(-brightest * 9 // 10))
+    grey_share = counts[grey_values].sum() / values.size
+    if grey_share > max_grey_share:
+        raise UnusableImage(
+            f"is no mask: {grey_share:.0%} of its pixels are neither dark nor bright "
+            f"(at most {max_grey_share:.0%} may be)"
+        )
+    return values > brightest // 2
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UnusableImage(f"cannot be read ({error.strerror})") from error
+    if not content:
+        raise UnusableImage("is empty (0 bytes)")
+    return content
+
+
+def _opened(path: Path, max_megapixels: float) -> Image.Image:
+    """Open an image without decoding it, and check its size."""
+    content = _read_bytes(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata help nobody here.
+            image = Image.open(io.BytesIO(content))
+    except UnidentifiedImageError as error:
+        raise UnusableImage("is not an image") from error
+    except Exception as error:
+        raise UnusableImage(f"has a broken header ({error})") from error
+    megapixels = image.width * image.height / 1e6
+    if megapixels > max_megapixels:
+        raise UnusableImage(
+            f"is too large: {image.width}×{image.height} is {megapixels:.0f} megapixels "
+            f"(checks.max_megapixels is {max_megapixels:g})"
+        )
+    return image
+
+
+def _decode(image: Image.Image) -> None:
+    try:
+        image.load()
+    except Exception as error:  # Pillow's codecs raise OSError, SyntaxError, struct.error, …
+        raise UnusableImage(f"is truncated or damaged ({error})") from error
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Height and width after the EXIF orientation is applied."""
+    if image.getexif().get(ORIENTATION_TAG) in SIDEWAYS_ORIENTATIONS:
+        return image.width, image.height
+    return image.height, image.width
+
+
+def _mask_values(image: Image.Image) -> np.ndarray:
+    """One uint8 value a pixel, brighter on the car."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "P":
+        # Two colours are dark and bright in this order even where a palette says otherwise.
+        indices = np.asarray(image)
+        if indices.max() <= 1:
+            return indices
+    if image.mode == "1":
+        return np.asarray(image).astype(np.uint8)
+    if image.mode in {"LA", "RGBA"}:
+        alpha = np.asarray(image.getchannel("A"))
+        if alpha.min() < alpha.max():
+            return alpha
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image).astype(np.float64)
+        return (values * (255 / max(values.max(), 255))).astype(np.uint8)
+    return np.asarray(image.convert("L"))

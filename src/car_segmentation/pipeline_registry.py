@@ -1,0 +1,19 @@
+"""The project's pipelines."""
+
+from kedro.pipeline import Pipeline
+
+from car_segmentation.pipelines import data_processing, demo_photos, modelling, reporting
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Map names, as given to ``kedro run --pipelines``, to pipelines."""
+    pipelines = {
+        "demo_photos": demo_photos.create_pipeline(),
+        "data_processing": data_processing.create_pipeline(),
+        "modelling": modelling.create_pipeline(),
+        "reporting": reporting.create_pipeline(),
+    }
+    pipelines["__default__"] = (
+        pipelines["data_processing"] + pipelines["modelling"] + pipelines["reporting"]
+    )
+    return pipelines

@@ -1,0 +1,1 @@
+"""The pipelines, in the order that data flows through them."""

@@ -1,0 +1,137 @@
+"""Nodes of the data_processing pipeline."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from car_segmentation.augmentation import Augmentation, augment_pair, draw_generator
+from car_segmentation.error_maps import contact_sheet, outlined
+from car_segmentation.errors import UserError
+from car_segmentation.pairing import check_pairs, first_cars, pair_by_name
+from car_segmentation.parameters import Checks, ImageSize, Pairing, Split
+from car_segmentation.splits import split_by_car
+from car_segmentation.stacks import ImageStack, PendingStack, resized_masks, resized_photos
+
+logger = logging.getLogger(__name__)
+
+SHEET_CARS = 4
+"""Cars on the contact sheet of augmentations, in rows."""
+SHEET_DRAWS = 3
+"""Draws beside each original."""
+SHEET_CELL_WIDTH = 360
+OUTLINE = (255, 0, 160)
+"""A colour that no studio has."""
+HALF_COVERED = 127
+"""A soft mask's level from which the car covers more than half of the pixel."""
+
+
+def pair_photos_with_masks(
+    photo_files: Sequence[Path], mask_files: Sequence[Path], raw_data: str, pairing: dict[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pair every photo with its mask by name, and list the files that have no partner."""
+    settings = Pairing(**pairing)
+    if not photo_files:
+        raise UserError(
+            f"There are no photos in {raw_data}/train. Put photos there and masks in "
+            f"{raw_data}/train_masks, name another folder with --params=raw_data=FOLDER, or try "
+            "the rendered demo: `make run`. Carvana's photos: kaggle.com/c/"
+            "carvana-image-masking-challenge, train.zip and train_masks.zip."
+        )
+    pairs, rejected = pair_by_name(
+        photo_files, mask_files, settings.name_pattern, settings.mask_suffix
+    )
+    return first_cars(pairs, settings.max_cars), rejected
+
+
+def check_photos_and_masks(
+    pairs: pd.DataFrame,
+    unpaired_files: pd.DataFrame,
+    car_metadata: pd.DataFrame,
+    checks: dict[str, Any],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Open every pair, keep what can be used with its size and area, and say why not the rest."""
+    settings = Checks(**checks)
+    checked, broken = check_pairs(pairs, settings.max_megapixels, settings.max_grey_share)
+    rejected = pd.concat([unpaired_files, broken], ignore_index=True)
+    _stop_if_too_many_are_rejected(len(checked), rejected, settings.max_rejected_share)
+    return checked.merge(_one_row_per_car(car_metadata), on="car", how="left"), rejected
+
+
+def split_cars(photo_table: pd.DataFrame, split: dict[str, Any], seed: int) -> pd.DataFrame:
+    """Give every photo its split, all views of a car the same, balanced by mask area."""
+    settings = Split(**split)
+    splits = split_by_car(
+        photo_table, settings.fractions.model_dump(), seed, settings.folds, settings.fold
+    )
+    cars = photo_table.groupby(splits)["car"].agg(["size", "nunique"])
+    for name, (photos, number) in cars.iterrows():
+        logger.info("%s: %d photos of %d cars", name, photos, number)
+    return photo_table.assign(split=splits)
+
+
+def resize_photos(photo_splits: pd.DataFrame, image: dict[str, Any]) -> PendingStack:
+    """Resize every photo by area averaging, straight into a memory-mapped array."""
+    size = ImageSize(**image)
+    return resized_photos(
+        photo_splits["photo_id"], photo_splits["photo_path"], size.height, size.width
+    )
+
+
+def resize_masks(photo_splits: pd.DataFrame, image: dict[str, Any]) -> PendingStack:
+    """Resize every mask by area averaging to a soft target, into a memory-mapped array."""
+    size = ImageSize(**image)
+    return resized_masks(
+        photo_splits["photo_id"], photo_splits["mask_path"], size.height, size.width
+    )
+
+
+def augment(
+    photos: ImageStack,
+    soft_masks: ImageStack,
+    photo_splits: pd.DataFrame,
+    augmentation: dict[str, Any],
+    seed: int,
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Try the augmentation on real training photos, before and after, and hand it on."""
+    settings = Augmentation(**augmentation)
+    training = photo_splits[photo_splits["split"] == "train"]
+    samples = training.groupby("car", sort=True).first().head(SHEET_CARS)
+    rows = []
+    for photo_id in samples["photo_id"]:
+        photo_row = photos.rows_of([photo_id])[0]
+        mask_row = soft_masks.rows_of([photo_id])[0]
+        photo, mask = photos.pixels[photo_row], soft_masks.pixels[mask_row]
+        pairs = [(photo, mask)] + [
+            augment_pair(photo, mask, settings, draw_generator(seed, draw, int(photo_row)))
+            for draw in range(SHEET_DRAWS)
+        ]
+        rows.append([outlined(photo, mask > HALF_COVERED, OUTLINE) for photo, mask in pairs])
+    captions = [f"{photo_id}: before, and three draws" for photo_id in samples["photo_id"]]
+    return augmentation, contact_sheet(rows, captions, SHEET_CELL_WIDTH)
+
+
+def _stop_if_too_many_are_rejected(used: int, rejected: pd.DataFrame, max_share: float) -> None:
+    """Count what was rejected in one warning; stop where it is most of the data."""
+    if rejected.empty:
+        return
+    share = len(rejected) / (used + len(rejected))
+    first = rejected.iloc[0]
+    summary = (
+        f"{len(rejected)} files were rejected and {used} pairs of photo and mask can be used; "
+        f"the first: {first['path']} {first['reason']}."
+    )
+    if used == 0 or share > max_share:
+        listed = "\n  ".join(f"{row.path} {row.reason}" for row in rejected.head(20).itertuples())
+        raise UserError(
+            f"{summary} That is {share:.0%}, and checks.max_rejected_share allows "
+            f"{max_share:.0%}. The first {min(20, len(rejected))}:\n  {listed}"
+        )
+    logger.warning("%s All of them: data/02_intermediate/rejected_photos.csv", summary)
+
+
+def _one_row_per_car(car_metadata: pd.DataFrame) -> pd.DataFrame:
+    return car_metadata.rename(columns={"id": "car"}).drop_duplicates("car")

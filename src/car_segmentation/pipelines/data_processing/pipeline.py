@@ -1,0 +1,63 @@
+"""The data_processing pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from car_segmentation.pipelines.data_processing.nodes import (
+    augment,
+    check_photos_and_masks,
+    pair_photos_with_masks,
+    resize_masks,
+    resize_photos,
+    split_cars,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Raw photos and masks → table → split → resized stacks → augmentation."""
+    return Pipeline(
+        [
+            Node(
+                func=pair_photos_with_masks,
+                inputs=["photo_files", "mask_files", "params:raw_data", "params:pairing"],
+                outputs=["photo_pairs", "unpaired_files"],
+                name="pair_photos_with_masks",
+            ),
+            Node(
+                func=check_photos_and_masks,
+                inputs=["photo_pairs", "unpaired_files", "car_metadata", "params:checks"],
+                outputs=["photo_table", "rejected_photos"],
+                name="check_photos_and_masks",
+            ),
+            Node(
+                func=split_cars,
+                inputs=["photo_table", "params:split", "params:seed"],
+                outputs="photo_splits",
+                name="split_cars",
+            ),
+            Node(
+                func=resize_photos,
+                inputs=["photo_splits", "params:image"],
+                outputs="photos",
+                name="resize_photos",
+            ),
+            Node(
+                func=resize_masks,
+                inputs=["photo_splits", "params:image"],
+                outputs="soft_masks",
+                name="resize_masks",
+            ),
+            Node(
+                func=augment,
+                inputs=[
+                    "photos",
+                    "soft_masks",
+                    "photo_splits",
+                    "params:augmentation",
+                    "params:seed",
+                ],
+                outputs=["augmentation", "augmentation_sheet"],
+                name="augment",
+            ),
+        ],
+        tags="data_processing",
+    )

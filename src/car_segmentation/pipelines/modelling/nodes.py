@@ -1,0 +1,98 @@
+"""Nodes of the modelling pipeline."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from car_segmentation import tracking
+from car_segmentation.augmentation import Augmentation
+from car_segmentation.charts import threshold_curve
+from car_segmentation.parameters import ImageSize, Network, Training
+from car_segmentation.stacks import ImageStack
+
+if TYPE_CHECKING:
+    from keras import Model
+else:
+    Model = Any  # Kedro evaluates these hints, and Keras takes five seconds to import.
+
+
+def build_network(
+    network: dict[str, Any], image: dict[str, Any], training: dict[str, Any], seed: int
+) -> Model:
+    """Build the untrained network by its name, for the input size, from a fixed seed."""
+    import keras
+
+    from car_segmentation import networks
+    from car_segmentation.training import precision
+
+    keras.utils.set_random_seed(seed)
+    settings, size = Network(**network), ImageSize(**image)
+    with precision(Training(**training).precision):
+        return networks.build_network(
+            settings.architecture, size.height, size.width, **settings.options
+        )
+
+
+def train_network(
+    network: Model,
+    photos: ImageStack,
+    soft_masks: ImageStack,
+    photo_splits: pd.DataFrame,
+    augmentation: dict[str, Any],
+    training: dict[str, Any],
+    seed: int,
+) -> tuple[Model, dict[str, list[float]]]:
+    """Train on the train split, stop by the validation split, and keep the best weights."""
+    import keras
+
+    from car_segmentation.batches import PhotoBatches
+    from car_segmentation.training import train, without_training_state
+
+    keras.utils.set_random_seed(seed)
+    settings = Training(**training)
+    training_batches, validation_batches = (
+        PhotoBatches(
+            photos,
+            soft_masks,
+            _photo_ids(photo_splits, split),
+            settings.batch_size,
+            augmentation=varied,
+            seed=seed,
+            workers=settings.loader_workers,
+        )
+        for split, varied in (("train", Augmentation(**augmentation)), ("validation", None))
+    )
+    history = train(
+        network, training_batches, validation_batches, settings, on_epoch_end=tracking.log_epoch
+    )
+    return without_training_state(network), history
+
+
+def choose_threshold(
+    model: Model,
+    photos: ImageStack,
+    photo_splits: pd.DataFrame,
+    reporting: dict[str, Any],
+) -> tuple[dict[str, float], Figure]:
+    """Find the probability from which a pixel is car, by validation Dice at native size."""
+    from car_segmentation.evaluation import mean_dice_at_thresholds
+
+    validation = photo_splits[photo_splits["split"] == "validation"]
+    dice = mean_dice_at_thresholds(model, photos, validation, reporting["prediction_batch_size"])
+    best = int(np.argmax(dice))
+    threshold = best / len(dice)
+    chosen = {"threshold": threshold, "validation_dice": float(dice[best])}
+    return chosen, threshold_curve(dice, threshold)
+
+
+def describe_model(
+    model: Model, photos: ImageStack
+) -> tuple[Model, np.ndarray]:
+    """Put the model beside an example of its input, for MLflow."""
+    return model, np.asarray(photos.pixels[:1])
+
+
+def _photo_ids(photo_splits: pd.DataFrame, split: str) -> list[str]:
+    return photo_splits.loc[photo_splits["split"] == split, "photo_id"].tolist()

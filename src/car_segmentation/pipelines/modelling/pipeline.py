@@ -1,0 +1,51 @@
+"""The modelling pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from car_segmentation.pipelines.modelling.nodes import (
+    build_network,
+    choose_threshold,
+    describe_model,
+    train_network,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Network → training → model, history and threshold."""
+    return Pipeline(
+        [
+            Node(
+                func=build_network,
+                inputs=["params:network", "params:image", "params:training", "params:seed"],
+                outputs="network",
+                name="build_network",
+            ),
+            Node(
+                func=train_network,
+                inputs=[
+                    "network",
+                    "photos",
+                    "soft_masks",
+                    "photo_splits",
+                    "augmentation",
+                    "params:training",
+                    "params:seed",
+                ],
+                outputs=["model", "history"],
+                name="train_network",
+            ),
+            Node(
+                func=choose_threshold,
+                inputs=["model", "photos", "photo_splits", "params:reporting"],
+                outputs=["threshold", "threshold_curve"],
+                name="choose_threshold",
+            ),
+            Node(
+                func=describe_model,
+                inputs=["model", "photos"],
+                outputs="tracked_model",
+                name="track_model",
+            ),
+        ],
+        tags="modelling",
+    )
