@@ -42,7 +42,7 @@ def draw_warp(
     # Always the same number of draws, so that one setting does not change another's.
     warped, flipped = rng.random(2) < (augmentation.probability, augmentation.flip_probability)
     shift_x, shift_y, scale, rotate = rng.uniform(-1, 1, 4)
-    matrix = np.eye(2, 3)
+    matrix: np.ndarray = np.eye(2, 3)
     if warped:
         centre = ((width - 1) / 2, (height - 1) / 2)
         matrix = cv2.getRotationMatrix2D(
@@ -77,7 +77,8 @@ def augment_pair(
     photo: np.ndarray, mask: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Warp a photo (height, width, 3) and its soft mask (height, width) by the same draw."""
-    matrix = draw_warp(augmentation, *photo.shape[:2], rng)
+    height, width = photo.shape[:2]
+    matrix = draw_warp(augmentation, height, width, rng)
     return warp(photo, matrix, augmentation.border), warp(mask, matrix, augmentation.border)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 CHART_SIZE = (7.5, 4.2)
 """Width and height in inches."""
@@ -26,8 +27,9 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def dice_histogram(dice: Sequence[float]) -> Figure:
+def dice_histogram(dice: ArrayLike) -> Figure:
     """How Dice is spread over photos, with mean and median."""
+    dice = np.asarray(dice)
     figure = Figure(figsize=CHART_SIZE, layout="constrained")
     axes = figure.subplots()
     axes.hist(dice, bins=min(40, max(5, len(dice) // 4)), color="tab:green", alpha=0.75)
@@ -44,13 +46,13 @@ def dice_histogram(dice: Sequence[float]) -> Figure:
     return figure
 
 
-def threshold_curve(dice: Sequence[float], chosen: float) -> Figure:
+def threshold_curve(dice: np.ndarray, chosen: float) -> Figure:
     """Mean Dice of the validation photos against the threshold."""
     figure = Figure(figsize=CHART_SIZE, layout="constrained")
     axes = figure.subplots()
     axes.plot(np.arange(len(dice)) / len(dice), dice)
     axes.axvline(chosen, color="black", linestyle="--", label=f"chosen: {chosen:.3f}")
-    shown = np.asarray(dice)[len(dice) // 20 : -len(dice) // 20]
+    shown = dice[len(dice) // 20 : -len(dice) // 20]
     axes.set(
         title="Validation Dice against the threshold",
         xlabel="probability from which a pixel is car",

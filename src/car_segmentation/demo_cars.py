@@ -1,28 +1,23 @@
 """Draws simple 3-D cars on a studio turntable: photos with exact masks, and no download.
 
 The cars are far plainer than real ones, so a score on them says nothing about a model's quality.
-
-Lengths are metres. In a car, x points forward, y left and z up, and the origin lies on the floor
-below its middle. Photo and mask come from the same polygons. The camera stands above the roof, so
-painting the parts from the floor up hides what must be hidden, and a gap is seen through simply
-because nothing is painted there.
+Lengths are metres. In a car, x points forward, y left and z up, from the floor below its middle.
+Photo and mask come from the same polygons. The camera stands above the roof, so painting the parts
+from the floor up hides what must be hidden, and a gap is seen through as nothing is painted there.
 """
 
 import hashlib
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float64]
-Part = tuple[Floats, Floats]
-"""A grid of points, (rows, columns, 3), and the finishes of the faces between them, (..., 4)."""
+Floats = NDArray[np.floating]
+Part = tuple[Floats, Floats]  # a grid (rows, columns, 3) of points, and its faces' finishes
 
-VIEWS = 16
-"""Photos per car: the turntable turns by 22.5 degrees from one to the next."""
+VIEWS = 16  # per car: the turntable turns by 22.5 degrees from one to the next
 
 PALE_PAINTS = ((0.95, 0.95, 0.94), (0.88, 0.89, 0.90), (0.81, 0.82, 0.82))
 STRONG_PAINTS = (
@@ -37,22 +32,24 @@ TYRE, INTERIOR = (0.12, 0.12, 0.12, 0.0), (0.09, 0.09, 0.09, 0.0)
 
 # A car from its side, rear to front: corners at x, and z as a share of the height.
 LENGTH, AXLE, WHEEL_RADIUS, ARCH_RADIUS, TYRE_WIDTH, SPOKES = 4.5, 1.3, 0.33, 0.37, 0.21, 7
-DECK = np.array([(-2.25, 0.6), (-2.2, 0.67), (-1.4, 0.68), (0.9, 0.65), (2.1, 0.58), (2.25, 0.48)])
-ESTATE_ROOF = np.array([(-2.3, 0.42), (-2.1, 0.98), (-0.5, 1.02), (0.4, 0.99), (1.75, 0.45)])
-SALOON_ROOF = np.array([(-2.5, 0.45), (-1.1, 0.97), (-0.3, 1.02), (0.4, 0.99), (1.75, 0.45)])
+DECK = np.array([(-2.25, 0.62), (-2.1, 0.67), (1, 0.65), (1.8, 0.61), (2.15, 0.57), (2.25, 0.52)])
+ESTATE_ROOF = np.array([(-2.3, 0.3), (-2.1, 0.98), (-0.5, 1.02), (0.4, 0.99), (1.65, 0.45)])
+SALOON_ROOF = np.array([(-2.5, 0.45), (-1.1, 0.97), (-0.3, 1.02), (0.4, 0.99), (1.65, 0.45)])
 PILLARS = np.array([-1.0, -0.9, -0.05, 0.05])
-ROUNDNESS = 6  # of the outline from above: 2 is an ellipse, infinity a rectangle
-# From its front, columns of points from the sill over the deck to the middle of bonnet and roof.
+ROUNDNESS = 6  # of its outline from above: 2 is an ellipse, infinity a rectangle
+# From its front: columns of points, up from the sill and then across to the middle of the roof.
 SILL_TO_DECK = np.array([0, 0.13, 0.30, 0.45, 0.62, 0.78, 0.93, 1])
-DECK_TO_ROOF = np.array([0, 0.06, 0.90, 1, 1, 1, 1])
-ACROSS = np.array([*(8 * [1]), *(4 * [0.97]), 0.86, 0.58, 0.2])
-TRIM_FACE, GRILLE_FACES, LIGHTS_FACE, WINDOW_FACE, SCREEN_FACES = 0, np.s_[3:5], 5, 9, np.s_[12:]
+DECK_TO_ROOF = np.array([0.06, 0.90, 1, 1, 1, 1])
+ACROSS = np.array([*(8 * [1]), *(3 * [0.97]), 0.86, 0.58, 0.2])
+CROWN = 0.05  # by how much that middle is higher
+TRIM_FACE, GRILLE_FACES, LIGHTS_FACE, WINDOW_FACE, SCREEN_FACES = 0, np.s_[3:5], 5, 8, np.s_[11:]
 HEIGHTS, WIDTHS = (0.10, 0.25, 0.45, 0.66, 1.00), (0.94, 0.99, 1.00, 0.95, 0.72)
-CROWN = 0.05  # by how much the middle of bonnet and roof is higher than their edges
 
-EYE_DISTANCE, EYE_HEIGHT, AIM_HEIGHT = 8.5, 2.3, 0.65
-SUPERSAMPLING = 3
-FRACTION_BITS = 4  # cv2 takes coordinates as integers with this many binary places
+# The camera; its right, down and forward; and the way to the lamp. They stand, the car turns.
+EYE = np.array([8.5, 0, 2.3], np.float32)
+AXES = np.array([(0, 1, 0), (0.191, 0, -0.982), (-0.982, 0, -0.191)], np.float32)
+LAMP = np.array([0.56, -0.4, 0.73])
+SUPERSAMPLING, FRACTION_BITS = 3, 4
 
 
 @dataclass(frozen=True)
@@ -78,20 +75,6 @@ class DemoCar:
     open_windows: bool
 
 
-class Camera(NamedTuple):
-    """As seen from the car, so it goes round the car; axes are its right, down and forward."""
-
-    eye: Floats
-    axes: Floats
-    focal: float
-    middle: Floats
-
-    def project(self, points: Floats) -> Floats:
-        """Map points (..., 3) to pixels (..., 2), x and y."""
-        seen = (points - self.eye) @ self.axes.T
-        return self.focal * seen[..., :2] / seen[..., 2:] + self.middle
-
-
 def car_id(seed: int, index: int) -> str:
     """Name a car by 12 hexadecimal digits, as Carvana does."""
     return hashlib.blake2b(f"{seed}/{index}".encode(), digest_size=6).hexdigest()
@@ -111,8 +94,8 @@ def draw_car(seed: int, index: int) -> DemoCar:
     paints = STRONG_PAINTS if index % 3 else PALE_PAINTS
     return DemoCar(
         paint=paints[rng.integers(len(paints))],
-        width=rng.uniform(1.72, 1.95),
-        height=rng.uniform(1.38, 1.75),
+        width=rng.uniform(1.72, 1.92),
+        height=rng.uniform(1.4, 1.75),
         boot=rng.uniform(),
         antenna=index % 2 == 0,
         roof_rack=index % 5 == 0,
@@ -141,46 +124,36 @@ def render_view(
     """
     if not 1 <= view <= VIEWS:
         raise ValueError(f"view is {view}; it must lie between 1 and {VIEWS}.")
-    turn = 2 * np.pi * (view - 1) / VIEWS
-    eye = np.array([EYE_DISTANCE * np.cos(turn), EYE_DISTANCE * np.sin(turn), EYE_HEIGHT])
-    forward, right = _unit([0, 0, AIM_HEIGHT] - eye), np.array([-np.sin(turn), np.cos(turn), 0])
-    axes = np.stack([right, np.cross(forward, right), forward])
-    focal = 0.8 * min(width, 1.5 * height) * EYE_DISTANCE / LENGTH
-    camera = Camera(eye, axes, focal, np.array([width / 2, height / 2]))
-
+    angle, focal = 2 * np.pi * (view - 1) / VIEWS, 1.5 * min(width, 1.5 * height)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([(cos, -sin, 0), (sin, cos, 0), (0, 0, 1)], np.float32)
     canvas = np.zeros((SUPERSAMPLING * height, SUPERSAMPLING * width, 4), np.uint8)
-    for part in _parts(car, eye):
-        _paint(canvas, part, camera)
-    cut_out = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-    coverage = cut_out[..., 3] / 255
-    noise = np.random.default_rng([seed, view]).standard_normal((height, width, 3), np.float32)
-    background = (1 - coverage) * _studio(car, camera, height, width)
-    photo = cut_out[..., :3] + background[..., None] + 2 * noise
-    mask = np.where(coverage >= 0.5, 255, 0)
-    return photo.round().clip(0, 255).astype(np.uint8), mask.astype(np.uint8)
+    for points, finish in _parts(car, turn @ EYE):
+        _paint(canvas, points @ turn, finish, SUPERSAMPLING * focal)
+    cut_out = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA) / np.float32(255)
+    rgb, coverage = cut_out[..., :3], cut_out[..., 3:]
+    noise = np.random.default_rng([seed, view]).standard_normal(rgb.shape, np.float32) / 128
+    photo = rgb + (1 - coverage) * _studio(car, turn, focal, height, width)[..., None] + noise
+    mask = np.where(coverage[..., 0] >= 0.5, 255, 0)
+    return (255 * photo).round().clip(0, 255).astype(np.uint8), mask.astype(np.uint8)
 
 
 def _parts(car: DemoCar, eye: Floats) -> list[Part]:
     """The parts of a car, in the order in which the eye (3,) wants them painted."""
     far_x, far_y = -np.copysign([AXLE, 0.48 * car.width], eye[:2])
-    wheels = [_wheel(x, y) for y in (far_y, -far_y) for x in (far_x, -far_x)]
-    chassis_size = (0.88 * LENGTH, 0.96 * car.width - 2 * TYRE_WIDTH, 0.42 * car.height)
-    chassis = _box((0, 0, 0.35 * car.height), chassis_size, INTERIOR)
     points, finish = skin = _skin(car)
     inside = points[:, ::-1], np.where(np.isnan(finish), AIR, INTERIOR)[:, ::-1]
-    parts = [inside, *wheels[:2], chassis, *wheels[2:], skin]
+    far_wheels, near_wheels = ([_wheel(x, y) for x in (far_x, -far_x)] for y in (far_y, -far_y))
+    chassis = _box((0, 0, 0.5), (3.9, 0.96 * car.width - 2 * TYRE_WIDTH, 0.5))
+    parts = [inside, *far_wheels, chassis, *near_wheels, skin]
     if car.roof_rack:
-        bar, x = 0.035, np.linspace(-0.9, 0.2, 3)
-        feet = _roof(car, x) - CROWN
-        top = feet.max() + 0.1
-        parts += [_box((x[1], y, top), (x[2] - x[0], bar, bar), TRIM) for y in (-0.5, 0.5)]
-        for at, foot in zip(x, feet, strict=True):
-            parts.append(_box((at, 0, top), (bar, 1 + bar, bar), TRIM))
-            size = (bar, bar, top - foot)
-            parts += [_box((at, y, (foot + top) / 2), size, TRIM) for y in (-0.5, 0.5)]
+        bar, sides, top = 0.035, (-0.5, 0.5), 1.02 * car.height + 0.08
+        parts += [_box((-0.35, y, top), (1.1, bar, bar)) for y in sides]
+        for x in (-0.9, -0.35, 0.2):
+            parts += [_box((x, y, top - 0.08), (bar, bar, 0.16)) for y in sides]
+            parts.append(_box((x, 0, top), (bar, 1 + bar, bar)))
     if car.antenna:
-        x = np.array(-1.0)
-        parts.append(_box((-1.0, 0, _roof(car, x) + 0.22), (0.012, 0.012, 0.45), TRIM))
+        parts.append(_box((-1.0, 0, _roof(car, -1.0).item() + 0.22), (0.012, 0.012, 0.45)))
     return parts
 
 
@@ -189,48 +162,40 @@ def _skin(car: DemoCar) -> Part:
     ends = LENGTH / 2 * (1 - np.linspace(0, 1, 13) ** ROUNDNESS) ** (1 / ROUNDNESS)
     arches = AXLE + ARCH_RADIUS * np.array([-1.02, *np.cos(np.linspace(np.pi, 0, 17)), 1.02])
     half = np.concatenate([ends, arches, np.linspace(0, 2, 20)])
-    x = np.unique(np.concatenate([half, -half, PILLARS]))
+    x = np.unique(np.concatenate([half, -half, PILLARS]))[:, None]
     end = (2 * np.abs(x) / LENGTH) ** ROUNDNESS
     plan = (1 - end) ** (1 / ROUNDNESS)
 
     to_axle = np.abs(np.abs(x) - AXLE)
-    arched = WHEEL_RADIUS + np.sqrt((ARCH_RADIUS**2 - to_axle**2).clip(0))
-    sill = np.where(to_axle <= ARCH_RADIUS, arched, 0.14 * car.height + 0.06 * end)
-    deck = car.height * np.interp(x, *_rounded(DECK).T)
+    arch = WHEEL_RADIUS + np.sqrt((ARCH_RADIUS**2 - to_axle**2).clip(0))
+    sill = np.where(to_axle <= ARCH_RADIUS, arch, 0.14 * car.height + 0.1 * end)
+    deck = car.height * np.interp(x, *DECK.T)
     roof = np.maximum(_roof(car, x) - CROWN, deck)
-    body = sill[:, None] + (deck - sill)[:, None] * SILL_TO_DECK
-    z = np.hstack([body, deck[:, None] + (roof - deck)[:, None] * DECK_TO_ROOF])
-    y = car.width / 2 * plan[:, None] * np.interp(z / car.height, HEIGHTS, WIDTHS) * ACROSS
-    left = np.stack([np.broadcast_to(x[:, None], y.shape), y, z + CROWN * (1 - ACROSS**2)], 2)
+    z = np.hstack([sill + (deck - sill) * SILL_TO_DECK, deck + (roof - deck) * DECK_TO_ROOF])
+    y = car.width / 2 * plan * np.interp(z / car.height, HEIGHTS, WIDTHS) * ACROSS
+    left = np.dstack(np.broadcast_arrays(x, y, z + CROWN * (1 - ACROSS**2)))
     points = np.hstack([left, left[:, ::-1] * [1, -1, 1]])
 
-    slope, x, plan = np.diff(roof) / np.diff(x), (x[1:] + x[:-1]) / 2, (plan[1:] + plan[:-1]) / 2
+    slope, cabin = (np.diff(roof, axis=0) / np.diff(x, axis=0))[:, 0], (roof > deck)[1:, 0]
+    x, plan = (x[1:, 0] + x[:-1, 0]) / 2, (plan[1:, 0] + plan[:-1, 0]) / 2
     finish = np.full((len(x), len(ACROSS), 4), (*car.paint, 0.8))
     finish[:, TRIM_FACE] = TRIM
     finish[(plan < 0.6) & (x > 0), GRILLE_FACES] = TRIM
     finish[(plan < 0.25) & (x < 0), GRILLE_FACES] = PLATE
     finish[(plan > 0.5) & (x > 2), LIGHTS_FACE] = HEADLIGHT
     finish[(plan > 0.5) & (x < -2), LIGHTS_FACE] = TAILLIGHT
-    glazed = (roof[:-1] > 0.8 * car.height) | (x > 0)
+    glazed = (_roof(car, x - 0.2) > 0.8 * car.height) | (x > 0)
     finish[glazed, WINDOW_FACE] = AIR if car.open_windows else GLASS
     finish[np.searchsorted(PILLARS, x) % 2 == 1, WINDOW_FACE] = TRIM
-    in_cabin = (roof > deck)[1:] & (roof > deck)[:-1]
-    finish[in_cabin & (np.abs(slope) > 0.3), SCREEN_FACES] = GLASS
+    finish[cabin & (np.abs(slope) > 0.3), SCREEN_FACES] = GLASS
     return points, np.hstack([finish, finish[:, -2::-1]])
 
 
-def _roof(car: DemoCar, x: Floats) -> Floats:
-    """Height of the middle of the roof."""
+def _roof(car: DemoCar, x: ArrayLike) -> Floats:
+    """Height of the middle of the roof, whose corners a moving average makes round."""
     line = ESTATE_ROOF + car.boot * (SALOON_ROOF - ESTATE_ROOF)
-    return car.height * np.interp(x, *_rounded(line).T)
-
-
-def _rounded(line: Floats) -> Floats:
-    """Round the corners of a line (points, 2), by cutting them off again and again."""
-    for _ in range(3):
-        cuts = np.stack([0.75 * line[:-1] + 0.25 * line[1:], 0.25 * line[:-1] + 0.75 * line[1:]], 1)
-        line = np.vstack([line[:1], cuts.reshape(-1, 2), line[-1:]])
-    return line
+    around = np.add.outer(np.linspace(-0.15, 0.15, 9), x)
+    return np.asarray(car.height * np.interp(around, *line.T).mean(axis=0))
 
 
 def _wheel(x: float, y: float) -> Part:
@@ -243,67 +208,64 @@ def _wheel(x: float, y: float) -> Part:
     finish = np.full((len(radii) - 1, 4 * SPOKES, 4), TYRE)
     finish[:3] = RIM
     finish[1] = SPOKES * [RIM, RIM, TRIM, TRIM]
-    return np.stack(points, axis=2), finish
+    return np.dstack(points), finish
 
 
-def _box(middle: ArrayLike, size: ArrayLike, finish: ArrayLike) -> Part:
-    """A box along the axes: a tube of four sides, its ends closed by shrinking them to a point."""
+def _box(middle: ArrayLike, size: ArrayLike) -> Part:
+    """A bar along an axis: a tube of four sides, its ends closed by shrinking them to a point."""
     tube = [(1, -1), (1, 1), (-1, 1), (-1, -1), (1, -1)]
     ends = [(-1, 0), (-1, 1), (1, 1), (1, 0)]
     points = np.array([[(x, wide * y, wide * z) for y, z in tube] for x, wide in ends])
-    return np.asarray(middle) + points * np.asarray(size) / 2, np.full((3, 4, 4), finish)
+    return np.asarray(middle) + points * np.asarray(size) / 2, np.full((3, 4, 4), TRIM)
 
 
-def _unit(vectors: Floats) -> Floats:
-    return np.divide(vectors, np.linalg.norm(vectors, axis=-1, keepdims=True))
-
-
-def _paint(canvas: Bytes, part: Part, camera: Camera) -> None:
+def _paint(canvas: Bytes, points: Floats, finish: Floats, focal: float) -> None:
     """Paint the faces that look at the camera, the farthest first."""
-    points, finish = part
     corners = np.stack([points[:-1, :-1], points[:-1, 1:], points[1:, 1:], points[1:, :-1]], 2)
     normal = np.cross(corners[:, :, 2] - corners[:, :, 0], corners[:, :, 3] - corners[:, :, 1])
-    to_eye = camera.eye - corners.mean(axis=2)
+    to_eye = EYE - corners.mean(axis=2)
     seen = (np.vecdot(normal, to_eye) > 0) & ~np.isnan(finish[..., 0])
     order = np.argsort(-np.linalg.norm(to_eye[seen], axis=1))
-    colours = _shade(finish[seen], _unit(normal[seen]), _unit(to_eye[seen]), camera)[order]
-    pixels = SUPERSAMPLING * camera.project(corners[seen][order]) - 0.5
+    colours = _shade(finish[seen], _unit(normal[seen]), _unit(to_eye[seen]))[order]
+    ahead = (corners[seen][order] - EYE) @ AXES.T
+    pixels = focal * ahead[..., :2] / ahead[..., 2:] + (np.array(canvas.shape[1::-1]) - 1) / 2
     polygons = (pixels * (1 << FRACTION_BITS)).round().astype(np.int32)
     for polygon, colour in zip(polygons, colours.tolist(), strict=True):
         cv2.fillConvexPoly(canvas, polygon, (*colour, 255), cv2.LINE_8, FRACTION_BITS)
 
 
-def _shade(finish: Floats, normal: Floats, to_eye: Floats, camera: Camera) -> Floats:
+def _shade(finish: Floats, normal: Floats, to_eye: Floats) -> Floats:
     """Light faces by a ceiling and a lamp, and mirror floor and wall in what is glossy."""
-    to_lamp = _unit(np.array([-0.40, -0.80, -0.45]) @ camera.axes)
     up, facing = normal[:, 2], np.vecdot(normal, to_eye)
-    light = 0.65 + 0.09 * up + 0.25 * (normal @ to_lamp).clip(0)
+    light = 0.65 + 0.09 * up + 0.25 * (normal @ LAMP).clip(0)
     mirrored = np.interp(2 * facing * up - to_eye[:, 2], (-0.3, 0.2), (0.60, 0.93))
-    highlight = np.vecdot(normal, _unit(to_lamp + to_eye)).clip(0) ** 40
+    highlight = np.vecdot(normal, _unit(LAMP + to_eye)).clip(0) ** 40
     shine = finish[:, 3] * ((0.07 + 0.5 * (1 - facing) ** 3) * mirrored + 0.3 * highlight)
-    return 255 * (finish[:, :3] * light[:, None] + shine[:, None]).clip(0, 1)
+    return np.asarray(finish[:, :3] * light[:, None] + shine[:, None]).clip(0, 1) * 255
 
 
-def _studio(car: DemoCar, camera: Camera, height: int, width: int) -> Floats:
-    """Wall, floor, turntable and the car's shadow, grey, (height, width), from 0 to 255."""
-    foot = camera.project(5 * _unit(camera.axes[2] * [1, 1, 0]))[1]
-    rows = [0, foot - 0.08 * height, foot + 0.03 * height, height]
-    grey = np.interp(np.arange(height), rows, (237, 222, 184, 153))[:, None]
-    # Where each pixel's ray meets the floor; what lies there is the same in all four quarters.
-    pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2) + 0.5
-    rays = np.dstack([(pixels - camera.middle) / camera.focal, np.ones((height, width))]) @ camera.axes
-    x, y = np.abs(camera.eye[:2, None, None] - EYE_HEIGHT * (rays / rays[..., 2:].clip(max=-1e-3)).T[:2])
-    x, y = x.T, y.T
+def _unit(vectors: Floats) -> Floats:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _studio(car: DemoCar, turn: Floats, focal: float, height: int, width: int) -> Floats:
+    """Wall, floor, turntable and the car's shadow, grey, float32 (height, width), from 0 to 1."""
+    right = np.arange(0.5 - width / 2, width / 2, dtype=np.float32) / focal
+    down = np.arange(0.5 - height / 2, height / 2, dtype=np.float32)[:, None] / focal
+    # Where the rays meet the floor, in the car's own x and y; all four quarters look the same.
+    rays = np.tensordot(turn @ AXES.T, np.broadcast_arrays(right, down, np.float32(1)), 1)
+    x, y = np.abs((turn @ EYE)[:2, None, None] + EYE[2] * rays[:2] / -rays[2].clip(max=-1e-3))
     to_rim = 2.9 - np.hypot(x, y)
     table = 0.08 * _soft(to_rim, 0.03) + 0.22 * _soft(0.03 - np.abs(to_rim), 0.04)
     below_car = _soft(LENGTH / 2 - x, 0.4) * _soft(car.width / 2 - y, 0.4)
     beside_tyre = np.abs(0.48 * car.width - TYRE_WIDTH / 2 - y) - TYRE_WIDTH / 2
     below_tyre = _soft(WHEEL_RADIUS - np.abs(AXLE - x), 0.15) * _soft(-beside_tyre, 0.15)
-    shadow = (1 - 0.72 * below_car) * (1 - 0.6 * below_tyre)
-    return grey * np.linspace(0.95, 1.03, width) * (1 - table) * shadow
+    wall_and_floor = np.interp(down, (-0.22, -0.06, 0.01, 0.22), (0.93, 0.87, 0.72, 0.60))
+    light = wall_and_floor.astype(np.float32) * (0.99 + 0.12 * right) * (1 - table)
+    return np.asarray(light * (1 - 0.72 * below_car) * (1 - 0.6 * below_tyre))
 
 
 def _soft(inside: Floats, blur: float) -> Floats:
     """Cross an edge from 0 to 1, given how far inside of it one is."""
     ramp = (0.5 + inside / (2 * blur)).clip(0, 1)
-    return np.asarray(ramp**2 * (3 - 2 * ramp))
+    return np.asarray(ramp * ramp * (3 - 2 * ramp))

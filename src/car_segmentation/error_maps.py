@@ -35,7 +35,7 @@ def error_map(photo: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np
     """
     picture = photo * np.float32(DIMMED)
     right = predicted & truth
-    picture[right] = (1 - TINT) * picture[right] + TINT * np.float32(TRUE_POSITIVE)
+    picture[right] = (1 - TINT) * picture[right] + TINT * np.asarray(TRUE_POSITIVE, np.float32)
     picture[predicted & ~truth] = FALSE_POSITIVE
     picture[~predicted & truth] = FALSE_NEGATIVE
     return picture.astype(np.uint8)
@@ -43,9 +43,7 @@ def error_map(photo: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np
 
 def outlined(photo: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     """A copy of a photo with the outline of a mask drawn on it."""
-    outlines, _ = cv2.findContours(
-        mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
-    )
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(photo.shape[1] / 400))
     return cv2.drawContours(photo.copy(), outlines, -1, colour, thickness, cv2.LINE_AA)
 

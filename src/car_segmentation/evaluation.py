@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     import keras
 
 
-def predicted_mask(probability: np.ndarray, height: int, width: int, threshold: float) -> np.ndarray:
+def predicted_mask(
+    probability: np.ndarray, native_shape: tuple[int, ...], threshold: float
+) -> np.ndarray:
     """The mask at native size, bool (height, width), from a probability map of any size."""
+    height, width = native_shape
     return to_native_size(probability, height, width) >= threshold
 
 
@@ -43,7 +46,7 @@ def score_photos(
     def score(item: tuple[int, Any]) -> dict[str, Any]:
         row, photo = item
         truth = read_mask(Path(photo.mask_path))
-        predicted = predicted_mask(probabilities.pixels[row], *truth.shape, threshold)
+        predicted = predicted_mask(probabilities.pixels[row], truth.shape, threshold)
         identity = {"photo_id": photo.photo_id, "car": photo.car, "view": photo.view}
         return identity | score_mask(predicted, truth).as_dict()
 
@@ -59,7 +62,8 @@ def mean_dice_at_thresholds(
 
     def dice_of(probability: np.ndarray, mask_path: str) -> np.ndarray:
         truth = read_mask(Path(mask_path))
-        return dice_at_thresholds(to_native_size(probability, *truth.shape), truth)
+        height, width = truth.shape
+        return dice_at_thresholds(to_native_size(probability, height, width), truth)
 
     def tasks() -> Iterator[Any]:
         for position, probability in predict_batches(model, photos, ids, batch_size):

@@ -90,7 +90,9 @@ class Split(Parameters):
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
         if self.fold >= (self.folds or 1):
-            raise ValueError(f"fold {self.fold} does not exist: there are {self.folds or 1}, from 0")
+            raise ValueError(
+                f"fold {self.fold} does not exist: there are {self.folds or 1}, from 0"
+            )
         return self
 
 

@@ -51,9 +51,9 @@ def score_mask(predicted: np.ndarray, truth: np.ndarray) -> PhotoScore:
     """
     if predicted.shape != truth.shape:
         raise ValueError(f"predicted has shape {predicted.shape}, truth has {truth.shape}")
-    true_positives = np.count_nonzero(predicted & truth)
-    false_positives = np.count_nonzero(predicted) - true_positives
-    false_negatives = np.count_nonzero(truth) - true_positives
+    true_positives = int(np.count_nonzero(predicted & truth))
+    false_positives = int(np.count_nonzero(predicted)) - true_positives
+    false_negatives = int(np.count_nonzero(truth)) - true_positives
     wrong = false_positives + false_negatives
     dice = _ratio(2 * true_positives, 2 * true_positives + wrong)
     return PhotoScore(

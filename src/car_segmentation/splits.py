@@ -63,7 +63,9 @@ def check_no_car_in_two_splits(car: pd.Series, split: pd.Series) -> None:
         )
 
 
-def _deal_out(area: pd.Series, fractions: Mapping[str, float], rng: np.random.Generator) -> pd.Series:
+def _deal_out(
+    area: pd.Series, fractions: Mapping[str, float], rng: np.random.Generator
+) -> pd.Series:
     """Deal cars out to groups of the given fractions; each group gets small and large cars."""
     counts = _cars_per_group(len(area), fractions)
     dealt = dict.fromkeys(counts, 0)

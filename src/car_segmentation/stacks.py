@@ -67,12 +67,16 @@ class PendingStack:
     fill: Callable[[WriteImage], None]
 
 
-def resized_photos(ids: Sequence[str], paths: Sequence[str], height: int, width: int) -> PendingStack:
+def resized_photos(
+    ids: Sequence[str], paths: Sequence[str], height: int, width: int
+) -> PendingStack:
     """A stack of photos, uint8 (height, width, 3), resized by averaging over areas."""
     return _mapped_stack(ids, paths, (height, width, 3), _resize_photo, "resize photos")
 
 
-def resized_masks(ids: Sequence[str], paths: Sequence[str], height: int, width: int) -> PendingStack:
+def resized_masks(
+    ids: Sequence[str], paths: Sequence[str], height: int, width: int
+) -> PendingStack:
     """A stack of soft masks, uint8 (height, width): the share of car in each pixel, 0 to 255."""
     return _mapped_stack(ids, paths, (height, width), _resize_mask, "resize masks")
 

@@ -84,11 +84,12 @@ def log_photos(photo_splits: pd.DataFrame, source: str) -> None:
     for split, photos in photo_splits.groupby("split"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # It warns that a folder could be a folder.
-            dataset = mlflow.data.from_pandas(  # type: ignore[attr-defined]
+            dataset = mlflow.data.from_pandas(
                 photos[columns], source=source, name=f"{Path(source).name} {split}"
             )
-        cars = photos["car"].nunique()
-        mlflow.log_input(dataset, context=str(split), tags={"photos": str(len(photos)), "cars": str(cars)})
+            cars = photos["car"].nunique()
+            counts = {"photos": str(len(photos)), "cars": str(cars)}
+            mlflow.log_input(dataset, context=str(split), tags=counts)
         mlflow.set_tag(f"photos.{split}", f"{len(photos)} of {cars} cars")
 
 

@@ -91,9 +91,7 @@ def train(
             early_stopping.stopped_epoch + 1,
             early_stopping.best_epoch + 1,
         )
-    return {
-        name: [float(value) for value in values] for name, values in history.history.items()
-    }
+    return {name: [float(value) for value in values] for name, values in history.history.items()}
 
 
 def without_training_state(network: keras.Model) -> keras.Model:

@@ -36,7 +36,7 @@ class PhotoFolderDataset(AbstractDataset[list[Path], list[Path]]):
         return sorted(
             path
             for path in self._path.iterdir()
-            if path.is_file() and not path.name.startswith(".")
+            if not path.is_dir() and not path.name.startswith(".")
         )
 
     def save(self, data: list[Path]) -> None:
@@ -60,5 +60,3 @@ class PhotoFolderDataset(AbstractDataset[list[Path], list[Path]]):
             pictures.append(picture)
         sheet = contact_sheet([pictures], [str(self._path.name)], cell_width=320)
         return image_preview(sheet)
-
-

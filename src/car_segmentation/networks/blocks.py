@@ -29,9 +29,9 @@ def conv_bn_relu(
         momentum: Memory of batch normalisation's moving statistics, per step.
     """
     x = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv")(x)
-    x = layers.BatchNormalization(
-        momentum=momentum, epsilon=BATCH_NORM_EPSILON, name=f"{name}_bn"
-    )(x)
+    x = layers.BatchNormalization(momentum=momentum, epsilon=BATCH_NORM_EPSILON, name=f"{name}_bn")(
+        x
+    )
     return layers.ReLU(name=f"{name}_relu")(x)
 
 

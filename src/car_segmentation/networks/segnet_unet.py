@@ -55,7 +55,9 @@ def segnet_unet(
     x = pad_to_multiple(x, fold * 2 ** len(filters))
     if fold > 1:
         # The same function as folding, then a 3×3 convolution, without a custom layer.
-        x = layers.Conv2D(filters[0], 3 * fold, fold, padding="same", use_bias=False, name="fold")(x)
+        x = layers.Conv2D(filters[0], 3 * fold, fold, padding="same", use_bias=False, name="fold")(
+            x
+        )
 
     skips = []
     for level, channels in enumerate(filters, start=1):

@@ -76,17 +76,15 @@ def split_cars(photo_table: pd.DataFrame, split: dict[str, Any], seed: int) -> p
 def resize_photos(photo_splits: pd.DataFrame, image: dict[str, Any]) -> PendingStack:
     """Resize every photo by area averaging, straight into a memory-mapped array."""
     size = ImageSize(**image)
-    return resized_photos(
-        photo_splits["photo_id"], photo_splits["photo_path"], size.height, size.width
-    )
+    ids, paths = photo_splits["photo_id"].tolist(), photo_splits["photo_path"].tolist()
+    return resized_photos(ids, paths, size.height, size.width)
 
 
 def resize_masks(photo_splits: pd.DataFrame, image: dict[str, Any]) -> PendingStack:
     """Resize every mask by area averaging to a soft target, into a memory-mapped array."""
     size = ImageSize(**image)
-    return resized_masks(
-        photo_splits["photo_id"], photo_splits["mask_path"], size.height, size.width
-    )
+    ids, paths = photo_splits["photo_id"].tolist(), photo_splits["mask_path"].tolist()
+    return resized_masks(ids, paths, size.height, size.width)
 
 
 def augment(

@@ -87,9 +87,7 @@ def choose_threshold(
     return chosen, threshold_curve(dice, threshold)
 
 
-def describe_model(
-    model: Model, photos: ImageStack
-) -> tuple[Model, np.ndarray]:
+def describe_model(model: Model, photos: ImageStack) -> tuple[Model, np.ndarray]:
     """Put the model beside an example of its input, for MLflow."""
     return model, np.asarray(photos.pixels[:1])
 

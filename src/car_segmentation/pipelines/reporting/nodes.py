@@ -75,7 +75,8 @@ def draw_error_maps(
     reporting: dict[str, Any],
 ) -> dict[str, Callable[[], np.ndarray]]:
     """Draw the worst photos in the post's colours: false positives red, true positives green,
-    false negatives blue."""
+    false negatives blue.
+    """
 
     def draw(photo: Any) -> np.ndarray:
         picture, truth, predicted = _read_result(photo, probabilities, threshold)
@@ -128,6 +129,6 @@ def _read_result(
     truth = read_mask(Path(photo.mask_path))
     row = probabilities.rows_of([photo.photo_id])[0]
     predicted = evaluation.predicted_mask(
-        probabilities.pixels[row], *truth.shape, threshold["threshold"]
+        probabilities.pixels[row], truth.shape, threshold["threshold"]
     )
     return read_photo(Path(photo.photo_path)), truth, predicted

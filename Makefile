@@ -1,0 +1,50 @@
+# Every target sets up what it needs, in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+export DO_NOT_TRACK := 1
+
+.PHONY: help install run test lint viz mlflow lock clean
+
+help:
+	@echo "make run     render a demo set, train on it, report (a few minutes)"
+	@echo "make test    run the tests"
+	@echo "make lint    check style and types"
+	@echo "make viz     explore the graph in Kedro-Viz, http://127.0.0.1:4141"
+	@echo "make mlflow  compare experiments in MLflow, http://127.0.0.1:5000"
+	@echo "make clean   remove caches and everything under data/ but 01_raw"
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml requirements.lock
+	$(PYTHON) -c "import sys; sys.exit('Python 3.11 to 3.13 is needed; set it with make PYTHON=…' if not (3, 11) <= sys.version_info < (3, 14) else 0)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	touch $@
+
+run: .venv/installed
+	$(BIN)/kedro run --env=demo --pipelines=demo_photos
+	$(BIN)/kedro run --env=demo
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+viz: .venv/installed
+	$(BIN)/kedro viz run --include-hooks
+
+mlflow: .venv/installed
+	$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 \
+		--backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db} \
+		--default-artifact-root file://$(CURDIR)/mlruns
+
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --no-header --no-annotate \
+		--output-file requirements.lock
+
+clean:
+	find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -delete
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .viz build site

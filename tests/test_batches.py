@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from car_segmentation.augmentation import Augmentation
+from car_segmentation.batches import PhotoBatches
+from car_segmentation.stacks import ImageStack
+
+IDS = tuple("abcdefg")
+PHOTOS = ImageStack(
+    IDS, np.arange(7, dtype=np.uint8).reshape(7, 1, 1, 1) * np.ones((7, 8, 8, 3), np.uint8)
+)
+MASKS = ImageStack(IDS[::-1], np.full((7, 8, 8), 51, np.uint8))
+VARIED = Augmentation(shift=0.2, scale=0.2, probability=1.0, flip_probability=0.5)
+
+
+def test_without_augmentation_photos_come_as_they_are_in_order() -> None:
+    batches = PhotoBatches(PHOTOS, MASKS, list("cdefg"), batch_size=2)
+    assert len(batches) == 3
+    photos, masks = batches[0]
+    assert photos.shape == (2, 8, 8, 3) and photos.dtype == np.uint8
+    assert masks.shape == (2, 8, 8, 1) and masks.dtype == np.float32
+    assert [batch[0].max() for batch in (batches[0], batches[1], batches[2])] == [3, 5, 6]
+    assert len(batches[2][0]) == 1
+    assert np.unique(masks) == pytest.approx([0.2])
+
+
+def test_every_photo_once_an_epoch_in_a_new_order() -> None:
+    batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, Augmentation(), seed=1)
+    orders = []
+    for _ in range(3):
+        order = [photo.max() for i in range(len(batches)) for photo in batches[i][0]]
+        assert sorted(order) == list(range(7))
+        orders.append(tuple(order))
+        batches.on_epoch_end()
+    assert len(set(orders)) == 3
+
+
+def test_the_same_seed_gives_the_same_batches_in_any_order_of_reading() -> None:
+    rng = np.random.default_rng(0)
+    photos = ImageStack(IDS, rng.integers(0, 256, (7, 16, 16, 3)).astype(np.uint8))
+    masks = ImageStack(IDS, rng.integers(0, 256, (7, 16, 16)).astype(np.uint8))
+    one, other = (PhotoBatches(photos, masks, list(IDS), 3, VARIED, seed=5) for _ in range(2))
+    forwards = [one[i] for i in range(3)]
+    backwards = [other[i] for i in (2, 1, 0)][::-1]
+    for (photos_1, masks_1), (photos_2, masks_2) in zip(forwards, backwards, strict=True):
+        assert np.array_equal(photos_1, photos_2)
+        assert np.array_equal(masks_1, masks_2)
+    one.on_epoch_end()
+    assert not all(np.array_equal(one[i][0], forwards[i][0]) for i in range(3))

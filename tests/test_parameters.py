@@ -1,0 +1,82 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.config import OmegaConfigLoader
+
+from car_segmentation.errors import UserError
+from car_segmentation.parameters import check_parameters
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def parameters(env: str = "base", **runtime: Any) -> dict[str, Any]:
+    loader = OmegaConfigLoader(
+        str(CONF), env=env, base_env="base", default_run_env="local", runtime_params=runtime
+    )
+    return loader["parameters"]
+
+
+@pytest.mark.parametrize("env", ["base", "demo", "cpu"])
+def test_every_environment_is_valid(env: str) -> None:
+    check_parameters(parameters(env))
+
+
+def test_base_is_the_posts_own_job() -> None:
+    post = check_parameters(parameters())
+    assert (post.image.height, post.image.width) == (1024, 1024)
+    assert post.network.architecture == "segnet_unet"
+    assert post.network.options["filters"] == [8, 16, 32, 64, 128, 256, 512]
+    assert post.network.options["centre_filters"] == 1024
+    assert (post.training.loss, post.training.optimizer) == ("bce_dice", "adam")
+    assert (post.training.learning_rate, post.training.min_delta) == (1e-4, 1e-4)
+    assert (post.training.batch_size, post.training.epochs, post.training.patience) == (2, 30, 2)
+    assert (post.augmentation.shift, post.augmentation.scale) == (0.0625, 0.1)
+
+
+def test_raw_data_can_be_given_for_one_run() -> None:
+    assert parameters(raw_data="elsewhere")["raw_data"] == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": "red"}, "colour: unknown parameter"),
+        ({"image": {"height": 64}}, "image.width: missing"),
+        ({"image": {"height": 64, "width": 64, "depth": 3}}, "image.depth: unknown parameter"),
+        ({"image": {"height": "tall", "width": 64}}, "image.height = 'tall': input should be"),
+        ({"image": {"height": 8, "width": 64}}, "image.height = 8: .* greater than or equal to 16"),
+        ({"seed": -1}, "seed = -1"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_its_value(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_parameters(parameters() | change)
+
+
+def changed(group: str, **values: Any) -> dict[str, Any]:
+    all_parameters = parameters()
+    return all_parameters | {group: all_parameters[group] | values}
+
+
+def test_fractions_must_add_up() -> None:
+    wrong = changed("split", fractions={"train": 0.5, "validation": 0.1, "test": 0.1})
+    with pytest.raises(UserError, match=r"the fractions add up to 0\.7, not 1"):
+        check_parameters(wrong)
+
+
+def test_the_fold_must_exist() -> None:
+    with pytest.raises(UserError, match="fold 5 does not exist: there are 5, from 0"):
+        check_parameters(changed("split", folds=5, fold=5))
+
+
+@pytest.mark.parametrize(("pattern", "message"), [("(", "no regular expression"), (".*", "car")])
+def test_the_name_pattern_must_tell_cars(pattern: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_parameters(changed("pairing", name_pattern=pattern))
+
+
+def test_all_problems_are_listed_at_once() -> None:
+    with pytest.raises(UserError) as error:
+        check_parameters(changed("training", epochs=0, loss="cross") | {"seed": "x"})
+    assert str(error.value).count("\n") == 3
