@@ -18,6 +18,7 @@ from car_segmentation.demo_cars import (
 LEFT_SIDE = 5
 SLANTED = 4
 PLAIN_CAR = replace(draw_car(0, 1), antenna=False, roof_rack=False, open_windows=False)
+LARGEST_CAR = replace(draw_car(0, 0), width=1.92, height=1.75, boot=0.0)
 
 
 def count_holes(mask: np.ndarray, smallest: int = 8) -> int:
@@ -29,7 +30,7 @@ def count_holes(mask: np.ndarray, smallest: int = 8) -> int:
 
 def share_coloured_like_the_studio(car: DemoCar) -> float:
     """Share of the car's pixels that are as grey and as bright as wall and floor."""
-    photo, mask = render_view(car, SLANTED)
+    photo, mask = render_view(car, SLANTED, 160, 240)
     darkest, brightest = np.percentile(photo[mask == 0], [10, 100])
     pixels = photo[mask == 255].astype(float)
     grey = np.ptp(pixels, axis=1) < 20
@@ -76,24 +77,23 @@ def test_missing_view_is_refused(view):
         render_view(PLAIN_CAR, view)
 
 
-@pytest.mark.parametrize("index", range(8))
-def test_every_view_shows_the_whole_car_at_a_fair_size(index):
+@pytest.mark.parametrize("car", [LARGEST_CAR, draw_car(0, 1), draw_car(0, 4)])
+def test_every_view_shows_the_whole_car_at_a_fair_size(car):
     for view in range(1, VIEWS + 1):
-        _, mask = render_view(draw_car(0, index), view, 160, 240)
+        _, mask = render_view(car, view, 160, 240)
         border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
         assert not border.any()
         assert 0.14 < np.mean(mask == 255) < 0.36
 
 
-@pytest.mark.parametrize("index", [0, 1, 2])
-def test_car_is_in_one_piece(index):
-    for view in range(1, VIEWS + 1):
-        _, mask = render_view(draw_car(0, index), view)
-        pieces, _ = cv2.connectedComponents(mask)
-        assert pieces == 2
+@pytest.mark.parametrize("view", range(1, VIEWS + 1, 3))
+def test_car_is_in_one_piece(view):
+    _, mask = render_view(draw_car(0, 0), view)
+    pieces, _ = cv2.connectedComponents(mask)
+    assert pieces == 2
 
 
-@pytest.mark.parametrize("view", range(2, VIEWS // 2 + 1))
+@pytest.mark.parametrize("view", [2, SLANTED, 7])
 def test_views_from_left_and_right_mirror_each_other(view):
     car = draw_car(0, 0)
     _, left = render_view(car, view)
@@ -104,7 +104,7 @@ def test_views_from_left_and_right_mirror_each_other(view):
 
 
 def test_turning_the_car_changes_its_outline():
-    masks = [render_view(PLAIN_CAR, view)[1] for view in range(1, VIEWS + 1)]
+    masks = [render_view(PLAIN_CAR, view, 160, 240)[1] for view in range(1, VIEWS + 1)]
     for mask, following in pairwise(masks):
         assert np.mean(mask != following) > 0.01
 
@@ -128,7 +128,7 @@ def test_shadow_is_dark_and_not_part_of_the_mask():
     assert photo[below].mean() < 0.7 * floor
 
 
-@pytest.mark.parametrize("view", range(1, VIEWS + 1))
+@pytest.mark.parametrize("view", [1, LEFT_SIDE, 8, 15])
 def test_antenna_is_a_thin_line_above_the_roof(view):
     _, without = render_view(PLAIN_CAR, view)
     _, with_antenna = render_view(replace(PLAIN_CAR, antenna=True), view)

@@ -15,8 +15,9 @@ BORDERS = {
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How photos are varied in training. Shift, scale and rotation are one warp: one
-    interpolation keeps edges sharp.
+    """How photos are varied in training.
+
+    Shift, scale and rotation are one warp: one interpolation keeps edges sharp.
 
     Attributes:
         shift: Largest shift, as a share of height and width.
@@ -48,7 +49,10 @@ def draw_warp(
         matrix = cv2.getRotationMatrix2D(
             centre, rotate * augmentation.rotate, 1 + scale * augmentation.scale
         )
-        matrix[:, 2] += augmentation.shift * np.array([shift_x * width, shift_y * height])
+        matrix[:, 2] += (
+            augmentation.shift * shift_x * width,
+            augmentation.shift * shift_y * height,
+        )
     if flipped:
         matrix = np.array([[-1, 0, width - 1], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
     return matrix

@@ -1,5 +1,6 @@
 """Batches of photos and masks for Keras, read from image stacks and augmented on the way."""
 
+import math
 from typing import Any
 
 import keras
@@ -41,7 +42,7 @@ class PhotoBatches(keras.utils.PyDataset):
         self.order = self._draw_order()
 
     def __len__(self) -> int:
-        return -(-len(self.photo_rows) // self.batch_size)
+        return math.ceil(len(self.photo_rows) / self.batch_size)
 
     def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order[batch * self.batch_size : (batch + 1) * self.batch_size]

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.floating]
-Part = tuple[Floats, Floats]  # a grid (rows, columns, 3) of points, and its faces' finishes
+Part = tuple[Floats, Floats]  # points (rows, columns, 3), finishes of the faces between them
 
 VIEWS = 16  # per car: the turntable turns by 22.5 degrees from one to the next
 
@@ -43,13 +43,13 @@ DECK_TO_ROOF = np.array([0.06, 0.90, 1, 1, 1, 1])
 ACROSS = np.array([*(8 * [1]), *(3 * [0.97]), 0.86, 0.58, 0.2])
 CROWN = 0.05  # by how much that middle is higher
 TRIM_FACE, GRILLE_FACES, LIGHTS_FACE, WINDOW_FACE, SCREEN_FACES = 0, np.s_[3:5], 5, 8, np.s_[11:]
-HEIGHTS, WIDTHS = (0.10, 0.25, 0.45, 0.66, 1.00), (0.94, 0.99, 1.00, 0.95, 0.72)
+HEIGHTS, WIDTHS = (0.10, 0.25, 0.45, 0.66, 1.00), (0.94, 0.99, 1.00, 0.95, 0.72)  # shares
 
 # The camera; its right, down and forward; and the way to the lamp. They stand, the car turns.
 EYE = np.array([8.5, 0, 2.3], np.float32)
 AXES = np.array([(0, 1, 0), (0.191, 0, -0.982), (-0.982, 0, -0.191)], np.float32)
 LAMP = np.array([0.56, -0.4, 0.73])
-SUPERSAMPLING, FRACTION_BITS = 3, 4
+SUPERSAMPLING, FRACTION_BITS = 3, 4  # cv2 takes coordinates as binary fractions
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class DemoCar:
 
 
 def car_id(seed: int, index: int) -> str:
-    """Name a car by 12 hexadecimal digits, as Carvana does."""
+    """Name a car of a set by 12 lower-case hexadecimal digits, as Carvana does."""
     return hashlib.blake2b(f"{seed}/{index}".encode(), digest_size=6).hexdigest()
 
 
@@ -184,6 +184,7 @@ def _skin(car: DemoCar) -> Part:
     finish[(plan < 0.25) & (x < 0), GRILLE_FACES] = PLATE
     finish[(plan > 0.5) & (x > 2), LIGHTS_FACE] = HEADLIGHT
     finish[(plan > 0.5) & (x < -2), LIGHTS_FACE] = TAILLIGHT
+    # Where the roof is still low 0.2 m further back, there is the rear pillar.
     glazed = (_roof(car, x - 0.2) > 0.8 * car.height) | (x > 0)
     finish[glazed, WINDOW_FACE] = AIR if car.open_windows else GLASS
     finish[np.searchsorted(PILLARS, x) % 2 == 1, WINDOW_FACE] = TRIM

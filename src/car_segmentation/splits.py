@@ -100,7 +100,10 @@ def _cars_per_group(cars: int, fractions: Mapping[str, float]) -> dict[str, int]
 def _shuffled_within_strata(
     area: pd.Series, counts: Mapping[str, int], rng: np.random.Generator
 ) -> list[str]:
-    """Cars in order of area, shuffled among neighbours: one stratum holds one of the rarest group."""
+    """Cars in order of area, shuffled among neighbours.
+
+    A stratum is as long as it takes for the rarest group to get one car of it.
+    """
     by_area = area.sort_index().sort_values(kind="stable").index.to_numpy()
     stratum = max(2, round(len(area) / min(counts.values())))
     strata = [by_area[start : start + stratum] for start in range(0, len(by_area), stratum)]

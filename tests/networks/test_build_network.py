@@ -5,7 +5,7 @@ from car_segmentation.networks import build_network, check_options
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UserError, match="'segmet'; choose one of: .*segnet_unet"):
+    with pytest.raises(UserError, match=r"'segmet'; choose one of: .*segnet_unet"):
         build_network("segmet", 64, 64)
 
 

@@ -74,9 +74,7 @@ def draw_error_maps(
     threshold: dict[str, float],
     reporting: dict[str, Any],
 ) -> dict[str, Callable[[], np.ndarray]]:
-    """Draw the worst photos in the post's colours: false positives red, true positives green,
-    false negatives blue.
-    """
+    """Draw the worst photos in the post's colours: red FP, green TP, blue FN."""
 
     def draw(photo: Any) -> np.ndarray:
         picture, truth, predicted = _read_result(photo, probabilities, threshold)

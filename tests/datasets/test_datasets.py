@@ -1,0 +1,108 @@
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DatasetError
+from PIL import Image
+
+from car_segmentation.datasets.image_stack import ImageStackDataset
+from car_segmentation.datasets.keras_model import KerasModelDataset
+from car_segmentation.datasets.optional_csv import OptionalCSVDataset
+from car_segmentation.datasets.photo_folder import PhotoFolderDataset
+from car_segmentation.datasets.pictures import PictureDataset, PictureFolderDataset
+from car_segmentation.datasets.previews import MAX_PREVIEW_WIDTH, encode_picture, image_preview
+from car_segmentation.losses import bce_dice
+from car_segmentation.networks import build_network
+from car_segmentation.photos import read_mask
+from car_segmentation.stacks import PendingStack
+from tests.conftest import disc_mask, photo_of, write_pair
+
+PICTURE = photo_of(disc_mask())
+
+
+def opened(preview: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(preview)))
+
+
+def test_photo_folder_lists_files_and_not_folders_or_hidden_ones(raw: Path) -> None:
+    for name in ("b.jpg", "a.PNG", ".DS_Store"):
+        (raw / "train" / name).touch()
+    (raw / "train" / "old").mkdir()
+    dataset = PhotoFolderDataset(str(raw / "train"))
+    assert [path.name for path in dataset.load()] == ["a.PNG", "b.jpg"]
+    with pytest.raises(DatasetError, match="read-only"):
+        dataset.save([])
+
+
+def test_a_missing_photo_folder_is_empty(tmp_path: Path) -> None:
+    dataset = PhotoFolderDataset(str(tmp_path / "gone"))
+    assert dataset.load() == []
+    assert not dataset.exists()
+
+
+def test_photo_folder_preview_passes_over_broken_files(raw: Path) -> None:
+    (raw / "train" / "a.jpg").touch()
+    write_pair(raw, "b")
+    assert opened(PhotoFolderDataset(str(raw / "train")).preview()).width > 300
+    masks = PhotoFolderDataset(str(raw / "train_masks"), masks=True)
+    assert opened(masks.preview()).width > 300
+
+
+def test_a_preview_is_the_picture_narrowed() -> None:
+    assert np.array_equal(np.asarray(opened(image_preview(PICTURE))), PICTURE)
+    wide = np.zeros((10, 4000, 3), np.uint8)
+    assert opened(image_preview(wide)).width == MAX_PREVIEW_WIDTH
+
+
+def test_a_gif_mask_is_read_back_exactly(tmp_path: Path) -> None:
+    (tmp_path / "mask.gif").write_bytes(encode_picture(disc_mask().astype(np.uint8) * 255, ".gif"))
+    assert np.array_equal(read_mask(tmp_path / "mask.gif"), disc_mask())
+
+
+def test_picture_round_trip(tmp_path: Path) -> None:
+    dataset = PictureDataset(str(tmp_path / "new" / "picture.png"))
+    assert not dataset.exists()
+    dataset.save(PICTURE)
+    assert np.array_equal(dataset.load(), PICTURE)
+    assert np.array_equal(np.asarray(opened(dataset.preview())), PICTURE)
+
+
+def test_a_picture_folder_forgets_old_pictures_and_draws_one_at_a_time(tmp_path: Path) -> None:
+    dataset = PictureFolderDataset(str(tmp_path / "maps"))
+    dataset.save({"old": lambda: PICTURE})
+    dataset.save({"b": lambda: PICTURE, "a": lambda: PICTURE})
+    assert list(dataset.load()) == ["a", "b"]
+    assert opened(dataset.preview()).width > 800
+
+
+def test_image_stack_round_trip(tmp_path: Path) -> None:
+    dataset = ImageStackDataset(str(tmp_path / "stack"))
+    stack = PendingStack(("a",), (4, 4), "float16", lambda write: write(0, np.eye(4)))
+    dataset.save(stack)
+    loaded = dataset.load()
+    assert loaded.ids == ("a",)
+    assert isinstance(loaded.pixels, np.memmap)
+    assert np.array_equal(loaded.pixels[0], np.eye(4))
+    assert opened(dataset.preview()).mode == "RGB"
+
+
+def test_optional_csv(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.csv"
+    dataset = OptionalCSVDataset(columns=["id", "make"], filepath=str(path))
+    assert dataset.load().columns.tolist() == ["id", "make"]
+    pd.DataFrame({"id": ["a"], "make": ["Saab"]}).to_csv(path, index=False)
+    assert dataset.load()["make"].tolist() == ["Saab"]
+
+
+def test_keras_model_round_trip_without_loss_and_optimiser(tmp_path: Path) -> None:
+    dataset = KerasModelDataset(str(tmp_path / "new" / "model.keras"))
+    network = build_network("segnet_unet", 16, 16, filters=[4], centre_filters=4)
+    network.compile(optimizer="adam", loss=bce_dice)
+    dataset.save(network)
+    loaded = dataset.load()
+    photos = np.zeros((1, 16, 16, 3), np.uint8)
+    assert np.array_equal(loaded.predict_on_batch(photos), network.predict_on_batch(photos))
+    assert not loaded.compiled

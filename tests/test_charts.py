@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from car_segmentation import charts
+
+
+def test_learning_curves_mark_the_best_epoch() -> None:
+    history = {
+        "loss": [3, 2, 1],
+        "val_loss": [3, 1, 2],
+        "dice": [0.1, 0.2, 0.3],
+        "val_dice": [0.1, 0.3, 0.2],
+    }
+    loss_axes, dice_axes = charts.learning_curves(history).axes
+    labels = [text.get_text() for text in loss_axes.get_legend().get_texts()]
+    assert labels == ["training", "validation", "best epoch (2)"]
+    assert dice_axes.lines[1].get_ydata().tolist() == [0.1, 0.3, 0.2]
+
+
+def test_the_histogram_counts_every_photo() -> None:
+    (axes,) = charts.dice_histogram([0.9, 0.95, 0.99, 0.99]).axes
+    assert sum(bar.get_height() for bar in axes.patches) == 4
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["mean 0.9575", "median 0.9700"]
+
+
+def test_the_threshold_curve_spans_zero_to_one() -> None:
+    dice = np.linspace(0.9, 0.99, 256)
+    (axes,) = charts.threshold_curve(dice, chosen=0.4).axes
+    assert axes.lines[0].get_xdata()[[0, 128]].tolist() == [0, 0.5]
+    assert axes.lines[1].get_xdata()[0] == pytest.approx(0.4)

@@ -1,0 +1,299 @@
+"""The project as a user runs it: `kedro run` in a fresh copy, on a few small discs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from tests.conftest import write_cars, write_pair
+
+REPOSITORY = Path(__file__).parents[1]
+
+TINY = {
+    "image": {"height": 32, "width": 48},
+    "network": {
+        "architecture": "segnet_unet",
+        "filters": [4, 8],
+        "centre_filters": 8,
+        "batch_norm_momentum": 0.5,
+    },
+    "reporting": {"worst_photos": 2, "prediction_batch_size": 4},
+}
+TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
+
+
+@dataclass
+class Project:
+    """A copy of the project in a folder of its own."""
+
+    path: Path
+
+    def run(
+        self, *arguments: str, cwd: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Call ``kedro run`` and return what it wrote, wide enough not to be wrapped."""
+        return self.python("-m", "kedro", "run", "--env=tiny", *arguments, cwd=cwd, **environment)
+
+    def python(
+        self, *arguments: str, cwd: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        variables = {**os.environ, "COLUMNS": "1000", "DO_NOT_TRACK": "1", **environment}
+        variables.pop("PYTHONPATH", None)
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=cwd or self.path,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def read(self, name: str) -> str:
+        return (self.path / "data" / name).read_text()
+
+    def dice(self) -> float:
+        return json.loads(self.read("08_reporting/score_summary.json"))["dice_mean"]
+
+
+def make_project(path: Path) -> Project:
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for folder in ("conf", "src"):
+        shutil.copytree(REPOSITORY / folder, path / folder, ignore=ignore)
+    shutil.copy(REPOSITORY / "pyproject.toml", path)
+    shutil.copy(REPOSITORY / ".telemetry", path)
+    tiny = path / "conf" / "tiny"
+    tiny.mkdir()
+    training = yaml.safe_load((path / "conf/base/parameters_modelling.yml").read_text())["training"]
+    parameters = TINY | {"training": training | TRAINING}
+    (tiny / "parameters.yml").write_text(yaml.safe_dump(parameters))
+    (tiny / "globals.yml").write_text("raw_data: data/01_raw/discs\n")
+    return Project(path)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project without data."""
+    return make_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A project after a whole run, called from a folder inside it, and what the run wrote."""
+    project = make_project(tmp_path_factory.mktemp("finished") / "project")
+    raw = project.path / "data/01_raw/discs"
+    write_cars(raw, cars=6, views=2)
+    (raw / "train" / "no partner.jpg").write_bytes(
+        (raw / "train").glob("*").__next__().read_bytes()
+    )
+    (raw / "metadata.csv").write_text("id,year,make,model\n000000000001,2009,Saab,9-3\n")
+    run = project.run(cwd=project.path / "src")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return project, run.stdout + run.stderr
+
+
+class TestAWholeRun:
+    def test_it_ends_by_saying_what_came_out_and_where(self, finished) -> None:
+        project, output = finished
+        assert f"Test Dice {project.dice():.4f}" in output
+        assert "data/08_reporting/error_maps" in output
+        assert "make viz" in output
+        assert "make mlflow" in output
+
+    def test_every_result_is_there(self, finished) -> None:
+        project, _ = finished
+        report = project.path / "data/08_reporting"
+        names = {path.name for path in report.iterdir()}
+        assert names == {
+            "augmentation_sheet.png",
+            "dice_histogram.png",
+            "error_maps",
+            "gallery.png",
+            "learning_curves.png",
+            "photo_scores.csv",
+            "score_summary.json",
+            "threshold_curve.png",
+        }
+        scores = pd.read_csv(report / "photo_scores.csv", dtype={"car": str})
+        maps = sorted(path.stem for path in (report / "error_maps").iterdir())
+        assert maps == [f"0{rank}_{scores['photo_id'][rank - 1]}" for rank in (1, 2)]
+        assert scores["dice"].is_monotonic_increasing
+        assert project.dice() == pytest.approx(scores["dice"].mean())
+        error_map = Image.open(report / "error_maps" / f"{maps[0]}.png")
+        assert error_map.size == (64, 48 + 28)  # The native photo, and the legend.
+
+    def test_whole_cars_are_in_one_split(self, finished) -> None:
+        project, _ = finished
+        splits = pd.read_csv(project.path / "data/05_model_input/photo_splits.csv", dtype=str)
+        assert splits.groupby("car")["split"].nunique().max() == 1
+        assert set(splits["split"]) == {"train", "validation", "test"}
+        assert splits.set_index("photo_id")["make"]["000000000001_02"] == "Saab"
+
+    def test_a_file_without_a_partner_is_counted_and_named(self, finished) -> None:
+        project, output = finished
+        assert "1 files were rejected and 12 pairs of photo and mask can be used" in output
+        assert "no partner.jpg,has no mask" in project.read("02_intermediate/rejected_photos.csv")
+
+    def test_nothing_useless_is_on_the_console(self, finished) -> None:
+        _, output = finished
+        for noise in ("Traceback", "oneDNN", "cuInit", "type hints", "absl", "UserWarning"):
+            assert noise not in output
+
+    def test_mlflow_has_it_all(self, finished) -> None:
+        project, _ = finished
+        assert not (project.path / "src" / "mlflow.db").exists()
+        client = mlflow.MlflowClient(f"sqlite:///{project.path}/mlflow.db")
+        experiment = client.get_experiment_by_name("car_segmentation")
+        (run,) = client.search_runs([experiment.experiment_id])
+        params, metrics, tags = run.data.params, run.data.metrics, run.data.tags
+        assert run.info.status == "FINISHED"
+        assert run.info.run_name == "segnet_unet 48×32 tiny"
+        assert params["image.height"] == "32"
+        assert params["training.learning_rate"] == "0.01"
+        assert params["split.fractions.train"] == "0.7"
+        assert metrics["test.dice_mean"] == pytest.approx(project.dice())
+        assert {"test.dice_median", "test.dice_worst", "test.edge_error_px"} <= set(metrics)
+        history = client.get_metric_history(run.info.run_id, "val_dice")
+        assert [point.step for point in history] == [0, 1]
+        assert {"loss", "dice", "val_loss"} <= set(metrics)
+        assert tags["architecture"] == "segnet_unet"
+        assert tags["input_size"] == "48×32"
+        assert tags["environment"] == "tiny"
+        assert "runner" not in tags
+        names = {entry.dataset.name for entry in run.inputs.dataset_inputs}
+        assert names == {"discs train", "discs validation", "discs test"}
+        artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+        assert {"error_maps", "gallery.png", "photo_scores.csv", "learning_curves.png"} <= artifacts
+
+    def test_the_model_in_mlflow_predicts_the_same(self, finished, monkeypatch) -> None:
+        project, _ = finished
+        mlflow.set_tracking_uri(f"sqlite:///{project.path}/mlflow.db")
+        try:
+            client = mlflow.MlflowClient()
+            experiment = client.get_experiment_by_name("car_segmentation")
+            (logged,) = client.search_logged_models([experiment.experiment_id])
+            model = mlflow.keras.load_model(logged.model_uri)
+            info = mlflow.models.get_model_info(logged.model_uri)
+            folder = Path(mlflow.artifacts.download_artifacts(logged.model_uri))
+        finally:
+            mlflow.set_tracking_uri(None)
+        (photo,) = info.signature.inputs.inputs
+        assert photo.shape == (-1, 32, 48, 3)
+        assert info.saved_input_example_info is not None
+        assert "keras==" in (folder / "requirements.txt").read_text()
+        photos = np.load(project.path / "data/05_model_input/photos/pixels.npy")[:2]
+        local = __import__("keras").saving.load_model(project.path / "data/06_models/model.keras")
+        assert np.allclose(model.predict_on_batch(photos), local.predict_on_batch(photos))
+
+
+class TestParts:
+    """Each pipeline alone, and slices of them, after a whole run; the Dice stays the same."""
+
+    def test_modelling_then_reporting_alone_give_the_same_dice(self, finished) -> None:
+        project, _ = finished
+        before = project.dice()
+        history = project.read("06_models/history.json")
+        for pipeline in ("modelling", "reporting"):
+            run = project.run(f"--pipelines={pipeline}")
+            assert run.returncode == 0, run.stdout + run.stderr
+        assert project.dice() == before
+        assert project.read("06_models/history.json") == history
+
+    @pytest.mark.parametrize(
+        "slice_of_the_graph",
+        [
+            ("--from-nodes=choose_threshold",),
+            ("--from-nodes=split_cars", "--to-nodes=augment"),
+            ("--to-nodes=resize_masks",),
+            ("--nodes=draw_gallery,plot_learning_curves",),
+        ],
+        ids=lambda arguments: " ".join(arguments),
+    )
+    def test_slices(self, finished, slice_of_the_graph: tuple[str, ...]) -> None:
+        project, _ = finished
+        before = project.dice()
+        run = project.run(*slice_of_the_graph)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert project.dice() == before
+
+    def test_data_processing_imports_neither_tensorflow_nor_keras(self, finished) -> None:
+        project, _ = finished
+        script = (
+            "import sys\n"
+            "from pathlib import Path\n"
+            "from kedro.framework.session import KedroSession\n"
+            "from kedro.framework.startup import bootstrap_project\n"
+            "bootstrap_project(Path.cwd())\n"
+            "with KedroSession.create(env='tiny') as session:\n"
+            "    session.run(pipeline_names=['data_processing'])\n"
+            "print(sorted({'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)))\n"
+        )
+        run = project.python("-c", script)
+        assert run.stdout.strip().endswith("[]"), run.stdout + run.stderr
+
+    def test_a_named_server_that_is_away_costs_one_message(self, finished) -> None:
+        project, _ = finished
+        run = project.run("--nodes=summarise_scores", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+        assert run.returncode == 0, run.stdout + run.stderr
+        output = run.stdout + run.stderr
+        assert output.count("http://127.0.0.1:9 does not answer") == 1
+        assert "Traceback" not in output
+
+
+class TestMistakes:
+    """Every mistake ends in one message, without a traceback, that says what to do."""
+
+    def fails(self, project: Project, *arguments: str) -> str:
+        run = project.run(*arguments)
+        output = run.stdout + run.stderr
+        assert run.returncode == 1, output
+        assert "Traceback" not in output
+        assert output.count("Error: ") == 1
+        return output
+
+    def test_no_data(self, project: Project) -> None:
+        output = self.fails(project)
+        assert "There are no photos in data/01_raw/discs/train" in output
+        assert "make run" in output
+
+    def test_too_few_cars(self, project: Project) -> None:
+        write_cars(project.path / "data/01_raw/discs", cars=2)
+        assert "2 cars are too few to split into 3 groups" in self.fails(project)
+
+    def test_too_many_rejected(self, project: Project) -> None:
+        raw = project.path / "data/01_raw/discs"
+        write_cars(raw, cars=5, views=2)
+        for photo in sorted((raw / "train").iterdir())[:3]:
+            photo.write_bytes(b"")
+        output = self.fails(project)
+        assert "3 files were rejected and 7 pairs" in output
+        assert "checks.max_rejected_share allows 10%" in output
+        assert "000000000000_01.jpg is empty (0 bytes)" in output
+
+    def test_masks_missing_altogether(self, project: Project) -> None:
+        write_pair(project.path / "data/01_raw/discs", "a")
+        shutil.rmtree(project.path / "data/01_raw/discs/train_masks")
+        assert "a.jpg has no mask" in self.fails(project)
+
+    @pytest.mark.parametrize(
+        ("argument", "message"),
+        [
+            ("--params=raw_dta=elsewhere", "raw_dta: unknown parameter"),
+            ("--params=image.height=tall", "image.height = 'tall'"),
+            ("--params=training.epochs=0", "training.epochs = 0"),
+            ("--params=network.depth=3", "network.depth: segnet_unet has no such option"),
+            ("--params=network.architecture=vnet", "'vnet'; choose one of"),
+        ],
+    )
+    def test_parameters(self, project: Project, argument: str, message: str) -> None:
+        assert message in self.fails(project, argument)
