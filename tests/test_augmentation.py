@@ -9,6 +9,7 @@ from car_segmentation.augmentation import (
     augment_pair,
     draw_generator,
     draw_warp,
+    share_in_frame,
     warp,
 )
 from tests.conftest import disc_mask, photo_of
@@ -76,6 +77,14 @@ def test_borders(border: str, expected: int) -> None:
     shifted = warp(image, np.array([[1.0, 0, 2], [0, 1, 0]]), border)
     assert shifted[0, 0] == expected
     assert shifted[0, 2:].tolist() == [9, 8]
+
+
+def test_share_in_frame_by_hand() -> None:
+    mask = np.zeros((10, 10), bool)
+    mask[:, 2:6] = True
+    assert share_in_frame(mask, np.eye(2, 3)) == 1
+    three_to_the_left = np.array([[1.0, 0, -3], [0, 1, 0]])
+    assert share_in_frame(mask, three_to_the_left) == 0.75
 
 
 def test_draws_depend_on_seed_epoch_and_photo_alone() -> None:

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import mlflow
 import numpy as np
 import pandas as pd
@@ -93,9 +94,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     project = make_project(tmp_path_factory.mktemp("finished") / "project")
     raw = project.path / "data/01_raw/discs"
     write_cars(raw, cars=6, views=2)
-    (raw / "train" / "no partner.jpg").write_bytes(
-        (raw / "train").glob("*").__next__().read_bytes()
-    )
+    shutil.copy(raw / "train" / "000000000000_01.jpg", raw / "train" / "no partner.jpg")
     (raw / "metadata.csv").write_text("id,year,make,model\n000000000001,2009,Saab,9-3\n")
     run = project.run(cwd=project.path / "src")
     assert run.returncode == 0, run.stdout + run.stderr
@@ -192,7 +191,7 @@ class TestAWholeRun:
         assert info.saved_input_example_info is not None
         assert "keras==" in (folder / "requirements.txt").read_text()
         photos = np.load(project.path / "data/05_model_input/photos/pixels.npy")[:2]
-        local = __import__("keras").saving.load_model(project.path / "data/06_models/model.keras")
+        local = keras.saving.load_model(project.path / "data/06_models/model.keras")
         assert np.allclose(model.predict_on_batch(photos), local.predict_on_batch(photos))
 
 
@@ -217,7 +216,7 @@ class TestParts:
             ("--to-nodes=resize_masks",),
             ("--nodes=draw_gallery,plot_learning_curves",),
         ],
-        ids=lambda arguments: " ".join(arguments),
+        ids=lambda arguments: arguments[0],
     )
     def test_slices(self, finished, slice_of_the_graph: tuple[str, ...]) -> None:
         project, _ = finished

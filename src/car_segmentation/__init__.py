@@ -1,12 +1,10 @@
 """Cut cars out of studio photos with very high precision."""
 
 import os
-import warnings
 
 __version__ = "0.1.0"
 
 # Remarks of libraries at start-up, on which a user cannot act, and a report to a third party.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-warnings.filterwarnings("ignore", message="(?s).*Add type hints to the `predict` method")

@@ -86,6 +86,24 @@ def augment_pair(
     return warp(photo, matrix, augmentation.border), warp(mask, matrix, augmentation.border)
 
 
+def share_in_frame(mask: np.ndarray, matrix: np.ndarray) -> float:
+    """How much of an object a warp leaves inside the frame.
+
+    Args:
+        mask: bool (height, width), with at least one pixel set.
+        matrix: From `draw_warp`.
+
+    Returns:
+        Share of the mask's pixels, 0 to 1, that are still inside after the warp.
+    """
+    height, width = mask.shape
+    y, x = np.nonzero(mask)
+    moved_x, moved_y = matrix @ np.stack([x, y, np.ones_like(x)])
+    inside_x = (moved_x > -0.5) & (moved_x < width - 0.5)
+    inside_y = (moved_y > -0.5) & (moved_y < height - 0.5)
+    return float((inside_x & inside_y).mean())
+
+
 def draw_generator(seed: int, epoch: int, row: int) -> np.random.Generator:
     """The random numbers for one photo in one epoch, whatever order or thread it is read in."""
     return np.random.default_rng((seed, epoch, row))

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from kedro.framework.cli.utils import KedroCliError
+from click import ClickException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol, DatasetError
+from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
@@ -67,7 +67,7 @@ class ProjectHooks:
         try:
             self.parameters = check_parameters(context.params)
         except UserError as error:
-            raise KedroCliError(str(error)) from None
+            raise ClickException(str(error)) from None
         tracking.fail_fast()
         uri = os.environ.get("MLFLOW_TRACKING_URI", "")
         if not tracking.answers(uri):
@@ -92,7 +92,8 @@ class ProjectHooks:
 
     @hook_impl(tryfirst=True)
     def before_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
-        """Go on without MLflow when its server is gone, so that no finished work is lost."""
+        """Say what runs; go on without MLflow when its server is gone, for no work is lost so."""
+        logger.info("Running %s", node.short_name)
         self._leave_a_server_that_is_away(catalog)
 
     @hook_impl(tryfirst=True)
@@ -122,22 +123,24 @@ class ProjectHooks:
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, UserError):
-                raise KedroCliError(str(cause)) from None
+                raise ClickException(str(cause)) from None
             cause = cause.__cause__
-        if isinstance(error, DatasetError):
-            raise KedroCliError(str(error)) from None
 
     def _prepare_keras(self, pipeline: Pipeline) -> None:
         """Import Keras without its chatter, and check the network's options before any work."""
         with quiet_start():
+            import keras
+
             from car_segmentation.networks import check_options
+
+            keras.ops.zeros(())  # The first operation looks for GPUs.
         if "params:network" not in pipeline.inputs():
             return
         network = self.parameters.network
         try:
             check_options(network.architecture, network.options)
         except UserError as error:
-            raise KedroCliError(str(error)) from None
+            raise ClickException(str(error)) from None
 
     def _describe_run(self, run_params: dict[str, Any]) -> None:
         parameters = self.parameters

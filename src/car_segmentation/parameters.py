@@ -104,7 +104,7 @@ class ImageSize(Parameters):
 
 
 class AugmentationRanges(Parameters):
-    """See `augmentation.Augmentation`."""
+    """See `augmentation.Augmentation`, and how much of a car must stay in the frame."""
 
     shift: Annotated[float, Field(ge=0, lt=1)]
     scale: Annotated[float, Field(ge=0, lt=1)]
@@ -112,6 +112,7 @@ class AugmentationRanges(Parameters):
     probability: Share
     flip_probability: Share
     border: Literal["reflect", "replicate", "constant"]
+    min_in_frame: Share
 
 
 class Network(BaseModel):

@@ -2,17 +2,24 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from car_segmentation.augmentation import Augmentation, augment_pair, draw_generator
+from car_segmentation.augmentation import (
+    Augmentation,
+    augment_pair,
+    draw_generator,
+    draw_warp,
+    share_in_frame,
+)
 from car_segmentation.error_maps import contact_sheet, outlined
 from car_segmentation.errors import UserError
 from car_segmentation.pairing import check_pairs, first_cars, pair_by_name
-from car_segmentation.parameters import Checks, ImageSize, Pairing, Split
+from car_segmentation.parameters import AugmentationRanges, Checks, ImageSize, Pairing, Split
 from car_segmentation.splits import split_by_car
 from car_segmentation.stacks import ImageStack, PendingStack, resized_masks, resized_photos
 
@@ -23,6 +30,8 @@ SHEET_CARS = 4
 SHEET_DRAWS = 3
 """Draws beside each original."""
 SHEET_CELL_WIDTH = 360
+CHECKED_DRAWS = 100
+"""Warps of each sample car that are checked for what they push out of the photo."""
 OUTLINE = (255, 0, 160)
 """A colour that no studio has."""
 HALF_COVERED = 127
@@ -38,8 +47,9 @@ def pair_photos_with_masks(
         raise UserError(
             f"There are no photos in {raw_data}/train. Put photos there and masks in "
             f"{raw_data}/train_masks, name another folder with --params=raw_data=FOLDER, or try "
-            "the rendered demo: `make run`. Carvana's photos: kaggle.com/c/"
-            "carvana-image-masking-challenge, train.zip and train_masks.zip."
+            "the rendered demo with `make run`. Carvana's photos are at "
+            "https://www.kaggle.com/c/carvana-image-masking-challenge (train.zip and "
+            "train_masks.zip)."
         )
     pairs, rejected = pair_by_name(
         photo_files, mask_files, settings.name_pattern, settings.mask_suffix
@@ -94,22 +104,48 @@ def augment(
     augmentation: dict[str, Any],
     seed: int,
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """Try the augmentation on real training photos, before and after, and hand it on."""
-    settings = Augmentation(**augmentation)
+    """Try the augmentation on real training photos, before and after, and hand it on checked."""
+    ranges = AugmentationRanges(**augmentation)
+    settings = Augmentation(**ranges.model_dump(exclude={"min_in_frame"}))
     training = photo_splits[photo_splits["split"] == "train"]
-    samples = training.groupby("car", sort=True).first().head(SHEET_CARS)
+    samples = training.groupby("car", sort=True).first().head(SHEET_CARS)["photo_id"].tolist()
+    pairs = [
+        (photos.pixels[photo_row], soft_masks.pixels[mask_row])
+        for photo_row, mask_row in zip(
+            photos.rows_of(samples), soft_masks.rows_of(samples), strict=True
+        )
+    ]
+    _stop_if_cars_leave_the_frame([mask for _, mask in pairs], settings, seed, ranges.min_in_frame)
     rows = []
-    for photo_id in samples["photo_id"]:
-        photo_row = photos.rows_of([photo_id])[0]
-        mask_row = soft_masks.rows_of([photo_id])[0]
-        photo, mask = photos.pixels[photo_row], soft_masks.pixels[mask_row]
-        pairs = [(photo, mask)] + [
-            augment_pair(photo, mask, settings, draw_generator(seed, draw, int(photo_row)))
+    for row, pair in enumerate(pairs):
+        drawn = [
+            augment_pair(*pair, settings, draw_generator(seed, draw, row))
             for draw in range(SHEET_DRAWS)
         ]
-        rows.append([outlined(photo, mask > HALF_COVERED, OUTLINE) for photo, mask in pairs])
-    captions = [f"{photo_id}: before, and three draws" for photo_id in samples["photo_id"]]
-    return augmentation, contact_sheet(rows, captions, SHEET_CELL_WIDTH)
+        rows.append(
+            [outlined(photo, mask > HALF_COVERED, OUTLINE) for photo, mask in (pair, *drawn)]
+        )
+    captions = [f"{photo_id}: before, and {SHEET_DRAWS} draws" for photo_id in samples]
+    return asdict(settings), contact_sheet(rows, captions, SHEET_CELL_WIDTH)
+
+
+def _stop_if_cars_leave_the_frame(
+    soft_masks: Sequence[np.ndarray], augmentation: Augmentation, seed: int, min_in_frame: float
+) -> None:
+    """Measure how much of the cars the warps keep; stop where that is too little to learn from."""
+    shares = []
+    for row, mask in enumerate(soft_masks):
+        height, width = mask.shape
+        for draw in range(CHECKED_DRAWS):
+            matrix = draw_warp(augmentation, height, width, draw_generator(seed, draw, row))
+            shares.append(share_in_frame(mask > HALF_COVERED, matrix))
+    share = float(np.mean(shares))
+    if share < min_in_frame:
+        raise UserError(
+            f"The augmentation keeps {share:.0%} of the cars inside the photo, and "
+            f"augmentation.min_in_frame asks for {min_in_frame:.0%}. Lower augmentation.shift, "
+            "scale or rotate."
+        )
 
 
 def _stop_if_too_many_are_rejected(used: int, rejected: pd.DataFrame, max_share: float) -> None:

@@ -1,0 +1,145 @@
+"""The data_processing graph on an in-memory catalog, as far as its results go in memory."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from car_segmentation.datasets.image_stack import ImageStackDataset
+from car_segmentation.errors import UserError
+from car_segmentation.pipelines.data_processing import create_pipeline
+from car_segmentation.pipelines.data_processing.nodes import augment, check_photos_and_masks
+from car_segmentation.stacks import ImageStack
+from tests.conftest import disc_mask, photo_of, write_cars
+
+AUGMENTATION = {
+    "shift": 0.05,
+    "scale": 0.1,
+    "rotate": 5,
+    "probability": 1.0,
+    "flip_probability": 0.5,
+    "border": "reflect",
+    "min_in_frame": 0.9,
+}
+
+
+class KeptDataset(MemoryDataset):
+    """A result that can still be looked at after the run."""
+
+    def release(self) -> None:
+        """Keep the data."""
+
+
+def catalog_for(raw: Path, **changes: object) -> DataCatalog:
+    inputs = {
+        "photo_files": sorted((raw / "train").iterdir()),
+        "mask_files": sorted((raw / "train_masks").iterdir()),
+        "car_metadata": pd.DataFrame(columns=["id", "year", "make", "model"], dtype=str),
+        "params:raw_data": str(raw),
+        "params:pairing": {
+            "name_pattern": r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$",
+            "mask_suffix": "_mask",
+            "max_cars": None,
+        },
+        "params:checks": {"max_megapixels": 1, "max_grey_share": 0.05, "max_rejected_share": 0.2},
+        "params:split": {
+            "fractions": {"train": 0.6, "validation": 0.2, "test": 0.2},
+            "folds": None,
+            "fold": 0,
+        },
+        "params:image": {"height": 24, "width": 32},
+        "params:augmentation": AUGMENTATION,
+        "params:seed": 3,
+        **changes,
+    }
+    stacks = {name: ImageStackDataset(str(raw / name)) for name in ("photos", "soft_masks")}
+    kept = {name: KeptDataset() for name in ("photo_table", "photo_splits", "augmentation")}
+    data = {name: MemoryDataset(data) for name, data in inputs.items()}
+    return DataCatalog(data | stacks | kept)
+
+
+def run(catalog: DataCatalog) -> DataCatalog:
+    SequentialRunner().run(create_pipeline(), catalog)
+    return catalog
+
+
+def test_from_files_to_stacks(raw: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_cars(raw, cars=5, views=2)
+    with caplog.at_level(logging.INFO):
+        catalog = run(catalog_for(raw))
+    splits = catalog.load("photo_splits")
+    assert splits.columns.tolist() == [
+        *("photo_id", "car", "view", "photo_path", "mask_path"),
+        *("height", "width", "foreground_share", "year", "make", "model", "split"),
+    ]
+    assert splits["split"].value_counts().to_dict() == {"train": 6, "validation": 2, "test": 2}
+    assert "train: 6 photos of 3 cars" in caplog.text
+    photos, masks = catalog.load("photos"), catalog.load("soft_masks")
+    assert photos.ids == masks.ids == tuple(splits["photo_id"])
+    assert photos.pixels.shape == (10, 24, 32, 3)
+    shares = masks.pixels.mean(axis=(1, 2)) / 255
+    assert shares == pytest.approx(splits["foreground_share"].to_numpy(), abs=2e-3)
+    assert catalog.load("augmentation")["rotate"] == 5
+    assert catalog.load("augmentation_sheet").dtype == np.uint8
+
+
+def test_the_number_of_cars_can_be_limited(raw: Path) -> None:
+    write_cars(raw, cars=5, views=2)
+    pairing = catalog_for(raw).load("params:pairing") | {"max_cars": 3}
+    splits = run(catalog_for(raw, **{"params:pairing": pairing})).load("photo_splits")
+    assert sorted(splits["car"].unique()) == [f"{car:012x}" for car in range(3)]
+
+
+def test_metadata_is_joined_by_car(raw: Path) -> None:
+    write_cars(raw, cars=3, views=2)
+    metadata = pd.DataFrame(
+        {"id": ["000000000001"] * 2, "year": "2009", "make": ["Saab", "Volvo"], "model": "9-3"}
+    )
+    table = run(catalog_for(raw, car_metadata=metadata)).load("photo_table")
+    assert len(table) == 6
+    assert table.set_index("photo_id")["make"].to_dict()["000000000001_02"] == "Saab"
+
+
+def test_what_is_rejected_is_counted_in_one_warning(
+    raw: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_cars(raw, cars=5, views=2)
+    (raw / "train" / "000000000000_01.jpg").write_bytes(b"")
+    (raw / "train" / "lonely.jpg").write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        rejected = run(catalog_for(raw)).load("rejected_photos")
+    assert rejected["reason"].tolist() == ["has no mask", "is empty (0 bytes)"]
+    warnings = [record for record in caplog.records if "were rejected" in record.message]
+    assert len(warnings) == 1
+    assert "2 files were rejected and 9 pairs" in warnings[0].message
+
+
+def test_too_many_rejected_stop_the_run() -> None:
+    unpaired = pd.DataFrame({"path": ["a.jpg", "b.jpg"], "reason": ["has no mask"] * 2})
+    pairs = pd.DataFrame(columns=["photo_id", "car", "view", "photo_path", "mask_path"])
+    metadata = pd.DataFrame(columns=["id"])
+    checks = {"max_megapixels": 1, "max_grey_share": 0.05, "max_rejected_share": 1.0}
+    with pytest.raises(UserError, match=r"2 files were rejected and 0 pairs(.|\n)*b\.jpg has no"):
+        check_photos_and_masks(pairs, unpaired, metadata, checks)
+
+
+def augmented(**changes: object) -> tuple[dict, np.ndarray]:
+    mask = disc_mask(radius=20)
+    photos = ImageStack(("a",), photo_of(mask)[np.newaxis])
+    masks = ImageStack(("a",), mask[np.newaxis].astype(np.uint8) * 255)
+    splits = pd.DataFrame({"photo_id": ["a"], "car": ["a"], "split": ["train"]})
+    return augment(photos, masks, splits, AUGMENTATION | changes, seed=1)
+
+
+def test_the_same_seed_gives_the_same_augmentations() -> None:
+    assert np.array_equal(augmented()[1], augmented()[1])
+    assert not np.array_equal(augmented()[1], augmented(rotate=20)[1])
+
+
+def test_an_augmentation_that_loses_the_car_is_refused() -> None:
+    with pytest.raises(UserError, match=r"keeps \d\d% of the cars inside the photo"):
+        augmented(shift=0.6)
