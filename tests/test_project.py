@@ -288,10 +288,7 @@ class TestMistakes:
         ("argument", "message"),
         [
             ("--params=raw_dta=elsewhere", "raw_dta: unknown parameter"),
-            ("--params=image.height=tall", "image.height = 'tall'"),
-            ("--params=training.epochs=0", "training.epochs = 0"),
             ("--params=network.depth=3", "network.depth: segnet_unet has no such option"),
-            ("--params=network.architecture=vnet", "'vnet'; choose one of"),
         ],
     )
     def test_parameters(self, project: Project, argument: str, message: str) -> None:

@@ -18,6 +18,7 @@ TINT = 0.35
 """How strongly right pixels are tinted green; wrong ones are painted over in full."""
 
 CAPTION_HEIGHT = 28
+LEGEND_SPACING = 150
 BACKGROUND = (255, 255, 255)
 INK = (30, 30, 30)
 
@@ -92,7 +93,7 @@ def legend(width: int) -> np.ndarray:
         (FALSE_NEGATIVE, "false negative"),
     ]
     for number, (colour, meaning) in enumerate(entries):
-        left = 8 + number * width // len(entries)
+        left = 8 + number * LEGEND_SPACING
         cv2.rectangle(strip, (left, 8), (left + 14, 20), colour, cv2.FILLED)
         _write(strip, meaning, left + 20)
     return strip

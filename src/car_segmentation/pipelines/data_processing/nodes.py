@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,7 @@ def augment(
     """Try the augmentation on real training photos, before and after, and hand it on checked."""
     ranges = AugmentationRanges(**augmentation)
     settings = Augmentation(**ranges.model_dump(exclude={"min_in_frame"}))
-    training = photo_splits[photo_splits["split"] == "train"]
-    samples = training.groupby("car", sort=True).first().head(SHEET_CARS)["photo_id"].tolist()
+    samples = _sample_photos(photo_splits[photo_splits["split"] == "train"])
     pairs = [
         (photos.pixels[photo_row], soft_masks.pixels[mask_row])
         for photo_row, mask_row in zip(
@@ -116,10 +115,11 @@ def augment(
         )
     ]
     _stop_if_cars_leave_the_frame([mask for _, mask in pairs], settings, seed, ranges.min_in_frame)
+    always = replace(settings, probability=1.0)
     rows = []
     for row, pair in enumerate(pairs):
         drawn = [
-            augment_pair(*pair, settings, draw_generator(seed, draw, row))
+            augment_pair(*pair, always, draw_generator(seed, draw, row))
             for draw in range(SHEET_DRAWS)
         ]
         rows.append(
@@ -127,6 +127,15 @@ def augment(
         )
     captions = [f"{photo_id}: before, and {SHEET_DRAWS} draws" for photo_id in samples]
     return asdict(settings), contact_sheet(rows, captions, SHEET_CELL_WIDTH)
+
+
+def _sample_photos(training_photos: pd.DataFrame) -> list[str]:
+    """Ids of a few photos, each of another car and from another side."""
+    cars = [views for _, views in training_photos.groupby("car", sort=True)][:SHEET_CARS]
+    return [
+        views["photo_id"].iloc[number * len(views) // len(cars)]
+        for number, views in enumerate(cars)
+    ]
 
 
 def _stop_if_cars_leave_the_frame(

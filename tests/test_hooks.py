@@ -1,0 +1,78 @@
+import logging
+import os
+from unittest.mock import Mock
+
+import mlflow
+import pytest
+from click import ClickException
+from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
+
+from car_segmentation import tracking
+from car_segmentation.errors import UserError
+from car_segmentation.hooks import ProjectHooks, quiet_start
+
+
+def test_a_users_mistake_becomes_its_one_message_however_deep() -> None:
+    try:
+        try:
+            raise UserError("mend this")
+        except UserError as mistake:
+            raise RuntimeError("wrapped") from mistake
+    except RuntimeError as error:
+        wrapped = error
+    with pytest.raises(ClickException, match="mend this"):
+        ProjectHooks().on_pipeline_error(error=wrapped)
+
+
+def test_a_defect_keeps_its_traceback() -> None:
+    ProjectHooks().on_pipeline_error(error=RuntimeError("a defect"))
+
+
+def test_a_quiet_start_swallows_chatter_of_compiled_code(capfd: pytest.CaptureFixture) -> None:
+    with quiet_start():
+        os.write(2, b"chatter")
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
+
+
+def test_a_quiet_start_that_fails_shows_everything(capfd: pytest.CaptureFixture) -> None:
+    def fail_aloud() -> None:
+        with quiet_start():
+            os.write(2, b"the reason")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail_aloud()
+    assert capfd.readouterr().err == "the reason"
+
+
+@pytest.fixture
+def tracked(tmp_path, monkeypatch):
+    """A run that kedro-mlflow tracks."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mlflow_hook, "_is_mlflow_enabled", True)
+    monkeypatch.setattr(mlflow_hook, "run_id", "run")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.start_run()
+    yield
+    mlflow.end_run()
+    mlflow.set_tracking_uri(None)
+
+
+def test_a_server_that_goes_away_costs_one_warning(tracked, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(tracking, "answers", lambda uri: False)
+    catalog = {"a": Mock(spec=["_logging_activated"], _logging_activated=True)}
+    hooks = ProjectHooks()
+    with caplog.at_level(logging.WARNING):
+        for name in ("first", "second"):
+            hooks.before_node_run(node=Mock(short_name=name), catalog=catalog)
+    assert caplog.text.count("has stopped answering: the run goes on without it") == 1
+    assert not tracking.is_tracking()
+    assert not mlflow_hook._is_mlflow_enabled
+    assert mlflow_hook.run_id is None
+
+
+def test_a_server_that_answers_is_kept(tracked, monkeypatch) -> None:
+    monkeypatch.setattr(tracking, "answers", lambda uri: True)
+    ProjectHooks().before_node_run(node=Mock(short_name="first"), catalog={})
+    assert tracking.is_tracking()
