@@ -1,5 +1,6 @@
 # Every target sets up what it needs, in .venv.
 PYTHON ?= python3
+ENV ?= demo
 BIN := .venv/bin
 export DO_NOT_TRACK := 1
 
@@ -9,7 +10,7 @@ help:
 	@echo "make run     render a demo set, train on it, report (a few minutes)"
 	@echo "make test    run the tests"
 	@echo "make lint    check style and types"
-	@echo "make viz     explore the graph in Kedro-Viz, http://127.0.0.1:4141"
+	@echo "make viz     explore the graph in Kedro-Viz, http://127.0.0.1:4141 (ENV=cpu for another environment)"
 	@echo "make mlflow  compare experiments in MLflow, http://127.0.0.1:5000"
 	@echo "make clean   remove caches and everything under data/ but 01_raw"
 
@@ -34,7 +35,7 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 viz: .venv/installed
-	$(BIN)/kedro viz run --include-hooks
+	$(BIN)/kedro viz run --env=$(ENV)
 
 mlflow: .venv/installed
 	$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 \
