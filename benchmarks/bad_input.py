@@ -21,6 +21,7 @@ from PIL import Image
 
 from car_segmentation.pairing import check_pairs, pair_by_name
 from car_segmentation.photos import read_mask, read_photo
+from car_segmentation.stacks import read_stack, resized_masks, write_stack
 
 CARVANA = r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$"
 USED = ""
@@ -119,7 +120,11 @@ def _check(raw: Path, photos: list[Path]) -> int:
 
     files = [sorted((raw / name).iterdir()) for name in ("train", "train_masks")]
     pairs, unpaired = pair_by_name(*files, CARVANA, "_mask")
-    table, rejected = check_pairs(pairs, max_megapixels=100, max_grey_share=0.05)
+    masks = resized_masks(
+        pairs["photo_id"].tolist(), pairs["mask_path"].tolist(), 64, 96, 100, max_grey_share=0.05
+    )
+    write_stack(raw / "soft_masks", masks)
+    table, rejected = check_pairs(pairs, read_stack(raw / "soft_masks").notes, max_megapixels=100)
     for path in table["photo_path"]:
         read_photo(Path(path))  # What the check lets through can be read.
     reasons = [*unpaired.itertuples(index=False), *rejected.itertuples(index=False)]

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from car_segmentation.pairing import check_pairs, first_cars, pair_by_name
+from car_segmentation.stacks import read_stack, resized_masks, write_stack
 from tests.conftest import disc_mask, photo_of, write_pair
 
 CARVANA = r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$"
@@ -82,7 +83,9 @@ def checked(raw: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     pairs, _ = pair_by_name(
         sorted((raw / "train").iterdir()), sorted((raw / "train_masks").iterdir()), CARVANA, "_mask"
     )
-    return check_pairs(pairs, max_megapixels=1, max_grey_share=0.05)
+    ids, masks = pairs["photo_id"].tolist(), pairs["mask_path"].tolist()
+    write_stack(raw / "masks", resized_masks(ids, masks, 24, 32, 1, max_grey_share=0.05))
+    return check_pairs(pairs, read_stack(raw / "masks").notes, max_megapixels=1)
 
 
 def test_a_good_pair_is_measured(raw: Path) -> None:

@@ -32,9 +32,23 @@ def test_masks_become_the_share_of_car_in_each_pixel(raw: Path) -> None:
     mask = np.zeros((48, 64), bool)
     mask[:, :5] = True  # Of the first 16 small pixels in a row, one is full and one a quarter.
     _, mask_path = write_pair(raw, "a", mask)
-    write_stack(raw / "stack", resized_masks(["a"], [str(mask_path)], height=12, width=16))
+    write_stack(raw / "stack", resized_masks(["a"], [str(mask_path)], 12, 16, 1, 0.05))
     row = read_stack(raw / "stack").pixels[0, 6]
     assert row[:3].tolist() == [255, 64, 0]
+
+
+def test_masks_are_noted_with_size_and_share_or_with_their_problem(raw: Path) -> None:
+    mask = np.zeros((48, 64), bool)
+    mask[:12] = True
+    _, good = write_pair(raw, "a", mask)
+    _, broken = write_pair(raw, "b")
+    broken.write_bytes(b"")
+    stack = resized_masks(["a", "b"], [str(good), str(broken)], 12, 16, 1, 0.05)
+    write_stack(raw / "stack", stack)
+    loaded = read_stack(raw / "stack")
+    assert loaded.notes["a"] == {"height": 48, "width": 64, "foreground_share": 0.25}
+    assert loaded.notes["b"] == {"problem": "is empty (0 bytes)"}
+    assert not loaded.pixels[1].any()
 
 
 def test_any_size(raw: Path) -> None:
@@ -56,7 +70,7 @@ def test_order_is_that_of_the_ids(raw: Path) -> None:
 
 
 def test_a_photo_that_is_not_in_the_stack(tmp_path: Path) -> None:
-    write_stack(tmp_path / "stack", PendingStack(("a",), (2,), "uint8", lambda write: None))
+    write_stack(tmp_path / "stack", PendingStack(("a",), (2,), "uint8", lambda write: {}))
     with pytest.raises(UserError, match=r"2 photos .*, b the first.*data_processing"):
         read_stack(tmp_path / "stack").rows_of(["a", "b", "c"])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from car_segmentation.parallel import map_in_threads
+from car_segmentation.parallel import map_photos
 from car_segmentation.photos import read_mask
 from car_segmentation.prediction import predict_batches, to_native_size
 from car_segmentation.scoring import PROBABILITY_LEVELS, dice_at_thresholds, score_mask
@@ -51,7 +51,7 @@ def score_photos(
         return identity | score_mask(predicted, truth).as_dict()
 
     items = zip(rows, photo_table.itertuples(), strict=True)
-    scores = map_in_threads(score, items, len(rows), "score photos")
+    scores = map_photos(score, items, len(rows), "score photos", workers="threads")
     return pd.DataFrame(scores).sort_values(["dice", "photo_id"], ignore_index=True)
 
 

@@ -2,23 +2,34 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from car_segmentation.parallel import map_in_threads
+from car_segmentation.parallel import map_photos
 from car_segmentation.photos import (
     MASK_SUFFIXES,
     PHOTO_SUFFIXES,
     UnusableImage,
     photo_size,
-    read_mask,
 )
 
-PAIR_COLUMNS = ["photo_id", "car", "view", "photo_path", "mask_path"]
+
+class Pair(NamedTuple):
+    """A photo and its mask."""
+
+    photo_id: str
+    car: str
+    view: str
+    photo_path: str
+    mask_path: str
+
+
+PAIR_COLUMNS = list(Pair._fields)
 CHECKED_COLUMNS = [*PAIR_COLUMNS, "height", "width", "foreground_share"]
 REJECTED_COLUMNS = ["path", "reason"]
 
@@ -66,35 +77,35 @@ def first_cars(pairs: pd.DataFrame, max_cars: int | None) -> pd.DataFrame:
 
 
 def check_pairs(
-    pairs: pd.DataFrame, max_megapixels: float, max_grey_share: float
+    pairs: pd.DataFrame, mask_notes: Mapping[str, Mapping[str, Any]], max_megapixels: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Open every photo and mask, and keep the pairs that can be used.
+    """Open every photo, hold it against what is known of its mask, and keep the usable pairs.
 
     Args:
         pairs: Columns `PAIR_COLUMNS`.
+        mask_notes: By photo id, the notes of `stacks.resized_masks`.
         max_megapixels: See `photos.photo_size`.
-        max_grey_share: See `photos.read_mask`.
 
     Returns:
         The usable pairs (columns `CHECKED_COLUMNS`; sizes in pixels, share 0 to 1) and the
         rejected files (columns `REJECTED_COLUMNS`).
     """
-    check = partial(_check_pair, max_megapixels=max_megapixels, max_grey_share=max_grey_share)
-    results = map_in_threads(
-        check,
-        zip(pairs["photo_path"], pairs["mask_path"], strict=True),
+    reasons = map_photos(
+        partial(_reason_against, max_megapixels=max_megapixels),
+        ((pair, mask_notes[pair.photo_id]) for pair in _plain(pairs)),
         total=len(pairs),
-        description="check photos and masks",
+        description="check photos",
     )
-    facts = [fact for fact, _ in results]
-    rejected = [problem for _, problem in results if problem is not None]
-    usable = [fact is not None for fact in facts]
-    checked = pairs[usable].reset_index(drop=True)
-    measured = pd.DataFrame(
-        [fact for fact in facts if fact is not None],
-        columns=["height", "width", "foreground_share"],
-    )
-    return pd.concat([checked, measured], axis="columns"), _rejected_table(rejected)
+    is_usable = np.array([reason is None for reason in reasons], dtype=bool)
+    usable = pairs[is_usable].reset_index(drop=True)
+    facts = [mask_notes[photo_id] for photo_id in usable["photo_id"]]
+    measured = pd.DataFrame(facts, columns=["height", "width", "foreground_share"])
+    rejected = [
+        (path, reason)
+        for path, reason in zip(pairs["photo_path"], reasons, strict=True)
+        if reason is not None
+    ]
+    return pd.concat([usable, measured], axis="columns"), _rejected_table(rejected)
 
 
 def _by_id(
@@ -129,28 +140,29 @@ def _car_and_view(photo_id: str, name_pattern: str) -> tuple[str, str]:
     return match["car"], match.groupdict().get("view") or ""
 
 
-def _check_pair(
-    paths: tuple[str, str], max_megapixels: float, max_grey_share: float
-) -> tuple[tuple[int, int, float] | None, tuple[str, str] | None]:
-    """Measure a pair: its facts and no problem, or no facts and the file with the problem."""
-    photo_path, mask_path = paths
+def _reason_against(item: tuple[Pair, Mapping[str, Any]], max_megapixels: float) -> str | None:
+    """Why a pair cannot be used, or None if it can."""
+    pair, mask = item
+    mask_name = Path(pair.mask_path).name
     try:
-        height, width = photo_size(Path(photo_path), max_megapixels)
+        height, width = photo_size(Path(pair.photo_path), max_megapixels)
     except UnusableImage as problem:
-        return None, (photo_path, str(problem))
-    try:
-        mask = read_mask(Path(mask_path), max_megapixels, max_grey_share)
-    except UnusableImage as problem:
-        return None, (photo_path, f"its mask {Path(mask_path).name} {problem}")
-    if mask.shape != (height, width):
-        reason = (
-            f"is {width}×{height} pixels, but its mask {Path(mask_path).name} is "
-            f"{mask.shape[1]}×{mask.shape[0]}"
+        return str(problem)
+    if "problem" in mask:
+        return f"its mask {mask_name} {mask['problem']}"
+    if (mask["height"], mask["width"]) != (height, width):
+        return (
+            f"is {width}×{height} pixels, but its mask {mask_name} is "
+            f"{mask['width']}×{mask['height']}"
         )
-        return None, (photo_path, reason)
-    if not mask.any():
-        return None, (photo_path, f"its mask {Path(mask_path).name} is empty")
-    return (height, width, np.count_nonzero(mask) / mask.size), None
+    if mask["foreground_share"] == 0:
+        return f"its mask {mask_name} is empty"
+    return None
+
+
+def _plain(pairs: pd.DataFrame) -> list[Pair]:
+    """The rows of a table of pairs, in a form that travels to other processes."""
+    return [Pair(*row) for row in pairs[PAIR_COLUMNS].itertuples(index=False)]
 
 
 def _rejected_table(rejected: Iterable[tuple[Path | str, str]]) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def read_photo(path: Path) -> np.ndarray:
 
 
 def read_mask(
-    path: Path, max_megapixels: float = float("inf"), max_grey_share: float = 1.0
+    path: Path, max_megapixels: float = float("inf"), max_grey_share: float | None = None
 ) -> np.ndarray:
     """Read a mask as bool (height, width), True on the car.
 
@@ -77,7 +77,7 @@ def read_mask(
         path: The mask.
         max_megapixels: Larger masks are refused before they are decoded.
         max_grey_share: Largest share of pixels, 0 to 1, that may lie between a tenth and nine
-            tenths of the brightest. More of them, and the image is no mask.
+            tenths of the brightest. More of them, and the image is no mask. None: any share.
 
     Raises:
         UnusableImage: If the file cannot be read, or has too many grey pixels to be a mask.
@@ -85,16 +85,22 @@ def read_mask(
     with _open_of_fair_size(path, max_megapixels) as image:
         _decode(image)
         values = _mask_values(image)
-    counts = np.bincount(values.ravel(), minlength=256)
-    brightest = int(np.flatnonzero(counts)[-1])
-    grey_values = np.arange(brightest // 10 + 1, -(-brightest * 9 // 10))
-    grey_share = counts[grey_values].sum() / values.size
-    if grey_share > max_grey_share:
-        raise UnusableImage(
-            f"is no mask: {grey_share:.0%} of its pixels are neither dark nor bright "
-            f"(at most {max_grey_share:.0%} may be)"
-        )
+    brightest = int(values.max())
+    if max_grey_share is not None:
+        grey_share = _share_between(values, brightest * 0.1, brightest * 0.9)
+        if grey_share > max_grey_share:
+            raise UnusableImage(
+                f"is no mask: {grey_share:.0%} of its pixels are neither dark nor bright "
+                f"(at most {max_grey_share:.0%} may be)"
+            )
     return values > brightest // 2
+
+
+def _share_between(values: np.ndarray, low: float, high: float) -> float:
+    """Share of uint8 values strictly between two bounds."""
+    counts = cv2.calcHist([values], [0], None, [256], [0, 256]).ravel()
+    level = np.arange(256)
+    return float(counts[(level > low) & (level < high)].sum() / values.size)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -139,7 +145,7 @@ def _decode(image: Image.Image) -> None:
 
 def _mask_values(image: Image.Image) -> np.ndarray:
     """One uint8 value a pixel, brighter on the car."""
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "P":
         # Two colours are dark and bright in this order even where a palette says otherwise.
         indices = np.asarray(image)

@@ -1,13 +1,13 @@
 """From photos to probability maps, and from those to masks at native size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from car_segmentation.stacks import ImageStack, PendingStack, WriteImage
+from car_segmentation.stacks import ImageStack, Note, PendingStack, WriteImage
 
 if TYPE_CHECKING:
     import keras
@@ -36,9 +36,10 @@ def predicted_stack(
 ) -> PendingStack:
     """The probability maps of photos as a stack of float16 (height, width), 0 to 1."""
 
-    def fill(write_image: WriteImage) -> None:
+    def fill(write_image: WriteImage) -> Mapping[str, Note]:
         for row, probability in predict_batches(model, photos, photo_ids, batch_size):
             write_image(row, probability)
+        return {}
 
     return PendingStack(tuple(photo_ids), photos.pixels.shape[1:3], "float16", fill)
 

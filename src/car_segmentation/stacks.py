@@ -1,24 +1,26 @@
 """Image stacks: many images of one size in one memory-mapped array on disk.
 
-A stack is a folder with ``pixels.npy`` (images along the first axis) and ``ids.json`` (the photo
-id of each). Reading one costs no memory beyond the pages that are touched, writing one costs no
-memory beyond the images in flight.
+A stack is a folder with ``pixels.npy`` (images along the first axis) and ``index.json`` (the photo
+id of each, and notes on it). Reading one costs no memory beyond the pages that are touched, writing
+one costs no memory beyond the images in flight.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from car_segmentation.errors import UserError
 from car_segmentation.files import atomic_folder
-from car_segmentation.parallel import map_in_threads
+from car_segmentation.parallel import map_photos
 from car_segmentation.photos import UnusableImage, read_mask, read_photo
 
 WriteImage = Callable[[int, np.ndarray], None]
+Note = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,12 @@ class ImageStack:
     Attributes:
         ids: The photo id of each image.
         pixels: The images along the first axis, memory-mapped and read-only.
+        notes: What was noted by photo id when the stack was made.
     """
 
     ids: tuple[str, ...]
     pixels: np.ndarray
+    notes: Mapping[str, Note] = field(default_factory=dict)
 
     def rows_of(self, photo_ids: Sequence[str]) -> np.ndarray:
         """Positions of the given photos in the stack.
@@ -58,27 +62,81 @@ class PendingStack:
         image_shape: Shape of one image.
         dtype: Type of its values.
         fill: Computes every image and hands it, with its row, to the function it is given;
-            in any order, from any thread.
+            in any order, from any thread or process. Returns notes by photo id.
     """
 
     ids: tuple[str, ...]
     image_shape: tuple[int, ...]
     dtype: str
-    fill: Callable[[WriteImage], None]
+    fill: Callable[[WriteImage], Mapping[str, Note]]
 
 
 def resized_photos(
     ids: Sequence[str], paths: Sequence[str], height: int, width: int
 ) -> PendingStack:
     """A stack of photos, uint8 (height, width, 3), resized by averaging over areas."""
-    return _mapped_stack(ids, paths, (height, width, 3), _resize_photo, "resize photos")
+
+    def read_and_write(row: int, path: str, write_image: WriteImage) -> None:
+        try:
+            photo = read_photo(Path(path))
+        except UnusableImage as problem:
+            raise UserError(
+                f"{path} {problem}, though it was checked before: has it changed since? "
+                "Run `kedro run --pipelines=data_processing` again."
+            ) from problem
+        write_image(row, cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA))
+
+    def fill(write_image: WriteImage) -> Mapping[str, Note]:
+        map_photos(
+            lambda item: read_and_write(*item, write_image),
+            enumerate(paths),
+            total=len(paths),
+            description="resize photos",
+        )
+        return {}
+
+    return PendingStack(tuple(ids), (height, width, 3), "uint8", fill)
 
 
 def resized_masks(
-    ids: Sequence[str], paths: Sequence[str], height: int, width: int
+    ids: Sequence[str],
+    paths: Sequence[str],
+    height: int,
+    width: int,
+    max_megapixels: float,
+    max_grey_share: float,
 ) -> PendingStack:
-    """A stack of soft masks, uint8 (height, width): the share of car in each pixel, 0 to 255."""
-    return _mapped_stack(ids, paths, (height, width), _resize_mask, "resize masks")
+    """A stack of soft masks, uint8 (height, width): the share of car in each pixel, 0 to 255.
+
+    The note on each is its native ``height`` and ``width`` in pixels and its ``foreground_share``,
+    0 to 1, or, for a mask that cannot be used, the ``problem``: its image is left empty.
+    """
+
+    def read_and_write(row: int, path: str, write_image: WriteImage) -> Note:
+        try:
+            mask = read_mask(Path(path), max_megapixels, max_grey_share)
+        except UnusableImage as problem:
+            return {"problem": str(problem)}
+        soft = cv2.resize(
+            mask.view(np.uint8) * np.uint8(255), (width, height), interpolation=cv2.INTER_AREA
+        )
+        write_image(row, soft)
+        return {
+            "height": mask.shape[0],
+            "width": mask.shape[1],
+            "foreground_share": np.count_nonzero(mask) / mask.size,
+        }
+
+    def fill(write_image: WriteImage) -> Mapping[str, Note]:
+        notes = map_photos(
+            lambda item: read_and_write(*item, write_image),
+            enumerate(paths),
+            total=len(paths),
+            description="check and resize masks",
+        )
+        return dict(zip(ids, notes, strict=True))
+
+    return PendingStack(tuple(ids), (height, width), "uint8", fill)
 
 
 def write_stack(folder: Path, stack: PendingStack) -> None:
@@ -99,46 +157,13 @@ def write_stack(folder: Path, stack: PendingStack) -> None:
                 file.seek(offset + row * image.nbytes)
                 file.write(image.data)
 
-        stack.fill(write_image)
-        (part / "ids.json").write_text(json.dumps(stack.ids))
+        notes = stack.fill(write_image)
+        index = {"ids": stack.ids, "notes": notes}
+        (part / "index.json").write_text(json.dumps(index))
 
 
 def read_stack(folder: Path) -> ImageStack:
     """Open a stack that `write_stack` wrote, without reading its pixels."""
-    ids = tuple(json.loads((folder / "ids.json").read_text()))
-    return ImageStack(ids, np.load(folder / "pixels.npy", mmap_mode="r"))
-
-
-def _mapped_stack(
-    ids: Sequence[str],
-    paths: Sequence[str],
-    image_shape: tuple[int, ...],
-    read_resized: Callable[[Path, int, int], np.ndarray],
-    description: str,
-) -> PendingStack:
-    """A stack of uint8 images, each read from its own file."""
-
-    def fill(write_image: WriteImage) -> None:
-        def read_and_write(item: tuple[int, str]) -> None:
-            row, path = item
-            try:
-                image = read_resized(Path(path), *image_shape[:2])
-            except UnusableImage as problem:
-                raise UserError(
-                    f"{path} {problem}, though it was checked before: has it changed since? "
-                    "Run `kedro run --pipelines=data_processing` again."
-                ) from problem
-            write_image(row, image)
-
-        map_in_threads(read_and_write, enumerate(paths), len(paths), description)
-
-    return PendingStack(tuple(ids), image_shape, "uint8", fill)
-
-
-def _resize_photo(path: Path, height: int, width: int) -> np.ndarray:
-    return cv2.resize(read_photo(path), (width, height), interpolation=cv2.INTER_AREA)
-
-
-def _resize_mask(path: Path, height: int, width: int) -> np.ndarray:
-    mask = read_mask(path).view(np.uint8) * np.uint8(255)
-    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+    index = json.loads((folder / "index.json").read_text())
+    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+    return ImageStack(tuple(index["ids"]), pixels, index["notes"])

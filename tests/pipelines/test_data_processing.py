@@ -16,6 +16,8 @@ from car_segmentation.pipelines.data_processing.nodes import augment, check_phot
 from car_segmentation.stacks import ImageStack
 from tests.conftest import disc_mask, photo_of, write_cars
 
+NO_MASKS = ImageStack((), np.empty((0, 24, 32), np.uint8))
+
 AUGMENTATION = {
     "shift": 0.05,
     "scale": 0.1,
@@ -124,7 +126,7 @@ def test_too_many_rejected_stop_the_run() -> None:
     metadata = pd.DataFrame(columns=["id"])
     checks = {"max_megapixels": 1, "max_grey_share": 0.05, "max_rejected_share": 1.0}
     with pytest.raises(UserError, match=r"2 files were rejected and 0 pairs(.|\n)*b\.jpg has no"):
-        check_photos_and_masks(pairs, unpaired, metadata, checks)
+        check_photos_and_masks(pairs, NO_MASKS, unpaired, metadata, checks)
 
 
 def augmented(**changes: object) -> tuple[dict, np.ndarray]:

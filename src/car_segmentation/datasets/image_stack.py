@@ -35,7 +35,7 @@ class ImageStackDataset(AbstractDataset[PendingStack, ImageStack]):
         write_stack(self._path, data)
 
     def _exists(self) -> bool:
-        return (self._path / "ids.json").is_file()
+        return (self._path / "index.json").is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}

@@ -32,6 +32,8 @@ SHEET_DRAWS = 3
 SHEET_CELL_WIDTH = 360
 CHECKED_DRAWS = 100
 """Warps of each sample car that are checked for what they push out of the photo."""
+CHECKED_STEP = 4
+"""Every so many pixels of a mask are looked at for that."""
 OUTLINE = (255, 0, 160)
 """A colour that no studio has."""
 HALF_COVERED = 127
@@ -57,15 +59,31 @@ def pair_photos_with_masks(
     return first_cars(pairs, settings.max_cars), rejected
 
 
+def resize_masks(
+    photo_pairs: pd.DataFrame, image: dict[str, Any], checks: dict[str, Any]
+) -> PendingStack:
+    """Check every mask and resize it by area averaging to a soft target, in a mapped array."""
+    size, settings = ImageSize(**image), Checks(**checks)
+    return resized_masks(
+        photo_pairs["photo_id"].tolist(),
+        photo_pairs["mask_path"].tolist(),
+        size.height,
+        size.width,
+        settings.max_megapixels,
+        settings.max_grey_share,
+    )
+
+
 def check_photos_and_masks(
-    pairs: pd.DataFrame,
+    photo_pairs: pd.DataFrame,
+    soft_masks: ImageStack,
     unpaired_files: pd.DataFrame,
     car_metadata: pd.DataFrame,
     checks: dict[str, Any],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Open every pair, keep what can be used with its size and area, and say why not the rest."""
+    """Keep every pair that can be used, with its size and area, and say why not the rest."""
     settings = Checks(**checks)
-    checked, broken = check_pairs(pairs, settings.max_megapixels, settings.max_grey_share)
+    checked, broken = check_pairs(photo_pairs, soft_masks.notes, settings.max_megapixels)
     rejected = pd.concat([unpaired_files, broken], ignore_index=True)
     _stop_if_too_many_are_rejected(len(checked), rejected, settings.max_rejected_share)
     return checked.merge(_one_row_per_car(car_metadata), on="car", how="left"), rejected
@@ -88,13 +106,6 @@ def resize_photos(photo_splits: pd.DataFrame, image: dict[str, Any]) -> PendingS
     size = ImageSize(**image)
     ids, paths = photo_splits["photo_id"].tolist(), photo_splits["photo_path"].tolist()
     return resized_photos(ids, paths, size.height, size.width)
-
-
-def resize_masks(photo_splits: pd.DataFrame, image: dict[str, Any]) -> PendingStack:
-    """Resize every mask by area averaging to a soft target, into a memory-mapped array."""
-    size = ImageSize(**image)
-    ids, paths = photo_splits["photo_id"].tolist(), photo_splits["mask_path"].tolist()
-    return resized_masks(ids, paths, size.height, size.width)
 
 
 def augment(
@@ -144,10 +155,11 @@ def _stop_if_cars_leave_the_frame(
     """Measure how much of the cars the warps keep; stop where that is too little to learn from."""
     shares = []
     for row, mask in enumerate(soft_masks):
-        height, width = mask.shape
+        coarse = mask[::CHECKED_STEP, ::CHECKED_STEP] > HALF_COVERED
+        height, width = coarse.shape
         for draw in range(CHECKED_DRAWS):
             matrix = draw_warp(augmentation, height, width, draw_generator(seed, draw, row))
-            shares.append(share_in_frame(mask > HALF_COVERED, matrix))
+            shares.append(share_in_frame(coarse, matrix))
     share = float(np.mean(shares))
     if share < min_in_frame:
         raise UserError(

@@ -13,7 +13,7 @@ from car_segmentation.pipelines.data_processing.nodes import (
 
 
 def create_pipeline() -> Pipeline:
-    """Raw photos and masks → table → split → resized stacks → augmentation."""
+    """Raw photos and masks → soft masks → table → split → resized photos → augmentation."""
     return Pipeline(
         [
             Node(
@@ -23,8 +23,20 @@ def create_pipeline() -> Pipeline:
                 name="pair_photos_with_masks",
             ),
             Node(
+                func=resize_masks,
+                inputs=["photo_pairs", "params:image", "params:checks"],
+                outputs="soft_masks",
+                name="resize_masks",
+            ),
+            Node(
                 func=check_photos_and_masks,
-                inputs=["photo_pairs", "unpaired_files", "car_metadata", "params:checks"],
+                inputs=[
+                    "photo_pairs",
+                    "soft_masks",
+                    "unpaired_files",
+                    "car_metadata",
+                    "params:checks",
+                ],
                 outputs=["photo_table", "rejected_photos"],
                 name="check_photos_and_masks",
             ),
@@ -39,12 +51,6 @@ def create_pipeline() -> Pipeline:
                 inputs=["photo_splits", "params:image"],
                 outputs="photos",
                 name="resize_photos",
-            ),
-            Node(
-                func=resize_masks,
-                inputs=["photo_splits", "params:image"],
-                outputs="soft_masks",
-                name="resize_masks",
             ),
             Node(
                 func=augment,
