@@ -168,7 +168,9 @@ class TestAWholeRun:
         assert tags["architecture"] == "segnet_unet"
         assert tags["input_size"] == "48×32"
         assert tags["environment"] == "tiny"
+        assert tags["mlflow.note.content"].endswith("Nothing changed for it.")
         assert "runner" not in tags
+        assert "test.photos" not in metrics
         names = {entry.dataset.name for entry in run.inputs.dataset_inputs}
         assert names == {"discs train", "discs validation", "discs test"}
         artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}

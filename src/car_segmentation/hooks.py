@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,19 @@ from car_segmentation.parameters import ProjectParameters, check_parameters
 
 logger = logging.getLogger(__name__)
 
-NOISY_TAGS = ("runner", "project_path", "kedro_version", "pipeline_names", "runtime_params", "env")
-"""Tags that kedro-mlflow sets and ours say better, or that differ without meaning anything."""
+UNTOLD_PARAMETERS = ("demo_photos",)
+"""Parameters that no model depends on."""
+
+
+def flatten(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested parameters by dotted name: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``."""
+    flat: dict[str, Any] = {}
+    for key, value in parameters.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 @contextmanager
@@ -55,6 +66,8 @@ class ProjectHooks:
     """Hooks of the project; Kedro makes one for each session."""
 
     parameters: ProjectParameters
+    written_parameters: dict[str, Any]
+    changed_parameters: dict[str, Any]
     environment: str
     project_path: Path
     photos_logged = False
@@ -64,6 +77,8 @@ class ProjectHooks:
         """Check the parameters and the tracking server before anything else looks at them."""
         self.environment = context.env or "base"
         self.project_path = Path(context.project_path)
+        self.written_parameters = context.params
+        self.changed_parameters = context._runtime_params or {}
         try:
             self.parameters = check_parameters(context.params)
         except UserError as error:
@@ -143,26 +158,33 @@ class ProjectHooks:
             raise ClickException(str(error)) from None
 
     def _describe_run(self, run_params: dict[str, Any]) -> None:
+        """Make the run readable in MLflow: its name says what it is and what was changed."""
         parameters = self.parameters
         size = f"{parameters.image.width}×{parameters.image.height}"
-        pipelines = run_params.get("pipeline_names") or ["__default__"]
         name = f"{parameters.network.architecture} {size} {self.environment}"
+        pipelines = run_params.get("pipeline_names") or ["__default__"]
         if pipelines != ["__default__"]:
             name += f" ({' + '.join(pipelines)})"
-        run = mlflow.active_run()
-        client = mlflow.MlflowClient()
-        for tag in NOISY_TAGS:
-            if tag in client.get_run(run.info.run_id).data.tags:
-                client.delete_tag(run.info.run_id, tag)
-        mlflow.set_tags(
-            {
-                "mlflow.runName": name,
+        changed = flatten(self.changed_parameters)
+        changed.pop("raw_data", None)
+        changes = ", ".join(f"{key}={value}" for key, value in changed.items())
+        tracking.describe_run(
+            name=f"{name}: {changes}" if changes else name,
+            note=f"Photos from `{parameters.raw_data}`, environment `{self.environment}`. "
+            + (f"Changed for this run: `{changes}`." if changes else "Nothing changed for it."),
+            tags={
                 "architecture": parameters.network.architecture,
                 "input_size": size,
                 "environment": self.environment,
                 "raw_data": Path(parameters.raw_data).name,
                 "keras_backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
-            }
+            },
+            # As written in conf/, which is how kedro-mlflow logs those that nodes take.
+            parameters={
+                key: value
+                for key, value in flatten(self.written_parameters).items()
+                if key.split(".")[0] not in UNTOLD_PARAMETERS
+            },
         )
 
     def _leave_a_server_that_is_away(self, catalog: CatalogProtocol) -> None:

@@ -6,6 +6,7 @@ import socket
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import mlflow
@@ -71,6 +72,25 @@ def log_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
     except MlflowException as error:
         reason = str(error).splitlines()[0][:200]
         logger.warning("MLflow did not take epoch %d; training goes on. (%s)", epoch + 1, reason)
+
+
+def describe_run(
+    name: str, note: str, tags: Mapping[str, str], parameters: Mapping[str, Any]
+) -> None:
+    """Name and describe the active run, in place of what kedro-mlflow says of it.
+
+    Args:
+        name: What a list of runs shows.
+        note: Markdown that the run's page shows.
+        tags: What runs can be filtered and compared by.
+        parameters: All parameters by dotted name, so that any two runs compare in full.
+    """
+    client, run_id = mlflow.MlflowClient(), mlflow.active_run().info.run_id
+    for tag in client.get_run(run_id).data.tags:
+        if not tag.startswith("mlflow."):
+            client.delete_tag(run_id, tag)
+    mlflow.set_tags({"mlflow.runName": name, "mlflow.note.content": note, **tags})
+    mlflow.log_params(dict(parameters))
 
 
 def log_photos(photo_splits: pd.DataFrame, source: str) -> None:
