@@ -97,6 +97,11 @@ def read_mask(
     return values > brightest // 2
 
 
+def resize_by_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize an image by averaging over areas, as every photo is that a network sees."""
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
 def _read_bytes(path: Path) -> bytes:
     try:
         content = path.read_bytes()

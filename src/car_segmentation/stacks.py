@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from car_segmentation.errors import UserError
 from car_segmentation.files import atomic_folder
 from car_segmentation.parallel import map_in_threads
-from car_segmentation.photos import UnusableImage, read_mask, read_photo
+from car_segmentation.photos import UnusableImage, read_mask, read_photo, resize_by_area
 
 WriteImage = Callable[[int, np.ndarray], None]
 
@@ -136,9 +135,9 @@ def _mapped_stack(
 
 
 def _resize_photo(path: Path, height: int, width: int) -> np.ndarray:
-    return cv2.resize(read_photo(path), (width, height), interpolation=cv2.INTER_AREA)
+    return resize_by_area(read_photo(path), height, width)
 
 
 def _resize_mask(path: Path, height: int, width: int) -> np.ndarray:
     mask = read_mask(path).view(np.uint8) * np.uint8(255)
-    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+    return resize_by_area(mask, height, width)
