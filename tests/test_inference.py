@@ -17,11 +17,12 @@ from car_segmentation.inference import (
     PendingPredictions,
     describe_oddities,
     expected_dice,
-    mask_file,
     model_digest,
+    output_file,
     sort_out_photos,
 )
-from car_segmentation.photos import read_mask
+from car_segmentation.photos import UnusableImage, read_mask
+from car_segmentation.rle import decode_runs
 from car_segmentation.scoring import score_mask
 from tests.conftest import SIZE, disc_mask, photo_of, write_pair
 
@@ -212,7 +213,7 @@ def test_names_are_kept_whatever_they_are(tmp_path: Path, folder: Path) -> None:
     for name in names:
         (photos / name).write_bytes(content)
     pending(photos).write(folder)
-    assert all(mask_file(folder, name).is_file() for name in names)
+    assert all(output_file(folder, "masks", name).is_file() for name in names)
     text = (folder / "predictions.csv").read_bytes()
     assert os.fsencode(names[-1]) in text
     assert len(pd.read_csv(folder / "predictions.csv", encoding_errors="replace")) == 5
@@ -262,6 +263,51 @@ def test_oddities() -> None:
     assert "distorted" in describe_oddities(disc.T, SIZE[::-1], (24, 32))
     nothing = describe_oddities(np.zeros(SIZE, bool), SIZE, (96, 64))
     assert nothing.startswith("nothing was found; the network sees")
+
+
+def test_probability_maps_have_16_bits(discs: Path, folder: Path) -> None:
+    pending(discs, outputs=("masks", "probability_maps")).write(folder)
+    for index in range(10):
+        levels = np.asarray(Image.open(folder / "probability_maps" / f"{index:03d}.png"))
+        mask = read_mask(folder / "masks" / f"{index:03d}.png")
+        assert levels.shape == SIZE
+        assert np.array_equal(levels / 65535 >= 0.5, mask)
+        assert len(np.unique(levels)) > 256
+
+
+def test_an_output_that_is_wanted_later_is_made_later(discs: Path, folder: Path) -> None:
+    pending(discs).write(folder)
+    before = contents(folder / "masks")
+    pending(discs, outputs=("masks", "cut_outs")).write(folder)
+    assert contents(folder / "masks") == before
+    for index in range(10):
+        picture = Image.open(folder / "cut_outs" / f"{index:03d}.png")
+        assert picture.mode == "RGBA"
+        red, _, blue, alpha = np.moveaxis(np.asarray(picture), 2, 0)
+        assert np.array_equal(alpha >= 128, read_mask(folder / "masks" / f"{index:03d}.png"))
+        assert (red[alpha > 0] > blue[alpha > 0]).all()
+
+
+def test_a_photo_that_goes_away_on_the_way_is_reported(
+    discs: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_photo(*_: object) -> np.ndarray:
+        raise UnusableImage("cannot be read")
+
+    monkeypatch.setattr(inference, "cut_out", no_photo)
+    pending(discs, outputs=("masks", "cut_outs")).write(folder)
+    reasons = table_of(folder).set_index("photo")["warnings"]
+    assert reasons["000.png"] == "cannot be read, though it was read before"
+
+
+def test_a_submission_has_the_masks(discs: Path, folder: Path) -> None:
+    pending(discs, submission=("003.png", "001.png")).write(folder)
+    table = pd.read_csv(folder / "submission.csv.gz")
+    assert table["img"].tolist() == ["003.png", "001.png"]
+    for row in table.itertuples():
+        assert np.array_equal(
+            decode_runs(row.rle_mask, *SIZE), read_mask(folder / "masks" / row.img)
+        )
 
 
 KILLED_RUN = """

@@ -21,6 +21,7 @@ from PIL import Image
 
 from car_segmentation.evaluation import predicted_mask
 from car_segmentation.photos import read_mask
+from car_segmentation.rle import decode_runs
 from car_segmentation.stacks import read_stack
 from tests.conftest import SIZE, write_cars, write_pair
 
@@ -288,7 +289,15 @@ class TestInference:
     def test_masks_are_those_that_reporting_scores(self, finished, tmp_path: Path) -> None:
         project, _ = finished
         before = mlflow_runs(project)
-        output = predict(project, project.path / "data/01_raw/discs/train", tmp_path / "new")
+        sample = tmp_path / "sample_submission.csv"
+        sample.write_text("img,rle_mask\nno partner.jpg,1 1\n000000000000_01.jpg,1 1\n")
+        output = predict(
+            project,
+            project.path / "data/01_raw/discs/train",
+            tmp_path / "new",
+            *("inference.cut_outs=true", "inference.probability_maps=true"),
+            *("inference.submission=true", f"inference.sample_submission={sample}"),
+        )
         assert "13 masks are in" in output
         assert "Traceback" not in output
         assert len(pd.read_csv(tmp_path / "new/predictions.csv")) == 13
@@ -299,6 +308,12 @@ class TestInference:
             mask = read_mask(tmp_path / "new/masks" / f"{photo_id}.png")
             assert np.array_equal(mask, predicted_mask(probability, SIZE, threshold))
         assert mlflow_runs(project) == before
+        for folder in ("cut_outs", "probability_maps"):
+            assert len(list((tmp_path / "new" / folder).iterdir())) == 13
+        submission = pd.read_csv(tmp_path / "new/submission.csv.gz", keep_default_na=False)
+        assert submission["img"].tolist() == ["no partner.jpg", "000000000000_01.jpg"]
+        mask = read_mask(tmp_path / "new/masks/000000000000_01.png")
+        assert np.array_equal(decode_runs(submission["rle_mask"][1], *SIZE), mask)
 
     def test_killed_and_run_again(self, finished, tmp_path: Path) -> None:
         project, _ = finished

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from car_segmentation.cut_outs import cut_out
 from car_segmentation.errors import UserError
 from car_segmentation.files import atomic_file, remove_parts
 from car_segmentation.journal import Journal, PhotoRecord
@@ -32,6 +33,7 @@ from car_segmentation.photos import (
     resize_by_area,
 )
 from car_segmentation.prediction import to_native_size
+from car_segmentation.submission import write_submission
 
 if TYPE_CHECKING:
     import keras
@@ -40,10 +42,13 @@ logger = logging.getLogger(__name__)
 
 PREDICTIONS_FILE = "predictions.csv"
 JOURNAL_FILE = ".finished.jsonl"
-MASKS = "masks"
+SUBMISSION_FILE = "submission.csv.gz"
+MASKS, PROBABILITY_MAPS, CUT_OUTS = "masks", "probability_maps", "cut_outs"
 
 AHEAD = 8
 """Photos under way before and after the network, beside a batch: enough to keep it busy."""
+PROBABILITY_STEPS = 65535
+"""Levels of a probability map, which has 16 bits."""
 DISTORTION = 1.25
 """How far a photo's proportions may be from the network's before it says so."""
 
@@ -103,6 +108,8 @@ class PendingPredictions:
         photos: What to predict.
         batch_size: Photos that the model predicts at a time.
         max_megapixels: Larger photos are refused before anything is decoded.
+        outputs: Folders of what is written for each photo.
+        submission: Photos of a Kaggle submission in its order; None for no submission.
     """
 
     model: "keras.Model"
@@ -110,6 +117,8 @@ class PendingPredictions:
     photos: NewPhotos
     batch_size: int
     max_megapixels: float
+    outputs: tuple[str, ...] = (MASKS,)
+    submission: tuple[str, ...] | None = None
 
     def write(self, folder: Path) -> None:
         """Predict what the folder lacks, and write the table of all photos.
@@ -125,15 +134,16 @@ class PendingPredictions:
             ) from error
 
     def _write(self, folder: Path) -> None:
-        for written_to in (folder, folder / MASKS):
-            remove_parts(written_to)
+        for written_to in ("", MASKS, PROBABILITY_MAPS, CUT_OUTS):
+            remove_parts(folder / written_to)
         origin = {"model": model_digest(self.model), "threshold": self.threshold}
         journal = Journal(folder / JOURNAL_FILE, origin)
         records = {path: PhotoRecord(path.name, warnings=why) for path, why in self.photos.rejected}
         missing = []
         for path in self.photos.usable:
             record = journal.finished(path)
-            if record is not None and mask_file(folder, path.name).is_file():
+            files = (output_file(folder, output, path.name) for output in self.outputs)
+            if record is not None and all(file.is_file() for file in files):
                 records[path] = record
             else:
                 missing.append(path)
@@ -149,6 +159,13 @@ class PendingPredictions:
         journal.compact()
         records = {path: records[path] for path in sorted(records)}
         write_table(folder / PREDICTIONS_FILE, records.values())
+        if self.submission is not None:
+            masks = {
+                path.name: output_file(folder, MASKS, path.name)
+                for path, record in records.items()
+                if record.height is not None
+            }
+            write_submission(folder / SUBMISSION_FILE, self.submission, masks)
         _say_what_came_out(folder, records)
 
     def _predict(self, paths: Sequence[Path], folder: Path) -> Iterator[tuple[Path, PhotoRecord]]:
@@ -156,7 +173,7 @@ class PendingPredictions:
         height, width = self.model.input_shape[1:3]
         read = partial(_read, shape=(height, width), max_megapixels=self.max_megapixels)
         photos = map_ahead(read, paths, self.batch_size + AHEAD)
-        write = partial(_write_files, folder=folder, threshold=self.threshold)
+        write = partial(_write_files, folder=folder, threshold=self.threshold, outputs=self.outputs)
         records = map_ahead(write, self._predicted(photos), AHEAD)
         return zip(paths, records, strict=True)
 
@@ -194,9 +211,9 @@ def sort_out_photos(files: Sequence[Path]) -> NewPhotos:
     return NewPhotos(tuple(sorted(by_id.values())), tuple(rejected))
 
 
-def mask_file(folder: Path, photo: str) -> Path:
-    """Where the mask of a photo, given by its file name, is."""
-    return folder / MASKS / f"{Path(photo).stem}.png"
+def output_file(folder: Path, output: str, photo: str) -> Path:
+    """Where an output, `MASKS` say, of a photo, given by its file name, is."""
+    return folder / output / f"{Path(photo).stem}.png"
 
 
 def model_digest(model: "keras.Model") -> str:
@@ -294,7 +311,7 @@ def _read(path: Path, shape: tuple[int, int], max_megapixels: float) -> ReadPhot
 
 
 def _write_files(
-    predicted: PredictedPhoto | PhotoRecord, folder: Path, threshold: float
+    predicted: PredictedPhoto | PhotoRecord, folder: Path, threshold: float, outputs: Sequence[str]
 ) -> PhotoRecord:
     """Write the files of a photo at native size, and say what is in them."""
     if isinstance(predicted, PhotoRecord):
@@ -304,7 +321,18 @@ def _write_files(
     height, width = photo.native_shape
     probability = to_native_size(predicted.probability, height, width)
     mask = probability >= threshold
-    _write_png(mask_file(folder, photo.path.name), mask.view(np.uint8) * np.uint8(255))
+    pictures: dict[str, Callable[[], np.ndarray]] = {
+        MASKS: lambda: mask.view(np.uint8) * np.uint8(255),
+        PROBABILITY_MAPS: lambda: np.rint(probability * PROBABILITY_STEPS).astype(np.uint16),
+        # Decoded again, because photos that wait at native size would cost memory.
+        CUT_OUTS: lambda: cut_out(read_photo(photo.path), probability, threshold),
+    }
+    for output in outputs:
+        try:
+            picture = pictures[output]()
+        except UnusableImage as problem:
+            return PhotoRecord(photo.path.name, warnings=f"{problem}, though it was read before")
+        _write_png(output_file(folder, output, photo.path.name), picture)
     return PhotoRecord(
         photo=photo.path.name,
         height=height,
@@ -317,6 +345,9 @@ def _write_files(
 
 
 def _write_png(path: Path, image: np.ndarray) -> None:
+    """Write grey or RGBA, 8 or 16 bits."""
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA)
     _, content = cv2.imencode(".png", image)
     with atomic_file(path) as part:
         part.write_bytes(content.tobytes())

@@ -158,6 +158,10 @@ class Inference(Parameters):
     """How new photos are predicted, and what is written beside their masks."""
 
     batch_size: PositiveInt
+    probability_maps: bool
+    cut_outs: bool
+    submission: bool
+    sample_submission: str | None
 
 
 class ProjectParameters(Parameters):

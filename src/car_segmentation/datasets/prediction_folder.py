@@ -9,7 +9,12 @@ from kedro_datasets._typing import ImagePreview
 
 from car_segmentation.datasets.previews import image_preview
 from car_segmentation.error_maps import contact_sheet, mask_picture
-from car_segmentation.inference import PREDICTIONS_FILE, PendingPredictions, mask_file
+from car_segmentation.inference import (
+    MASKS,
+    PREDICTIONS_FILE,
+    PendingPredictions,
+    output_file,
+)
 from car_segmentation.photos import read_mask
 
 PREVIEW_COLUMNS = 4
@@ -51,5 +56,5 @@ class PredictionFolderDataset(AbstractDataset[PendingPredictions, pd.DataFrame])
     def preview(self) -> ImagePreview:
         """The first few masks on one sheet."""
         photos = self.load().dropna(subset="height")["photo"][:PREVIEW_COLUMNS]
-        masks = [mask_picture(read_mask(mask_file(self._path, photo))) for photo in photos]
+        masks = [mask_picture(read_mask(output_file(self._path, MASKS, photo))) for photo in photos]
         return image_preview(contact_sheet([masks], [", ".join(photos)], cell_width=320))

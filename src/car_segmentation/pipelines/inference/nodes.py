@@ -5,8 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from car_segmentation.errors import UserError
-from car_segmentation.inference import NewPhotos, PendingPredictions, sort_out_photos
+from car_segmentation.inference import (
+    CUT_OUTS,
+    MASKS,
+    PROBABILITY_MAPS,
+    NewPhotos,
+    PendingPredictions,
+    sort_out_photos,
+)
 from car_segmentation.parameters import Checks, Inference
+from car_segmentation.submission import sample_photos
 
 if TYPE_CHECKING:
     from keras import Model
@@ -35,10 +43,26 @@ def predict_new_photos(
 ) -> PendingPredictions:
     """Predict the mask of every photo at its native size, where it is not there yet."""
     settings = Inference(**inference)
+    wanted = {
+        MASKS: True,
+        PROBABILITY_MAPS: settings.probability_maps,
+        CUT_OUTS: settings.cut_outs,
+    }
     return PendingPredictions(
         model=model,
         threshold=threshold["threshold"],
         photos=new_photos,
         batch_size=settings.batch_size,
         max_megapixels=Checks(**checks).max_megapixels,
+        outputs=tuple(output for output, is_wanted in wanted.items() if is_wanted),
+        submission=_submission_photos(settings, new_photos),
     )
+
+
+def _submission_photos(settings: Inference, new_photos: NewPhotos) -> tuple[str, ...] | None:
+    """Photos of the submission in its order, if there is to be one."""
+    if not settings.submission:
+        return None
+    if settings.sample_submission is None:
+        return tuple(path.name for path in new_photos.usable)
+    return sample_photos(Path(settings.sample_submission))
