@@ -274,10 +274,9 @@ class TestParts:
         assert "Traceback" not in output
 
 
-def predict(project: Project, photos: Path, predictions: Path) -> str:
-    run = project.run(
-        "--pipelines=inference", f"--params=photos={photos},predictions={predictions}"
-    )
+def predict(project: Project, photos: Path, predictions: Path, *options: str) -> str:
+    parameters = ",".join([f"photos={photos}", f"predictions={predictions}", *options])
+    run = project.run("--pipelines=inference", f"--params={parameters}")
     output = run.stdout + run.stderr
     assert run.returncode == 0, output
     return output
