@@ -35,11 +35,11 @@ def main() -> None:
     if not photos:
         sys.exit(f"Skipped: there are no photos in {arguments.raw_data}/train.")
 
-    startup, _ = _measure("registry", "list")
+    startup, _ = measure("registry", "list")
     print(f"kedro's own start: {startup:.1f} s, contained in the times below")
     print(f"{'pairs':>6} {'seconds':>8} {'pairs/s':>8} {'peak GB':>8}")
     for cars in arguments.cars:
-        seconds, peak = _measure(
+        seconds, peak = measure(
             "run",
             "--pipelines=data_processing",
             f"--params=raw_data={arguments.raw_data.resolve()},pairing.max_cars={cars}",
@@ -53,7 +53,7 @@ def _goals_met(pairs_per_second: float, peak_gb: float) -> bool:
     return pairs_per_second >= PAIRS_PER_SECOND_GOAL and peak_gb < MEMORY_GOAL_GB
 
 
-def _measure(*command: str) -> tuple[float, float]:
+def measure(*command: str) -> tuple[float, float]:
     """Wall-clock seconds and peak resident gigabytes of a kedro command."""
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()

@@ -1,6 +1,9 @@
 import time
+from collections.abc import Iterator
 
-from car_segmentation.parallel import map_photos
+import pytest
+
+from car_segmentation.parallel import map_ahead, map_photos
 
 
 def test_results_keep_the_order_of_the_items(capsys) -> None:
@@ -10,3 +13,22 @@ def test_results_keep_the_order_of_the_items(capsys) -> None:
 
     assert map_photos(slow_first, range(8), 8, "count") == [n * 10 for n in range(8)]
     assert "count: 100%" in capsys.readouterr().err
+
+
+def test_a_few_items_are_worked_on_ahead_and_no_more() -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for item in range(20):
+            taken.append(item)
+            yield item
+
+    for number, result in enumerate(map_ahead(lambda item: item * 2, items(), ahead=3), start=1):
+        assert result == 2 * (number - 1)
+        assert len(taken) <= number + 2
+    assert len(taken) == 20
+
+
+def test_the_first_error_ends_a_map_ahead() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(map_ahead(lambda item: 1 / item, [2, 1, 0, 1], ahead=2))

@@ -2,8 +2,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kedro.config import OmegaConfigLoader
 
+from car_segmentation.config_loader import ProjectConfigLoader
 from car_segmentation.errors import UserError
 from car_segmentation.parameters import check_parameters
 
@@ -11,7 +11,7 @@ CONF = Path(__file__).parents[1] / "conf"
 
 
 def parameters(env: str = "base", **runtime: Any) -> dict[str, Any]:
-    loader = OmegaConfigLoader(
+    loader = ProjectConfigLoader(
         str(CONF), env=env, base_env="base", default_run_env="local", runtime_params=runtime
     )
     return loader["parameters"]
@@ -36,6 +36,17 @@ def test_base_is_the_posts_own_job() -> None:
 
 def test_raw_data_can_be_given_for_one_run() -> None:
     assert parameters(raw_data="elsewhere")["raw_data"] == "elsewhere"
+
+
+@pytest.mark.parametrize("env", ["base", "demo", "cpu"])
+@pytest.mark.parametrize("group", ["pairing", "split", "image", "inference"])
+def test_one_name_of_a_group_can_be_given_for_one_run(env: str, group: str) -> None:
+    before = parameters(env)
+    name, value = next(iter(before[group].items()))
+    given = {"mask_suffix": "_cut"} if group == "pairing" else {name: value}
+    after = parameters(env, **{group: given})
+    assert after == before | {group: before[group] | given}
+    check_parameters(after)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +19,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.conftest import write_cars, write_pair
+from car_segmentation.evaluation import predicted_mask
+from car_segmentation.photos import read_mask
+from car_segmentation.rle import decode_runs
+from car_segmentation.stacks import read_stack
+from tests.conftest import SIZE, write_cars, write_pair
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -45,15 +52,33 @@ class Project:
         """Call ``kedro run`` and return what it wrote, wide enough not to be wrapped."""
         return self.python("-m", "kedro", "run", "--env=tiny", *arguments, cwd=cwd, **environment)
 
+    def kill(self, *arguments: str, when: Callable[[], bool]) -> None:
+        """Call ``kedro run`` and kill it, without a warning, at a moment before its end."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kedro", "run", "--env=tiny", *arguments],
+            cwd=self.path,
+            env=self.variables(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not when():
+            assert process.poll() is None
+            time.sleep(0.002)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+
+    def variables(self, **environment: str) -> dict[str, str]:
+        variables = {**os.environ, "COLUMNS": "1000", "DO_NOT_TRACK": "1", **environment}
+        variables.pop("PYTHONPATH", None)
+        return variables
+
     def python(
         self, *arguments: str, cwd: Path | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        variables = {**os.environ, "COLUMNS": "1000", "DO_NOT_TRACK": "1", **environment}
-        variables.pop("PYTHONPATH", None)
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=cwd or self.path,
-            env=variables,
+            env=self.variables(**environment),
             capture_output=True,
             text=True,
             timeout=300,
@@ -251,6 +276,86 @@ class TestParts:
         assert "Traceback" not in output
 
 
+def predict(project: Project, photos: Path, predictions: Path, *options: str) -> str:
+    parameters = ",".join([f"photos={photos}", f"predictions={predictions}", *options])
+    run = project.run("--pipelines=inference", f"--params={parameters}")
+    output = run.stdout + run.stderr
+    assert run.returncode == 0, output
+    return output
+
+
+class TestInference:
+    """New photos, after a whole run."""
+
+    def test_masks_are_those_that_reporting_scores(self, finished, tmp_path: Path) -> None:
+        project, _ = finished
+        before = mlflow_runs(project)
+        sample = tmp_path / "sample_submission.csv"
+        sample.write_text("img,rle_mask\nno partner.jpg,1 1\n000000000000_01.jpg,1 1\n")
+        output = predict(
+            project,
+            project.path / "data/01_raw/discs/train",
+            tmp_path / "new",
+            *("inference.cut_outs=true", "inference.probability_maps=true"),
+            *("inference.submission=true", f"inference.sample_submission={sample}"),
+        )
+        assert "13 masks are in" in output
+        assert "Traceback" not in output
+        assert len(pd.read_csv(tmp_path / "new/predictions.csv")) == 13
+        threshold = json.loads(project.read("06_models/threshold.json"))["threshold"]
+        stack = read_stack(project.path / "data/07_model_output/probabilities")
+        assert len(stack.ids) > 1
+        for photo_id, probability in zip(stack.ids, stack.pixels, strict=True):
+            mask = read_mask(tmp_path / "new/masks" / f"{photo_id}.png")
+            assert np.array_equal(mask, predicted_mask(probability, SIZE, threshold))
+        assert mlflow_runs(project) == before
+        for folder in ("cut_outs", "probability_maps"):
+            assert len(list((tmp_path / "new" / folder).iterdir())) == 13
+        submission = pd.read_csv(tmp_path / "new/submission.csv.gz", keep_default_na=False)
+        assert submission["img"].tolist() == ["no partner.jpg", "000000000000_01.jpg"]
+        mask = read_mask(tmp_path / "new/masks/000000000000_01.png")
+        assert np.array_equal(decode_runs(submission["rle_mask"][1], *SIZE), mask)
+
+    def test_killed_and_run_again(self, finished, tmp_path: Path) -> None:
+        project, _ = finished
+        photos = tmp_path / "photos"
+        photos.mkdir()
+        sources = sorted((project.path / "data/01_raw/discs/train").iterdir())
+        for number in range(300):
+            shutil.copy(sources[number % len(sources)], photos / f"{number:03d}.jpg")
+        (photos / "broken.jpg").write_bytes(sources[0].read_bytes()[:-300])
+        predict(project, photos, tmp_path / "undisturbed")
+
+        killed = tmp_path / "killed"
+        project.kill(
+            "--pipelines=inference",
+            f"--params=photos={photos},predictions={killed}",
+            when=lambda: len(list(killed.glob("masks/*.png"))) > 20,
+        )
+        assert not (killed / "predictions.csv").exists()
+        output = predict(project, photos, killed)
+        assert "photos are finished" in output
+        names = {path.name for path in (killed / "masks").iterdir()}
+        assert names == {path.name for path in (tmp_path / "undisturbed/masks").iterdir()}
+        assert len(names) == 300
+        for name in names:
+            mask = (killed / "masks" / name).read_bytes()
+            assert mask == (tmp_path / "undisturbed/masks" / name).read_bytes()
+        tables = [
+            pd.read_csv(tmp_path / run / "predictions.csv").drop(columns="seconds")
+            for run in ("killed", "undisturbed")
+        ]
+        pd.testing.assert_frame_equal(*tables)
+        broken = tables[0].set_index("photo").loc["broken.jpg"]
+        assert "is truncated or damaged" in broken["warnings"]
+
+
+def mlflow_runs(project: Project) -> int:
+    client = mlflow.MlflowClient(f"sqlite:///{project.path}/mlflow.db")
+    experiment = client.get_experiment_by_name("car_segmentation")
+    return len(client.search_runs([experiment.experiment_id]))
+
+
 class TestMistakes:
     """Every mistake ends in one message, without a traceback, that says what to do."""
 
@@ -266,6 +371,17 @@ class TestMistakes:
         output = self.fails(project)
         assert "There are no photos in data/01_raw/discs/train" in output
         assert "make run" in output
+
+    def test_no_new_photos(self, project: Project) -> None:
+        output = self.fails(project, "--pipelines=inference")
+        assert "There are no photos in data/01_raw/new_photos" in output
+        assert "--params=photos=FOLDER,predictions=FOLDER" in output
+
+    def test_no_model(self, project: Project, tmp_path: Path) -> None:
+        photo, _ = write_pair(tmp_path, "a")
+        folders = f"photos={photo.parent},predictions={tmp_path / 'new'}"
+        output = self.fails(project, "--pipelines=inference", f"--params={folders}")
+        assert "Train one first" in output
 
     def test_too_few_cars(self, project: Project) -> None:
         write_cars(project.path / "data/01_raw/discs", cars=2)

@@ -22,6 +22,12 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_parts(folder: Path) -> None:
+    """Remove from a folder what `atomic_file` could not when it was killed."""
+    for part in folder.glob(".*.part.*"):
+        part.unlink()
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it takes the place of ``path`` when the block ends well."""

@@ -53,8 +53,8 @@ def pair_by_name(
         The pairs (columns `PAIR_COLUMNS`, in order of photo id) and the rejected files
         (columns `REJECTED_COLUMNS`).
     """
-    photos, rejected_photos = _by_id(photo_files, PHOTO_SUFFIXES, suffix="")
-    masks, rejected_masks = _by_id(mask_files, MASK_SUFFIXES, suffix=mask_suffix)
+    photos, rejected_photos = files_by_id(photo_files, PHOTO_SUFFIXES)
+    masks, rejected_masks = files_by_id(mask_files, MASK_SUFFIXES, suffix=mask_suffix)
     rejected = [
         *rejected_photos,
         *rejected_masks,
@@ -66,6 +66,40 @@ def pair_by_name(
         for name in sorted(photos.keys() & masks.keys())
     ]
     return pd.DataFrame(pairs, columns=PAIR_COLUMNS), _rejected_table(rejected)
+
+
+def files_by_id(
+    files: Iterable[Path], suffixes: frozenset[str], suffix: str = ""
+) -> tuple[dict[str, Path], list[tuple[Path, str]]]:
+    """Give each file its photo id: its name without the extension and without ``suffix``.
+
+    Args:
+        files: Files of a folder.
+        suffixes: Extensions that are read, in lower case.
+        suffix: What every name must end in, before the extension.
+
+    Returns:
+        Files by photo id, and those that cannot belong to one photo, with the reason.
+    """
+    by_id: dict[str, list[Path]] = {}
+    rejected = []
+    for path in files:
+        # Some file systems store é as two code points, others as one.
+        name = unicodedata.normalize("NFC", path.stem)
+        if path.suffix.lower() not in suffixes:
+            rejected.append((path, f"has an extension that is not read: '{path.suffix}'"))
+        elif not name.endswith(suffix):
+            rejected.append((path, f"has a name that does not end in '{suffix}'"))
+        else:
+            by_id.setdefault(name.removesuffix(suffix), []).append(path)
+    unique = {}
+    for name, paths in by_id.items():
+        if len(paths) == 1:
+            unique[name] = paths[0]
+        else:
+            same = ", ".join(path.name for path in paths)
+            rejected += [(path, f"has the same id as another file ({same})") for path in paths]
+    return unique, rejected
 
 
 def first_cars(pairs: pd.DataFrame, max_cars: int | None) -> pd.DataFrame:
@@ -106,31 +140,6 @@ def check_pairs(
         if reason is not None
     ]
     return pd.concat([usable, measured], axis="columns"), _rejected_table(rejected)
-
-
-def _by_id(
-    files: Iterable[Path], suffixes: frozenset[str], suffix: str
-) -> tuple[dict[str, Path], list[tuple[Path, str]]]:
-    """Files by photo id, and those that cannot belong to one photo, with the reason."""
-    by_id: dict[str, list[Path]] = {}
-    rejected = []
-    for path in files:
-        # Some file systems store é as two code points, others as one.
-        name = unicodedata.normalize("NFC", path.stem)
-        if path.suffix.lower() not in suffixes:
-            rejected.append((path, f"has an extension that is not read: '{path.suffix}'"))
-        elif not name.endswith(suffix):
-            rejected.append((path, f"has a name that does not end in '{suffix}'"))
-        else:
-            by_id.setdefault(name.removesuffix(suffix), []).append(path)
-    unique = {}
-    for name, paths in by_id.items():
-        if len(paths) == 1:
-            unique[name] = paths[0]
-        else:
-            same = ", ".join(path.name for path in paths)
-            rejected += [(path, f"has the same id as another file ({same})") for path in paths]
-    return unique, rejected
 
 
 def _car_and_view(photo_id: str, name_pattern: str) -> tuple[str, str]:

@@ -154,10 +154,22 @@ class Reporting(Parameters):
     prediction_batch_size: PositiveInt
 
 
+class Inference(Parameters):
+    """How new photos are predicted, and what is written beside their masks."""
+
+    batch_size: PositiveInt
+    probability_maps: bool
+    cut_outs: bool
+    submission: bool
+    sample_submission: str | None
+
+
 class ProjectParameters(Parameters):
     """All parameters of the project."""
 
     raw_data: str
+    photos: str
+    predictions: str
     seed: NonNegativeInt
     demo_photos: DemoPhotos
     pairing: Pairing
@@ -168,6 +180,7 @@ class ProjectParameters(Parameters):
     network: Network
     training: Training
     reporting: Reporting
+    inference: Inference
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> ProjectParameters:

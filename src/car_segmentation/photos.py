@@ -96,6 +96,11 @@ def read_mask(
     return values > brightest // 2
 
 
+def resize_by_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize an image by averaging over areas, as every photo is that a network sees."""
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
 def _share_between(values: np.ndarray, low: float, high: float) -> float:
     """Share of uint8 values strictly between two bounds."""
     counts = cv2.calcHist([values], [0], None, [256], [0, 256]).ravel()

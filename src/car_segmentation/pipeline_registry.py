@@ -2,7 +2,13 @@
 
 from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines import data_processing, demo_photos, modelling, reporting
+from car_segmentation.pipelines import (
+    data_processing,
+    demo_photos,
+    inference,
+    modelling,
+    reporting,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -12,6 +18,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "data_processing": data_processing.create_pipeline(),
         "modelling": modelling.create_pipeline(),
         "reporting": reporting.create_pipeline(),
+        "inference": inference.create_pipeline(),
     }
     pipelines["__default__"] = (
         pipelines["data_processing"] + pipelines["modelling"] + pipelines["reporting"]

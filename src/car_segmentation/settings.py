@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from car_segmentation.config_loader import ProjectConfigLoader
 from car_segmentation.hooks import ProjectHooks
 from car_segmentation.tracking import artifact_location, tracking_uri
 
@@ -12,6 +13,7 @@ logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # It sets itself to
 
 HOOKS = (ProjectHooks(),)
 
+CONFIG_LOADER_CLASS = ProjectConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

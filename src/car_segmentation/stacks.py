@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from car_segmentation.errors import UserError
 from car_segmentation.files import atomic_folder
 from car_segmentation.parallel import map_photos
-from car_segmentation.photos import UnusableImage, read_mask, read_photo
+from car_segmentation.photos import UnusableImage, read_mask, read_photo, resize_by_area
 
 WriteImage = Callable[[int, np.ndarray], None]
 Note = Mapping[str, Any]
@@ -84,7 +83,7 @@ def resized_photos(
                 f"{path} {problem}, though it was checked before: has it changed since? "
                 "Run `kedro run --pipelines=data_processing` again."
             ) from problem
-        write_image(row, cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA))
+        write_image(row, resize_by_area(photo, height, width))
 
     def fill(write_image: WriteImage) -> Mapping[str, Note]:
         map_photos(
@@ -117,9 +116,7 @@ def resized_masks(
             mask = read_mask(Path(path), max_megapixels, max_grey_share)
         except UnusableImage as problem:
             return {"problem": str(problem)}
-        soft = cv2.resize(
-            mask.view(np.uint8) * np.uint8(255), (width, height), interpolation=cv2.INTER_AREA
-        )
+        soft = resize_by_area(mask.view(np.uint8) * np.uint8(255), height, width)
         write_image(row, soft)
         return {
             "height": mask.shape[0],

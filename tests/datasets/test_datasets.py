@@ -13,12 +13,14 @@ from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.datasets.optional_csv import OptionalCSVDataset
 from car_segmentation.datasets.photo_folder import PhotoFolderDataset
 from car_segmentation.datasets.pictures import PictureDataset, PictureFolderDataset
+from car_segmentation.datasets.prediction_folder import PredictionFolderDataset
 from car_segmentation.datasets.previews import MAX_PREVIEW_WIDTH, encode_picture, image_preview
 from car_segmentation.losses import bce_dice
 from car_segmentation.networks import build_network
 from car_segmentation.photos import read_mask
 from car_segmentation.stacks import PendingStack
 from tests.conftest import disc_mask, photo_of, write_pair
+from tests.test_inference import pending, write_discs
 
 PICTURE = photo_of(disc_mask())
 
@@ -106,3 +108,22 @@ def test_keras_model_round_trip_without_loss_and_optimiser(tmp_path: Path) -> No
     photos = np.zeros((1, 16, 16, 3), np.uint8)
     assert np.array_equal(loaded.predict_on_batch(photos), network.predict_on_batch(photos))
     assert not loaded.compiled
+
+
+def test_a_missing_model_is_the_users_to_mend(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="Train one first"):
+        KerasModelDataset(str(tmp_path / "model.keras")).load()
+
+
+def test_a_prediction_folder_is_written_and_read(tmp_path: Path) -> None:
+    write_discs(tmp_path / "photos", 2)
+    (tmp_path / "photos" / "NA.jpg").touch()
+    dataset = PredictionFolderDataset(str(tmp_path / "predictions"))
+    assert not dataset.exists()
+    dataset.save(pending(tmp_path / "photos"))
+    assert dataset.exists()
+    table = dataset.load()
+    assert table["photo"].tolist() == ["000.png", "001.png", "NA.jpg"]
+    assert table["height"].tolist()[:2] == [48, 48]
+    assert table["confidence"].isna().tolist() == [False, False, True]
+    assert opened(dataset.preview()).width > 640

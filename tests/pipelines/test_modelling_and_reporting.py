@@ -24,6 +24,7 @@ PERSISTED = {
     "model",
     "history",
     "threshold",
+    "new_photo_files",
 }
 
 
@@ -32,18 +33,20 @@ def test_the_default_pipeline_is_the_three_in_a_row() -> None:
     parts = [pipelines[name] for name in ("data_processing", "modelling", "reporting")]
     assert set(pipelines["__default__"].nodes) == {n for part in parts for n in part.nodes}
     assert set(pipelines) == {
-        *("__default__", "demo_photos", "data_processing", "modelling", "reporting")
+        *("__default__", "demo_photos", "data_processing", "modelling", "reporting"),
+        "inference",
     }
 
 
-@pytest.mark.parametrize("name", ["modelling", "reporting"])
+@pytest.mark.parametrize("name", ["modelling", "reporting", "inference"])
 def test_what_a_later_pipeline_needs_is_persisted(name: str) -> None:
     inputs = {i for i in register_pipelines()[name].inputs() if not i.startswith("params:")}
     assert inputs <= PERSISTED
 
 
 def test_every_node_says_in_one_sentence_what_it_does() -> None:
-    for node in register_pipelines()["__default__"].nodes:
+    pipelines = register_pipelines()
+    for node in (*pipelines["__default__"].nodes, *pipelines["inference"].nodes):
         first_line = (node.func.__doc__ or "").splitlines()[0]
         assert first_line.endswith("."), node.name
 

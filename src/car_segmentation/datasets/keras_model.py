@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
+from car_segmentation.errors import UserError
 from car_segmentation.files import atomic_file
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
 
     def load(self) -> "keras.Model":
         """Read the model."""
+        if not self._filepath.is_file():
+            raise UserError(
+                f"There is no model in {self._filepath}. Train one first: `kedro run`, or "
+                "`make run` for the demo."
+            )
         import keras  # Takes 5 seconds: only where a model is really needed.
 
         import car_segmentation.networks  # noqa: F401  Registers our layers with Keras.

@@ -1,0 +1,60 @@
+"""Folders of predictions in the catalog; see `car_segmentation.inference`."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import ImagePreview
+
+from car_segmentation.datasets.previews import image_preview
+from car_segmentation.error_maps import contact_sheet, mask_picture
+from car_segmentation.inference import (
+    MASKS,
+    PREDICTIONS_FILE,
+    PendingPredictions,
+    output_file,
+)
+from car_segmentation.photos import read_mask
+
+PREVIEW_COLUMNS = 4
+
+NUMBERS = ("height", "width", "foreground_share", "seconds", "confidence")
+
+
+class PredictionFolderDataset(AbstractDataset[PendingPredictions, pd.DataFrame]):
+    """Saves pending predictions by making those that are missing; loads the table of all.
+
+    Args:
+        path: The folder.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None):
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Read the table, a row per photo."""
+        return pd.read_csv(
+            self._path / PREDICTIONS_FILE,
+            dtype={"photo": str, "warnings": str},
+            keep_default_na=False,  # a photo may be called NA
+            na_values={number: [""] for number in NUMBERS},
+        )
+
+    def save(self, data: PendingPredictions) -> None:
+        """Predict what the folder lacks."""
+        data.write(self._path)
+
+    def _exists(self) -> bool:
+        return (self._path / PREDICTIONS_FILE).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+    def preview(self) -> ImagePreview:
+        """The first few masks on one sheet."""
+        photos = self.load().dropna(subset="height")["photo"][:PREVIEW_COLUMNS]
+        masks = [mask_picture(read_mask(output_file(self._path, MASKS, photo))) for photo in photos]
+        return image_preview(contact_sheet([masks], [", ".join(photos)], cell_width=320))

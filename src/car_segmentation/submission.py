@@ -1,0 +1,73 @@
+"""Kaggle's submission: the masks of photos as run lengths, in one table."""
+
+import csv
+import gzip
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from car_segmentation.errors import UserError
+from car_segmentation.files import atomic_file
+from car_segmentation.parallel import map_ahead
+from car_segmentation.photos import read_mask
+from car_segmentation.rle import encode_runs
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ("img", "rle_mask")
+AHEAD = 32
+"""Masks that are encoded ahead of the one that is written."""
+
+
+def sample_photos(sample: Path) -> tuple[str, ...]:
+    """The photos of a ``sample_submission.csv`` in their order.
+
+    Raises:
+        UserError: If the file is missing or has no column ``img``.
+    """
+    try:
+        with sample.open(encoding="utf-8", newline="") as file:
+            return tuple(row["img"] for row in csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"inference.sample_submission: {sample} cannot be read ({error})."
+        ) from None
+    except KeyError:
+        raise UserError(f"inference.sample_submission {sample} has no column 'img'.") from None
+
+
+def write_submission(path: Path, photos: Sequence[str], masks: Mapping[str, Path]) -> None:
+    """Write a gzipped table with a row for each photo, in one step.
+
+    Equal masks make equal files: no time is written into them.
+
+    Args:
+        path: Where to.
+        photos: File names of photos, in the order of rows.
+        masks: The mask file of each photo; a photo without one gets an empty mask.
+    """
+    missing = [photo for photo in photos if photo not in masks]
+    if missing:
+        logger.warning(
+            "%d of %d photos of the submission have no mask, %s the first: their rows are empty",
+            len(missing),
+            len(photos),
+            missing[0],
+        )
+
+    def runs_of(photo: str) -> str:
+        return encode_runs(read_mask(masks[photo])) if photo in masks else ""
+
+    runs = tqdm(map_ahead(runs_of, photos, AHEAD), "encode", len(photos), unit="photo")
+    with (
+        atomic_file(path) as part,
+        part.open("wb") as file,
+        gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed,
+        io.TextIOWrapper(packed, "utf-8", errors="surrogateescape", newline="") as text,
+    ):
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows(zip(photos, runs, strict=True))
