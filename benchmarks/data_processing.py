@@ -15,12 +15,19 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import psutil
+
+from car_segmentation.photos import photo_size, read_mask, read_photo, resize_by_area
 
 PROJECT = Path(__file__).parents[1]
 VIEWS = 16
+SAMPLES = 100
+"""Photos that the parts are timed on."""
 PAIRS_PER_SECOND_GOAL = 50
 MEMORY_GOAL_GB = 1.5
 
@@ -47,6 +54,27 @@ def main() -> None:
         pairs = min(cars * VIEWS, photos)
         verdict = "met" if _goals_met(pairs / seconds, peak) else "missed"
         print(f"{pairs:6} {seconds:8.1f} {pairs / seconds:8.1f} {peak:8.2f}   goals {verdict}")
+    _print_parts(sorted((arguments.raw_data / "train").glob("*.jpg"))[:SAMPLES])
+
+
+def _print_parts(photos: list[Path]) -> None:
+    """Milliseconds that each part of a pair takes on one core."""
+    cv2.setNumThreads(1)
+    masks = [path.parents[1] / "train_masks" / f"{path.stem}_mask.gif" for path in photos]
+    photo = read_photo(photos[0])
+    mask = read_mask(masks[0]).view(np.uint8)
+    parts: dict[str, tuple[Callable[[Path], object], list[Path]]] = {
+        "check a photo": (lambda path: photo_size(path, max_megapixels=100), photos),
+        "decode a photo": (read_photo, photos),
+        "average a photo to 1024×1024": (lambda _: resize_by_area(photo, 1024, 1024), photos),
+        "decode and check a mask": (lambda path: read_mask(path, max_grey_share=0.05), masks),
+        "average a mask to 1024×1024": (lambda _: resize_by_area(mask, 1024, 1024), masks),
+    }
+    for name, (part, paths) in parts.items():
+        start = time.perf_counter()
+        for path in paths:
+            part(path)
+        print(f"{name:30} {(time.perf_counter() - start) / len(paths) * 1e3:5.1f} ms")
 
 
 def _goals_met(pairs_per_second: float, peak_gb: float) -> bool:
