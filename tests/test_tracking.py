@@ -55,6 +55,15 @@ def test_a_failing_server_costs_a_warning_not_the_training(run, monkeypatch, cap
     assert "did not take epoch 1; training goes on. (connection refused)" in caplog.text
 
 
+def test_a_server_that_is_away_is_left_with_one_warning(run, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(tracking, "answers", lambda uri: False)
+    with caplog.at_level(logging.WARNING):
+        for epoch in range(3):
+            tracking.log_epoch(epoch, {"loss": 1.0})
+    assert caplog.text.count("has stopped answering: the run goes on without it") == 1
+    assert not tracking.is_tracking()
+
+
 def test_without_a_run_nothing_is_logged_nor_started() -> None:
     tracking.log_epoch(0, {"loss": 1.0})
     assert mlflow.active_run() is None

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import mlflow
 from click import ClickException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -189,16 +188,10 @@ class ProjectHooks:
 
     def _leave_a_server_that_is_away(self, catalog: CatalogProtocol) -> None:
         """Switch kedro-mlflow off for the rest of the run once its server stops answering."""
-        if not mlflow_hook._is_mlflow_enabled or tracking.answers(mlflow.get_tracking_uri()):
+        if not mlflow_hook._is_mlflow_enabled or not tracking.leave_if_away():
             return
-        logger.warning(
-            "The MLflow server at %s has stopped answering: the run goes on without it, and all "
-            "results are in data/.",
-            mlflow.get_tracking_uri(),
-        )
         mlflow_hook._is_mlflow_enabled = False
         mlflow_hook.run_id = None
-        tracking.forget_run()
         switch_catalog_logging(catalog, False)
 
     def _say_what_came_out(self) -> None:

@@ -63,9 +63,9 @@ def is_tracking() -> bool:
 def log_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
     """Log the metrics of an epoch, as it ends, to the active run.
 
-    A server that is away costs one warning an epoch, never the training.
+    A server that is away costs one warning, never the training.
     """
-    if not is_tracking():
+    if not is_tracking() or leave_if_away():
         return
     try:
         mlflow.log_metrics({name: float(value) for name, value in metrics.items()}, step=epoch)
@@ -113,6 +113,21 @@ def log_photos(photo_splits: pd.DataFrame, source: str) -> None:
         mlflow.set_tag(f"photos.{split}", f"{len(photos)} of {cars} cars")
 
 
-def forget_run() -> None:
-    """Forget the active run without a word to its server, which is away."""
-    mlflow.tracking.fluent._active_run_stack.set([])
+def leave_if_away() -> bool:
+    """Give the active run up, with one warning, if its server no longer answers.
+
+    Returns:
+        Whether the server is away.
+    """
+    uri = mlflow.get_tracking_uri()
+    if answers(uri):
+        return False
+    if is_tracking():
+        logger.warning(
+            "The MLflow server at %s has stopped answering: the run goes on without it, and all "
+            "results are in data/.",
+            uri,
+        )
+        # Ending the run would ask the server.
+        mlflow.tracking.fluent._active_run_stack.set([])
+    return True
