@@ -88,7 +88,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
 
 
 def test_weights_that_do_not_exist() -> None:
-    with pytest.raises(UserError, match="network.weights = 'imagnet': is neither"):
+    with pytest.raises(UserError, match=r"network\.weights = 'imagnet': is neither"):
         build_network("unet", 32, 32, weights="imagnet", **SMALL)
 
 
