@@ -8,10 +8,20 @@ import keras
 from pydantic import TypeAdapter, ValidationError
 
 from car_segmentation.errors import UserError
+from car_segmentation.networks.deconvnet import deconvnet
+from car_segmentation.networks.fcn import fcn8s, fcn16s, fcn32s
+from car_segmentation.networks.segnet import segnet
 from car_segmentation.networks.segnet_unet import segnet_unet
+from car_segmentation.networks.unet import unet
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
+    "deconvnet": deconvnet,
+    "fcn16s": fcn16s,
+    "fcn32s": fcn32s,
+    "fcn8s": fcn8s,
+    "segnet": segnet,
     "segnet_unet": segnet_unet,
+    "unet": unet,
 }
 
 

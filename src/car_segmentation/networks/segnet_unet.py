@@ -7,13 +7,13 @@ the filters of the Kaggle baseline that it builds on (petrosgk, ``u_net.py``, 10
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
 
 import keras
 from keras import layers
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from car_segmentation.networks.blocks import (
+    Momentum,
     conv_bn_relu,
     crop_to,
     pad_to_multiple,
@@ -28,7 +28,7 @@ def segnet_unet(
     filters: Sequence[PositiveInt] = (8, 16, 32, 64, 128, 256, 512),
     centre_filters: PositiveInt = 1024,
     fold: PositiveInt = 1,
-    batch_norm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.99,
+    batch_norm_momentum: Momentum = 0.99,
 ) -> keras.Model:
     """Build the post's encoder-decoder.
 
