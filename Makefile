@@ -27,7 +27,7 @@ run: .venv/installed
 	$(BIN)/kedro run --env=demo
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -43,8 +43,9 @@ mlflow: .venv/installed
 		--default-artifact-root file://$(CURDIR)/mlruns
 
 lock:
-	uv pip compile pyproject.toml --all-extras --universal --no-header --no-annotate \
-		--output-file requirements.lock
+	{ head -2 requirements.lock; uv pip compile pyproject.toml --all-extras --universal \
+		--python-version 3.11 --no-header --no-annotate --quiet; } > requirements.new
+	mv requirements.new requirements.lock
 
 clean:
 	find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -delete
