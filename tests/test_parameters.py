@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from car_segmentation.config_loader import ProjectConfigLoader
 from car_segmentation.errors import UserError
 from car_segmentation.parameters import check_parameters
+from car_segmentation.settings import ProjectConfigLoader
 
 CONF = Path(__file__).parents[1] / "conf"
 
