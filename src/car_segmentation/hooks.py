@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
+from kedro_mlflow.framework.hooks.utils import _flatten_dict
 from kedro_mlflow.io.catalog.switch_catalog_logging import switch_catalog_logging
 
 from car_segmentation import tracking
@@ -27,17 +28,6 @@ logger = logging.getLogger(__name__)
 
 UNTOLD_PARAMETERS = ("demo_photos", "inference", "photos", "predictions")
 """Parameters that no model depends on."""
-
-
-def flatten(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested parameters by dotted name: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``."""
-    flat: dict[str, Any] = {}
-    for key, value in parameters.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 @contextmanager
@@ -128,7 +118,7 @@ class ProjectHooks:
     ) -> None:
         """Say what came out, and where to look at it."""
         self._leave_a_server_that_is_away(catalog)
-        if "score_summary" in pipeline.outputs() | pipeline.all_outputs():
+        if "score_summary" in pipeline.all_outputs():
             self._say_what_came_out()
 
     @hook_impl(trylast=True)
@@ -164,7 +154,7 @@ class ProjectHooks:
         pipelines = run_params.get("pipeline_names") or ["__default__"]
         if pipelines != ["__default__"]:
             name += f" ({' + '.join(pipelines)})"
-        changed = flatten(self.changed_parameters)
+        changed = _flatten_dict(self.changed_parameters)
         changed.pop("raw_data", None)
         changes = ", ".join(f"{key}={value}" for key, value in changed.items())
         tracking.describe_run(
@@ -181,7 +171,7 @@ class ProjectHooks:
             # As written in conf/, which is how kedro-mlflow logs those that nodes take.
             parameters={
                 key: value
-                for key, value in flatten(self.written_parameters).items()
+                for key, value in _flatten_dict(self.written_parameters).items()
                 if key.split(".")[0] not in UNTOLD_PARAMETERS
             },
         )
