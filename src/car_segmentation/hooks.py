@@ -26,7 +26,7 @@ from car_segmentation.parameters import ProjectParameters, check_parameters
 
 logger = logging.getLogger(__name__)
 
-UNTOLD_PARAMETERS = ("demo_photos", "inference", "photos", "predictions")
+UNTOLD_PARAMETERS = ("demo_photos", "inference", "network_comparison", "photos", "predictions")
 """Parameters that no model depends on."""
 
 

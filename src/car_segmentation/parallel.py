@@ -1,13 +1,17 @@
 """Map a function over photos in parallel: all of them with a progress bar, or a few ahead."""
 
+import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Literal, TypeVar
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
+
+from car_segmentation.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,3 +67,25 @@ def map_ahead(
             yield under_way.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def in_fresh_process(function: Callable[[], Result], what: str) -> Result:
+    """Call a picklable function in a process of its own, and wait for its result.
+
+    What the function imports, and the memory that it takes, are gone with the process.
+
+    Args:
+        function: What to call; its errors are raised here.
+        what: Names the work in an error.
+
+    Raises:
+        UserError: If the process was killed, as the system does when memory is short.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(function).result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"{what} was stopped from outside, most likely because memory ran out: try a "
+                "smaller batch, input size or width."
+            ) from error

@@ -164,6 +164,22 @@ class Inference(Parameters):
     sample_submission: str | None
 
 
+class ComparisonCandidate(Parameters):
+    """A network to compare with others, and what its training does differently."""
+
+    network: Network
+    training: dict[str, Any] = {}
+    full_width: dict[str, Any] = {}
+
+
+class NetworkComparison(Parameters):
+    """Which networks are compared, and what each may cost."""
+
+    minutes: PositiveFloat | None
+    timed_steps: PositiveInt
+    candidates: Annotated[dict[str, ComparisonCandidate], Field(min_length=1)]
+
+
 class ProjectParameters(Parameters):
     """All parameters of the project."""
 
@@ -181,6 +197,19 @@ class ProjectParameters(Parameters):
     training: Training
     reporting: Reporting
     inference: Inference
+    network_comparison: NetworkComparison
+
+    @model_validator(mode="after")
+    def _candidates_can_be_trained(self) -> Self:
+        for name, candidate in self.network_comparison.candidates.items():
+            try:
+                Training(**self.training.model_dump() | candidate.training)
+            except ValidationError as error:
+                problems = "; ".join(_problem(details) for details in error.errors())
+                raise ValueError(
+                    f"the training of network_comparison.candidates.{name}: {problems}"
+                ) from None
+        return self
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> ProjectParameters:

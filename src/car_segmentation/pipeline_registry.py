@@ -7,6 +7,7 @@ from car_segmentation.pipelines import (
     demo_photos,
     inference,
     modelling,
+    network_comparison,
     reporting,
 )
 
@@ -19,6 +20,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "modelling": modelling.create_pipeline(),
         "reporting": reporting.create_pipeline(),
         "inference": inference.create_pipeline(),
+        "network_comparison": network_comparison.create_pipeline(),
     }
     pipelines["__default__"] = (
         pipelines["data_processing"] + pipelines["modelling"] + pipelines["reporting"]

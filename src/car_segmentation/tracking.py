@@ -4,7 +4,8 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -113,20 +114,97 @@ def log_photos(photo_splits: pd.DataFrame, source: str) -> None:
         mlflow.set_tag(f"photos.{split}", f"{len(photos)} of {cars} cars")
 
 
+def uri() -> str:
+    """Where this process tracks to."""
+    return mlflow.get_tracking_uri()
+
+
+@contextmanager
+def child_run(name: str, architecture: str) -> Iterator[str | None]:
+    """A run under the active one, for another process to log to.
+
+    Yields:
+        Its id, or None where nothing is tracked. The run ends with the block: failed, if the
+        block does.
+    """
+    if not is_tracking() or leave_if_away():
+        yield None
+        return
+    with mlflow.start_run(run_name=name, nested=True, tags={"architecture": architecture}) as run:
+        yield run.info.run_id
+
+
+def join_run(tracking_uri: str, run_id: str | None) -> None:
+    """Have this process log to a run that another process began."""
+    if run_id is not None:
+        fail_fast()
+        mlflow.set_tracking_uri(tracking_uri)
+        mlflow.start_run(run_id, log_system_metrics=False)
+
+
+def adopt_run(run_id: str | None) -> None:
+    """Show a finished run of an interrupted comparison under the active run."""
+    if run_id is None or not is_tracking() or leave_if_away():
+        return
+    try:
+        parent_id = mlflow.active_run().info.run_id
+        mlflow.MlflowClient().set_tag(run_id, "mlflow.parentRunId", parent_id)
+    except MlflowException:  # Deleted by the user, or in another database.
+        logger.warning("MLflow does not know the run %s any more: it is not shown.", run_id)
+
+
+def log_result(
+    metrics: Mapping[str, float], parameters: Mapping[str, Any], photo_scores: pd.DataFrame
+) -> None:
+    """Log what became of a network: its numbers, its settings, and a table of all test photos."""
+    if not is_tracking() or leave_if_away():
+        return
+    mlflow.log_metrics(dict(metrics), step=0)
+    mlflow.log_params(
+        {
+            f"{group}.{name}": value
+            for group, values in parameters.items()
+            for name, value in values.items()
+        }
+    )
+    mlflow.log_table(photo_scores, "photo_scores.json")
+
+
+def conclude_comparison(verdict: str, table: pd.DataFrame) -> None:
+    """Have the active run say what came out of its children."""
+    if not is_tracking() or leave_if_away():
+        return
+    run = mlflow.active_run()
+    rows = [table.columns.tolist(), ["---"] * len(table.columns), *table.values.tolist()]
+    markdown = "\n".join(f"| {' | '.join(_short(value) for value in row)} |" for row in rows)
+    mlflow.set_tags(
+        {
+            "mlflow.runName": f"{len(table)} networks compared: {table['name'][0]} is best",
+            "mlflow.note.content": f"**{verdict}**\n\n{markdown}",
+        }
+    )
+    mlflow.log_table(table, "network_table.json", run_id=run.info.run_id)
+
+
+def _short(value: Any) -> str:
+    if pd.isna(value):
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def leave_if_away() -> bool:
     """Give the active run up, with one warning, if its server no longer answers.
 
     Returns:
         Whether the server is away.
     """
-    uri = mlflow.get_tracking_uri()
-    if answers(uri):
+    if answers(uri()):
         return False
     if is_tracking():
         logger.warning(
             "The MLflow server at %s has stopped answering: the run goes on without it, and all "
             "results are in data/.",
-            uri,
+            uri(),
         )
         # Ending the run would ask the server.
         mlflow.tracking.fluent._active_run_stack.set([])

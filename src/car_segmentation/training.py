@@ -44,6 +44,16 @@ def build_optimizer(settings: Training, steps: int) -> keras.optimizers.Optimize
     return keras.optimizers.Adam(learning_rate)
 
 
+def compile_network(network: keras.Model, settings: Training, steps: int) -> None:
+    """Give a network its loss, its metric, and an optimiser for so many steps."""
+    network.compile(
+        optimizer=build_optimizer(settings, steps),
+        loss=build_loss(settings.loss, settings.border_kernel, settings.border_weight),
+        metrics=[dice_metric()],
+        jit_compile=settings.jit_compile,
+    )
+
+
 def train(
     network: keras.Model,
     training_batches: PhotoBatches,
@@ -63,12 +73,7 @@ def train(
     Returns:
         ``loss``, ``dice``, ``val_loss`` and ``val_dice`` of each epoch.
     """
-    network.compile(
-        optimizer=build_optimizer(settings, steps=settings.epochs * len(training_batches)),
-        loss=build_loss(settings.loss, settings.border_kernel, settings.border_weight),
-        metrics=[dice_metric()],
-        jit_compile=settings.jit_compile,
-    )
+    compile_network(network, settings, steps=settings.epochs * len(training_batches))
     early_stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss",
         min_delta=settings.min_delta,
