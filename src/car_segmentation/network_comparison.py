@@ -147,7 +147,7 @@ def train_and_score(
     from car_segmentation.batches import PhotoBatches
     from car_segmentation.evaluation import mean_dice_at_thresholds, score_photos
     from car_segmentation.prediction import predicted_stack
-    from car_segmentation.training import train
+    from car_segmentation.training import train, without_training_state
 
     settings, train_ids = candidate.training, task.ids("train")
     seconds_per_photo = seconds_per_training_photo(candidate.network, settings, task)
@@ -215,7 +215,7 @@ def train_and_score(
             seconds_per_training_photo(full_width, settings, task) if full_width else None
         ),
     )
-    return network, result, scores
+    return without_training_state(network), result, scores
 
 
 def spend(

@@ -135,6 +135,7 @@ class Training(Parameters):
     border_weight: NonNegativeFloat
     optimizer: Literal["adam", "adamw"]
     learning_rate: PositiveFloat
+    encoder_rate: PositiveFloat = 1.0
     weight_decay: NonNegativeFloat
     schedule: Literal["constant", "cosine"]
     warmup_share: Annotated[float, Field(ge=0, lt=1)]

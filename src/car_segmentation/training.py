@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import keras
 
 from car_segmentation.batches import PhotoBatches
+from car_segmentation.errors import UserError
 from car_segmentation.losses import build_loss
 from car_segmentation.metrics import dice_metric
 from car_segmentation.parameters import Training
@@ -44,10 +45,41 @@ def build_optimizer(settings: Training, steps: int) -> keras.optimizers.Optimize
     return keras.optimizers.Adam(learning_rate)
 
 
+def slow_encoder_down(
+    optimizer: keras.optimizers.Optimizer, network: keras.Model, rate: float
+) -> None:
+    """Have an optimiser change a network's encoder at ``rate`` times its learning rate.
+
+    Weight decay stays as it is.
+
+    Raises:
+        UserError: If the network has no layer called ``encoder``.
+    """
+    layers = {layer.name: layer for layer in network.layers}
+    if "encoder" not in layers:
+        raise UserError(
+            f"training.encoder_rate = {rate:g}: the network {network.name} has no pretrained "
+            "encoder to train more slowly; set it to 1, or take the network unet."
+        )
+    slow = {id(variable) for variable in layers["encoder"].trainable_variables}
+    update_step = optimizer.update_step
+
+    def update_step_at_rate(
+        gradient: keras.KerasTensor, variable: keras.Variable, learning_rate: keras.KerasTensor
+    ) -> None:
+        factor = rate if id(variable) in slow else 1.0
+        update_step(gradient, variable, learning_rate * factor)
+
+    optimizer.update_step = update_step_at_rate
+
+
 def compile_network(network: keras.Model, settings: Training, steps: int) -> None:
     """Give a network its loss, its metric, and an optimiser for so many steps."""
+    optimizer = build_optimizer(settings, steps)
+    if settings.encoder_rate != 1:
+        slow_encoder_down(optimizer, network, settings.encoder_rate)
     network.compile(
-        optimizer=build_optimizer(settings, steps),
+        optimizer=optimizer,
         loss=build_loss(settings.loss, settings.border_kernel, settings.border_weight),
         metrics=[dice_metric()],
         jit_compile=settings.jit_compile,

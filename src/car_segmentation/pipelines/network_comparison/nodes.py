@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from car_segmentation import charts, tracking
 from car_segmentation.augmentation import Augmentation
+from car_segmentation.console import quiet_start
 from car_segmentation.network_comparison import (
     Candidate,
     Result,
@@ -33,7 +34,8 @@ def list_candidates(
     network_comparison: dict[str, Any], training: dict[str, Any]
 ) -> dict[str, Candidate]:
     """Put each network to compare beside its training, and check the options of all."""
-    from car_segmentation.networks import check_options
+    with quiet_start():
+        from car_segmentation.networks import check_options
 
     candidates = {}
     for name, settings in NetworkComparison(**network_comparison).candidates.items():
@@ -103,6 +105,10 @@ def _train_in_own_process(
     candidate: Candidate, task: Task, tracking_uri: str, run_id: str | None
 ) -> Result:
     """Train and score a candidate, and log to its run."""
+    with quiet_start():
+        import keras
+
+        keras.ops.zeros(())  # The first operation looks for GPUs.
     from car_segmentation.datasets.tracked_model import TrackedModelDataset
 
     tracking.join_run(tracking_uri, run_id)
