@@ -62,15 +62,22 @@ def slow_encoder_down(
             "encoder to train more slowly; set it to 1, or take the network unet."
         )
     slow = {id(variable) for variable in layers["encoder"].trainable_variables}
-    update_step = optimizer.update_step
+    update = optimizer._backend_update_step  # Keras has no public name for it.
 
-    def update_step_at_rate(
-        gradient: keras.KerasTensor, variable: keras.Variable, learning_rate: keras.KerasTensor
+    def update_at_rates(
+        gradients: list[keras.KerasTensor],
+        variables: list[keras.Variable],
+        learning_rate: keras.KerasTensor,
     ) -> None:
-        factor = rate if id(variable) in slow else 1.0
-        update_step(gradient, variable, learning_rate * factor)
+        pairs = list(zip(gradients, variables, strict=True))
+        for factor, chosen in (
+            (rate, [pair for pair in pairs if id(pair[1]) in slow]),
+            (1.0, [pair for pair in pairs if id(pair[1]) not in slow]),
+        ):
+            if chosen:
+                update(*(list(part) for part in zip(*chosen, strict=True)), learning_rate * factor)
 
-    optimizer.update_step = update_step_at_rate
+    optimizer._backend_update_step = update_at_rates
 
 
 def compile_network(network: keras.Model, settings: Training, steps: int) -> None:
