@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -83,9 +84,22 @@ def in_fresh_process(function: Callable[[], Result], what: str) -> Result:
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
-            return pool.submit(function).result()
+            return pool.submit(_call, function).result()
         except BrokenProcessPool as error:
             raise UserError(
                 f"{what} was stopped from outside, most likely because memory ran out: try a "
                 "smaller batch, input size or width."
             ) from error
+
+
+def _call(function: Callable[[], Result]) -> Result:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    return function()
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the one that began it has ended, by a kill even."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 ANSWER_SECONDS = 3.0
 """How long a tracking server may take to accept a connection."""
 
+PARENT = "mlflow.parentRunId"
+"""The tag by which MLflow nests runs."""
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -143,14 +146,24 @@ def join_run(tracking_uri: str, run_id: str | None) -> None:
 
 
 def adopt_run(run_id: str | None) -> None:
-    """Show a finished run of an interrupted comparison under the active run."""
+    """Show a finished run of an interrupted comparison under the active run.
+
+    What the interrupted comparison left unfinished is marked as killed.
+    """
     if run_id is None or not is_tracking() or leave_if_away():
         return
+    client, active = mlflow.MlflowClient(), mlflow.active_run().info
     try:
-        parent_id = mlflow.active_run().info.run_id
-        mlflow.MlflowClient().set_tag(run_id, "mlflow.parentRunId", parent_id)
+        former_parent = client.get_run(run_id).data.tags.get(PARENT, "")
+        client.set_tag(run_id, PARENT, active.run_id)
+        siblings = client.search_runs(
+            [active.experiment_id], f"tags.`{PARENT}` = '{former_parent}'"
+        )
+        for run in (client.get_run(former_parent), *siblings):
+            if run.info.status == "RUNNING" and run.info.run_id != active.run_id:
+                client.set_terminated(run.info.run_id, "KILLED")
     except MlflowException:  # Deleted by the user, or in another database.
-        logger.warning("MLflow does not know the run %s any more: it is not shown.", run_id)
+        logger.warning("MLflow does not know the run %s, or its parent, any more.", run_id)
 
 
 def log_result(
