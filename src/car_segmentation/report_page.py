@@ -27,6 +27,8 @@ from car_segmentation.html_page import (
     table,
 )
 
+ROWS_MIN_WIDTH = 460
+"""Of charts with long names on the left; pixels."""
 MOST_ROWS = 2000
 """Photos in the page's table, the worst; the CSV beside the page has them all."""
 WORST_SHARE = 0.1
@@ -37,6 +39,12 @@ FAR_FROM_EDGE_PX = 16
 """And how many farther than this."""
 SAME_DICE = 0.0001
 """Thresholds whose mean Dice differs by less are as good as each other."""
+
+TOO_SURE = 0.8
+"""The model is called too sure, or not sure enough, when so much of its miscalibration is of one
+kind."""
+MOST_SUSPECTS = 40
+"""Masks in the table of suspects: the most suspect."""
 
 SCORES: Mapping[str, tuple[str, str, str]] = {
     "dice": (
@@ -70,22 +78,22 @@ SCORES: Mapping[str, tuple[str, str, str]] = {
         ".4f",
         "IoU of the bands within 2 px inside the edges of mask and truth (Cheng et al. 2021).",
     ),
-    "boundary_iou_2pc": (
-        "Boundary IoU, 2 %",
+    "boundary_iou_diagonal": (
+        "Boundary IoU, 2%",
         ".4f",
-        "The same with bands as wide as 2 % of the photo's diagonal.",
+        "The same with bands as wide as 2% of the photo's diagonal.",
     ),
-    "nsd_1px": (
+    "surface_dice_1px": (
         "Surface Dice, 1 px",
         ".4f",
         "Share of both edges that lies within 1 px of the other (normalised surface Dice).",
     ),
-    "nsd_2px": ("Surface Dice, 2 px", ".4f", "The same within 2 px."),
-    "nsd_4px": ("Surface Dice, 4 px", ".4f", "The same within 4 px."),
-    "hd95_px": (
-        "95 % Hausdorff, px",
+    "surface_dice_2px": ("Surface Dice, 2 px", ".4f", "The same within 2 px."),
+    "surface_dice_4px": ("Surface Dice, 4 px", ".4f", "The same within 4 px."),
+    "hausdorff95_px": (
+        "95% Hausdorff, px",
         ".1f",
-        "Distance between the edges that 95 % of them do not exceed, in pixels.",
+        "Distance between the edges that 95% of them do not exceed, in pixels.",
     ),
     "false_positives": (
         "Invented, px",
@@ -115,7 +123,7 @@ class ReportContents:
         photo_scores: A row per test photo, the worst first: ``photo_id``, ``car``, ``view``,
             scores as in `SCORES`, and ``make`` where it is known.
         test_summary: A row per score: ``score`` (a name of `SCORES`), ``mean``, ``median``,
-            ``worst``, and ``low`` and ``high``, the 95 % interval of the mean (missing where there
+            ``worst``, and ``low`` and ``high``, the 95% interval of the mean (missing where there
             is only one car).
         validation_summary: The same of the validation photos.
         ceiling: What a perfect predictor would score at the network's input size, by names of
@@ -192,7 +200,13 @@ def _numbers(contents: ReportContents) -> Section:
     scores = contents.photo_scores
     tiles = [
         (SCORES[name][0], _number(name, test[name]["mean"]), _interval_note(test, name))
-        for name in ("dice", "edge_error_px", "boundary_iou_2px", "nsd_2px", "hd95_px")
+        for name in (
+            "dice",
+            "edge_error_px",
+            "boundary_iou_2px",
+            "surface_dice_2px",
+            "hausdorff95_px",
+        )
         if name in test
     ]
     if len(scores):
@@ -203,7 +217,7 @@ def _numbers(contents: ReportContents) -> Section:
         tiles.append(("Validation Dice", _number("dice", validation["dice"]["mean"]), note))
     if "dice" in ceiling:
         tiles.append(
-            ("Ceiling of the input size", _number("dice", ceiling["dice"]), "a perfect predictor's")
+            ("Ceiling at this size", _number("dice", ceiling["dice"]), "a perfect predictor's")
         )
     body = [
         numbers(tiles),
@@ -231,7 +245,7 @@ def _numbers_lead(test: Summary, scores: pd.DataFrame, ceiling: Mapping[str, flo
             f"would reach {ceiling['dice']:.4f}."
         )
     if scores["car"].nunique() > 1:
-        sentences.append("Intervals (95 %) are over cars, since photos of one car err alike.")
+        sentences.append("Intervals (95%) are over cars, since photos of one car err alike.")
     else:
         sentences.append("All photos are of one car, so there are no intervals.")
     return " ".join(sentences)
@@ -244,12 +258,12 @@ def _summary_table(
     columns: dict[str, list[str]] = {"Score": [SCORES[name][0] for name in names]}
     for heading, column in (("Test: mean", "mean"), ("median", "median"), ("worst", "worst")):
         columns[heading] = [_number(name, test[name][column]) for name in names]
-    columns["95 % interval of the mean"] = [_interval_text(test, name) for name in names]
+    columns["95% interval of the mean"] = [_interval_text(test, name) for name in names]
     if validation:
         columns["Validation: mean"] = [
             _number(name, validation.get(name, {}).get("mean")) for name in names
         ]
-        columns["its 95 % interval"] = [_interval_text(validation, name) for name in names]
+        columns["its 95% interval"] = [_interval_text(validation, name) for name in names]
     if ceiling:
         columns["Ceiling"] = [_number(name, ceiling.get(name)) for name in names]
     return pd.DataFrame(columns)
@@ -281,6 +295,7 @@ def _errors(contents: ReportContents) -> Section:
                 charts.error_classes(classes),
                 "What mean Dice would gain if the errors of a class were gone. Rules, and no "
                 "person, sorted the regions.",
+                min_width=ROWS_MIN_WIDTH,
             )
         )
     body = [beside(*body)] if len(body) > 1 else body
@@ -352,6 +367,7 @@ def _slices(contents: ReportContents) -> Section:
             charts.cars(scores),
             "A point is a photo, a stroke the car's mean. Click on a point to see the photo's "
             "plate, or its row.",
+            min_width=ROWS_MIN_WIDTH,
         )
     )
     overall = float(scores["dice"].mean())
@@ -386,7 +402,7 @@ def _slice_table(name: str, values: pd.DataFrame) -> pd.DataFrame:
             "Photos": values["photos"],
             "Cars": values["cars"],
             "Mean Dice": [_number("dice", dice) for dice in values["dice_mean"]],
-            "95 % interval": [
+            "95% interval": [
                 _between(low, high, ".4f")
                 for low, high in zip(values["dice_low"], values["dice_high"], strict=True)
             ],
@@ -478,7 +494,8 @@ def _photos(contents: ReportContents) -> Section:
         (contents.random_sheet, "Photos drawn at random, so that nobody judges by the worst."),
     ]
     body += [picture(sheet, caption, caption) for sheet, caption in sheets if sheet is not None]
-    return Section("Photos", body + plates, _photos_lead(scores, len(shown)))
+    body.append(beside(*plates))
+    return Section("Photos", body, _photos_lead(scores, len(shown)))
 
 
 def _photos_lead(scores: pd.DataFrame, plates: int) -> str:
@@ -513,10 +530,7 @@ def _sureness(contents: ReportContents) -> Section:
         )
         body.append(figure(charts.threshold_curve(dice, contents.threshold)))
     if contents.calibration is not None and len(contents.calibration):
-        leads += [
-            f"Probabilities are off by {error:.1%} on average ({where})."
-            for where, error in contents.calibration_errors.items()
-        ]
+        leads += _calibration_leads(contents.calibration, contents.calibration_errors)
         body.append(
             figure(
                 charts.calibration(contents.calibration),
@@ -525,6 +539,26 @@ def _sureness(contents: ReportContents) -> Section:
             )
         )
     return Section("How sure it is", [beside(*body)] if body else [], " ".join(leads))
+
+
+def _calibration_leads(calibration: pd.DataFrame, errors: Mapping[str, float]) -> list[str]:
+    """How far probabilities are off, and whether the model is too sure of itself."""
+    leads = []
+    if errors:
+        parts = [f"{error:.1%} ({where})" for where, error in errors.items()]
+        leads.append(f"Its probabilities are off by {_listed(parts)} on average.")
+    sure = calibration["probability"].clip(lower=1 - calibration["probability"])
+    right = calibration["car_share"].where(
+        calibration["probability"] >= 0.5, 1 - calibration["car_share"]
+    )
+    too_sure = (sure - right) * calibration["pixels"]
+    if abs(too_sure.sum()) > TOO_SURE * too_sure.abs().sum():
+        leads.append(
+            "It is surer of itself than it should be."
+            if too_sure.sum() > 0
+            else "It is less sure of itself than it could be."
+        )
+    return leads
 
 
 def _as_good(dice: np.ndarray) -> tuple[float, float]:
@@ -546,10 +580,12 @@ def _suspects(contents: ReportContents) -> Section:
         return Section(title, [])
     if suspects.empty:
         return Section(title, [paragraph("No mask looks suspect.")])
+    suspects = suspects.head(MOST_SUSPECTS)
     first = suspects.iloc[0]
     lead = (
-        f"{len(suspects)} photos whose true mask deserves a second look, since model, mirror view "
-        f"or the mask itself speaks against it. First of all {first['photo_id']}: {first['reason']}"
+        f"The {_plural(len(suspects), 'true mask')} that most deserve a second look, since the "
+        "model, the mirror view or the mask itself speaks against them. First of all "
+        f"{first['photo_id']}: {first['reason']}"
     )
     headings = {name: str(name).replace("_", " ").capitalize() for name in suspects.columns}
     headings["photo_id"] = "Photo"
@@ -583,7 +619,7 @@ def _training(contents: ReportContents) -> Section:
         best = int(np.argmin(history["val_loss"])) + 1
         lead = f"Of {_plural(epochs, 'epoch')}, number {best} had the lowest validation loss."
         if best == epochs and epochs > 1:
-            lead += " It was the last, so that more epochs may help."
+            lead += " It was the last one, so a longer training may help."
     plots = [
         figure(charts.learning_curve(history, name)) for name in ("loss", "dice") if name in history
     ]
@@ -617,7 +653,7 @@ def _interval_text(summary: Summary, name: str) -> str:
 
 def _interval_note(summary: Summary, name: str) -> str:
     text = _interval_text(summary, name)
-    return "" if text == NO_VALUE else text
+    return "" if text == NO_VALUE else f"95%: {text.replace(' to ', '–')}"
 
 
 def _count(frame: pd.DataFrame, column: str, noun: str) -> str:
