@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -164,6 +165,29 @@ class Inference(Parameters):
     sample_submission: str | None
 
 
+def _run_as_text(run: Any) -> Any:
+    """Kedro reads what looks like a number as one: the beginning of an id may."""
+    if isinstance(run, float):
+        raise ValueError("was read as a number with a fraction: give more of the run's id")
+    return str(run) if isinstance(run, int) else run
+
+
+RunName = Annotated[str, BeforeValidator(_run_as_text)]
+
+
+class ComparedRuns(Parameters):
+    """Which MLflow runs are compared: an id, its beginning, or a name."""
+
+    before: RunName | None
+    after: RunName | None
+
+
+class RunComparison(Parameters):
+    """What the comparison of two runs shows."""
+
+    pictures: NonNegativeInt
+
+
 class ProjectParameters(Parameters):
     """All parameters of the project."""
 
@@ -181,6 +205,8 @@ class ProjectParameters(Parameters):
     training: Training
     reporting: Reporting
     inference: Inference
+    runs: ComparedRuns
+    run_comparison: RunComparison
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> ProjectParameters:

@@ -8,6 +8,7 @@ from car_segmentation.pipelines import (
     inference,
     modelling,
     reporting,
+    run_comparison,
 )
 
 
@@ -19,6 +20,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "modelling": modelling.create_pipeline(),
         "reporting": reporting.create_pipeline(),
         "inference": inference.create_pipeline(),
+        "run_comparison": run_comparison.create_pipeline(),
     }
     pipelines["__default__"] = (
         pipelines["data_processing"] + pipelines["modelling"] + pipelines["reporting"]
