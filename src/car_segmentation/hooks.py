@@ -23,7 +23,10 @@ from car_segmentation.parameters import ProjectParameters, check_parameters
 
 logger = logging.getLogger(__name__)
 
-UNTOLD_PARAMETERS = ("demo_photos", "inference", "network_comparison", "photos", "predictions")
+UNTOLD_PARAMETERS = (
+    *("demo_photos", "inference", "network_comparison", "photos", "predictions"),
+    *("runs", "run_comparison"),
+)
 """Parameters that no model depends on."""
 
 
@@ -67,7 +70,8 @@ class ProjectHooks:
         self.photos_logged = False
         if {"network", "model"} & pipeline.datasets():
             self._prepare_keras(pipeline)
-        if tracking.is_tracking():
+        # A comparison is named after what it compares, once that is known.
+        if tracking.is_tracking() and "params:runs" not in pipeline.inputs():
             self._describe_run(run_params)
 
     @hook_impl(tryfirst=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -181,6 +182,29 @@ class NetworkComparison(Parameters):
     candidates: Annotated[dict[str, ComparisonCandidate], Field(min_length=1)]
 
 
+def _run_as_text(run: Any) -> Any:
+    """Kedro reads what looks like a number as one: the beginning of an id may."""
+    if isinstance(run, float):
+        raise ValueError("was read as a number with a fraction: give more of the run's id")
+    return str(run) if isinstance(run, int) else run
+
+
+RunName = Annotated[str, BeforeValidator(_run_as_text)]
+
+
+class ComparedRuns(Parameters):
+    """Which MLflow runs are compared: an id, its beginning, or a name."""
+
+    before: RunName | None
+    after: RunName | None
+
+
+class RunComparison(Parameters):
+    """What the comparison of two runs shows."""
+
+    pictures: NonNegativeInt
+
+
 class ProjectParameters(Parameters):
     """All parameters of the project."""
 
@@ -199,6 +223,8 @@ class ProjectParameters(Parameters):
     reporting: Reporting
     inference: Inference
     network_comparison: NetworkComparison
+    runs: ComparedRuns
+    run_comparison: RunComparison
 
     @model_validator(mode="after")
     def _candidates_can_be_trained(self) -> Self:

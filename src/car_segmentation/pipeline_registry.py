@@ -9,6 +9,7 @@ from car_segmentation.pipelines import (
     modelling,
     network_comparison,
     reporting,
+    run_comparison,
 )
 
 
@@ -21,6 +22,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "reporting": reporting.create_pipeline(),
         "inference": inference.create_pipeline(),
         "network_comparison": network_comparison.create_pipeline(),
+        "run_comparison": run_comparison.create_pipeline(),
     }
     pipelines["__default__"] = (
         pipelines["data_processing"] + pipelines["modelling"] + pipelines["reporting"]

@@ -1,4 +1,4 @@
-"""Kaggle's submission: the masks of photos as run lengths, in one table."""
+"""Masks of photos as run lengths, in one table: Kaggle's submission, and the record of a run."""
 
 import csv
 import gzip
@@ -6,14 +6,18 @@ import io
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from tqdm import tqdm
 
 from car_segmentation.errors import UserError
+from car_segmentation.evaluation import predicted_mask
 from car_segmentation.files import atomic_file
-from car_segmentation.parallel import map_ahead
+from car_segmentation.parallel import map_ahead, map_photos
 from car_segmentation.photos import read_mask
 from car_segmentation.rle import encode_runs
+from car_segmentation.stacks import ImageStack
 
 logger = logging.getLogger(__name__)
 
@@ -71,3 +75,29 @@ def write_submission(path: Path, photos: Sequence[str], masks: Mapping[str, Path
         table = csv.writer(text, lineterminator="\n")
         table.writerow(COLUMNS)
         table.writerows(zip(photos, runs, strict=True))
+
+
+def predicted_masks(
+    probabilities: ImageStack, photo_table: pd.DataFrame, threshold: float
+) -> pd.DataFrame:
+    """The predicted masks of photos at native size, a few kilobytes each.
+
+    Args:
+        probabilities: Probability maps of at least these photos.
+        photo_table: Columns ``photo_id``, ``photo_path``, ``height`` and ``width`` (pixels), a row
+            per photo.
+        threshold: Probability from which a pixel is car.
+
+    Returns:
+        Columns ``img`` (name of the photo's file) and ``rle_mask``, in the order of the photos.
+    """
+    rows = probabilities.rows_of(photo_table["photo_id"].tolist())
+
+    def encode(item: tuple[int, Any]) -> tuple[str, str]:
+        row, photo = item
+        mask = predicted_mask(probabilities.pixels[row], (photo.height, photo.width), threshold)
+        return Path(photo.photo_path).name, encode_runs(mask)
+
+    items = zip(rows, photo_table.itertuples(), strict=True)
+    masks = map_photos(encode, items, len(rows), "encode masks", workers="threads")
+    return pd.DataFrame(masks, columns=list(COLUMNS))

@@ -3,16 +3,22 @@
 import logging
 import os
 import socket
+import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 import mlflow
 import pandas as pd
+from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
+
+from car_segmentation.errors import UserError
+from car_segmentation.run_comparison import RunRecord
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +27,19 @@ ANSWER_SECONDS = 3.0
 
 PARENT = "mlflow.parentRunId"
 """The tag by which MLflow nests runs."""
+SCORES, SPLITS, MASKS = "photo_scores.csv", "photo_splits.csv", "predicted_masks.csv.gz"
+"""Artifacts of a run that runs are compared by."""
+HEADLINE = "test.dice_mean"
+"""The metric that a run has if it has scores."""
+
+PHOTO_TABLE_TYPES: dict[str, Any] = {
+    "dtype": {"photo_id": str, "car": str, "view": str},
+    "keep_default_na": False,
+    "na_values": {"year": [""]},
+}
+"""How tables of photos are read: a photo may be called NA."""
+ROWS_AT_ONCE = 200
+"""Rows of a table of masks that are in memory at a time."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -222,3 +241,149 @@ def leave_if_away() -> bool:
         # Ending the run would ask the server.
         mlflow.tracking.fluent._active_run_stack.set([])
     return True
+
+
+def compared_runs(before: str | None, after: str | None) -> tuple[Run, Run]:
+    """Two runs of the active run's experiment.
+
+    Args:
+        before: The id of a run, its beginning, or the run's name. Without one, the last run before
+            the other that ended well and has scores.
+        after: As ``before``; without one, the last run that ended well and has scores.
+
+    Raises:
+        UserError: If there are no two such runs, or a name is nobody's, or several runs'.
+    """
+    active = mlflow.active_run()
+    if active is None:
+        raise UserError(
+            "Runs are compared by what MLflow has of them, and MLflow is switched off "
+            "(conf/*/mlflow.yml) or its server does not answer."
+        )
+    # The newest first.
+    runs = [
+        run for run in _runs(active.info.experiment_id) if run.info.run_id != active.info.run_id
+    ]
+    scored = [run for run in runs if _ended_well(run) and HEADLINE in run.data.metrics]
+    first = None if before is None else _the_one(runs, before)
+    if after is not None:
+        second = _the_one(runs, after)
+    else:
+        second = next((run for run in scored if not _same(run, first)), None)
+    if first is None and second is not None:
+        older = (run for run in scored if run.info.start_time < second.info.start_time)
+        first = next(older, None)
+    if first is None or second is None:
+        raise UserError(
+            f"MLflow ({mlflow.get_tracking_uri()}) has {len(scored)} finished runs with scores in "
+            "this experiment, and a comparison takes two. Call `kedro run` for another, or name "
+            "runs: --params=runs.before=RUN,runs.after=RUN"
+        )
+    if _same(first, second):
+        raise UserError(f"runs.before and runs.after are both {_described(first)}.")
+    return first, second
+
+
+def read_run(run: Run) -> RunRecord:
+    """Fetch what runs are compared by, but for the masks.
+
+    Raises:
+        UserError: If the run lacks an artifact, `MASKS` included.
+    """
+    there = {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
+    missing = [name for name in (SCORES, SPLITS, MASKS) if name not in there]
+    if missing:
+        raise UserError(
+            f"Run {_described(run)} has no {' and no '.join(missing)} among its artifacts: it was "
+            "stopped early, or made before these were recorded. Make it again (`kedro run`), or "
+            "name another: --params=runs.before=RUN,runs.after=RUN"
+        )
+    return RunRecord(
+        run_id=run.info.run_id,
+        name=run.info.run_name,
+        started=_start_of(run),
+        parameters=dict(run.data.params),
+        metrics=dict(run.data.metrics),
+        photo_scores=_read_photo_table(run.info.run_id, SCORES),
+        photo_splits=_read_photo_table(run.info.run_id, SPLITS),
+    )
+
+
+def read_masks(run_id: str, photos: Collection[str]) -> dict[str, str]:
+    """The predicted masks of some photos, by the name of the photo's file, as run lengths."""
+    with _artifact(run_id, MASKS) as path:
+        chunks = pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=ROWS_AT_ONCE)
+        wanted = pd.concat([chunk[chunk["img"].isin(photos)] for chunk in chunks])
+    return dict(zip(wanted["img"], wanted["rle_mask"], strict=True))
+
+
+def describe_comparison(before: RunRecord, after: RunRecord) -> None:
+    """Name the active run after the two that it compares."""
+    describe_run(
+        name=f"comparison: {before.label} → {after.label}",
+        note=f"Which test photos got better and worse from {before.label}, started "
+        f"{before.started}, to {after.label}, started {after.started}: `run_comparison.html` among "
+        "the artifacts.",
+        tags={"kind": "comparison", "before": before.run_id, "after": after.run_id},
+        parameters={},
+    )
+
+
+def _runs(experiment_id: str) -> Iterator[Run]:
+    """All runs of an experiment, the newest first."""
+    client, token = mlflow.MlflowClient(), None
+    while True:
+        page = client.search_runs(
+            [experiment_id], order_by=["attributes.start_time DESC"], page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _the_one(runs: Collection[Run], given: str) -> Run:
+    """The run whose id is or begins with what is given, or else the one of that name."""
+    found = [run for run in runs if run.info.run_id.startswith(given)] or [
+        run for run in runs if run.info.run_name == given
+    ]
+    if not found:
+        raise UserError(
+            f"No run in MLflow ({mlflow.get_tracking_uri()}) has an id that begins with {given!r}, "
+            "nor that name. `make mlflow` shows all runs."
+        )
+    if len(found) > 1:
+        listed = "\n  ".join(_described(run) for run in found)
+        raise UserError(f"{len(found)} runs are called {given!r}; give an id:\n  {listed}")
+    return found[0]
+
+
+def _same(run: Run, other: Run | None) -> bool:
+    return other is not None and run.info.run_id == other.info.run_id
+
+
+def _ended_well(run: Run) -> bool:
+    return bool(run.info.status == RunStatus.to_string(RunStatus.FINISHED))
+
+
+def _described(run: Run) -> str:
+    return f"{run.info.run_id} ({run.info.run_name}, started {_start_of(run)})"
+
+
+def _start_of(run: Run) -> str:
+    """When a run started, in local time."""
+    return f"{datetime.fromtimestamp(run.info.start_time / 1000, UTC).astimezone():%Y-%m-%d %H:%M}"
+
+
+def _read_photo_table(run_id: str, name: str) -> pd.DataFrame:
+    with _artifact(run_id, name) as path:
+        return pd.read_csv(path, **PHOTO_TABLE_TYPES)
+
+
+@contextmanager
+def _artifact(run_id: str, name: str) -> Iterator[Path]:
+    """A copy of an artifact, there until the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(
+            mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)
+        )
