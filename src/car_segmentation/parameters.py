@@ -153,6 +153,9 @@ class Reporting(Parameters):
     """What the report shows."""
 
     worst_photos: PositiveInt
+    random_photos: PositiveInt
+    suspect_masks: PositiveInt
+    include_train: bool
     prediction_batch_size: PositiveInt
 
 
