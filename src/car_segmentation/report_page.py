@@ -30,7 +30,7 @@ from car_segmentation.html_page import (
 ROWS_MIN_WIDTH = 460
 """Of charts with long names on the left; pixels."""
 MOST_ROWS = 2000
-"""Photos in the page's table, the worst; the CSV beside the page has them all."""
+"""Photos in the page's table, the worst; ``photo_scores.csv`` has them all."""
 WORST_SHARE = 0.1
 """The lead says how many of the wrong pixels lie in this share of the photos."""
 NEAR_EDGE_PX = 2
@@ -466,17 +466,17 @@ def _photos(contents: ReportContents) -> Section:
     for photo_id, caption, rgb in contents.plates:
         plates.append(picture(rgb, caption, f"Error plate of photo {photo_id}", name=photo_id))
         shown.append(photo_id)
+    rows = scores.head(MOST_ROWS)
     body = [
         beside(
             figure(charts.dice_histogram(scores)),
             figure(
-                charts.missed_and_invented(scores),
+                charts.missed_and_invented(rows),
                 "Below the dotted line, more is missed than invented. Click on a point to see the "
                 "photo's plate, or its row.",
             ),
         )
     ]
-    rows = scores.head(MOST_ROWS)
     of_all = "" if len(rows) == len(scores) else f" The worst {len(rows):,} of {len(scores):,}."
     linked = " An underlined photo leads to its plate." if shown else ""
     headings, formats = _score_headings(scores)
