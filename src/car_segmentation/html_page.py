@@ -155,7 +155,7 @@ def figure(plot: go.Figure, caption: str = "", min_width: int = 280) -> Block:
     """
     description = plot.to_plotly_json()
     layout = dict(description["layout"])
-    title = (layout.pop("title", None) or {}).get("text") or ""
+    title = Markup((layout.pop("title", None) or {}).get("text") or "").striptags()
     layout["template"] = CHART_TEMPLATE
     height = layout.setdefault("height", CHART_HEIGHT)
     text = go.Figure(data=description["data"], layout=layout).to_json(engine="json")

@@ -440,7 +440,8 @@ def _slice_texts(values: pd.DataFrame) -> list[str]:
         between = "" if pd.isna(low) else f" ({low:.4f} to {high:.4f})"
         texts.append(
             f"<b>{_plain(row['value'])}</b><br>Dice {row['dice_mean']:.4f}{between}<br>edge error "
-            f"{row['edge_error_px']:.2f} px<br>{_count(row['photos'], 'photo')} of {_count(row['cars'], 'car')}"
+            f"{row['edge_error_px']:.2f} px<br>{_count(row['photos'], 'photo')} of "
+            f"{_count(row['cars'], 'car')}"
         )
     return texts
 

@@ -30,7 +30,7 @@ from car_segmentation.html_page import (
 ROWS_MIN_WIDTH = 460
 """Of charts with long names on the left; pixels."""
 MOST_ROWS = 2000
-"""Photos in the page's table, the worst; the CSV beside the page has them all."""
+"""Photos in the page's table, the worst; ``photo_scores.csv`` has them all."""
 WORST_SHARE = 0.1
 """The lead says how many of the wrong pixels lie in this share of the photos."""
 NEAR_EDGE_PX = 2
@@ -110,7 +110,7 @@ SCORES: Mapping[str, tuple[str, str, str]] = {
 
 
 Summary = Mapping[str, Mapping[Any, Any]]
-"""Mean, median, worst, low and high by score."""
+"""Mean, its interval, median and worst by score."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +123,11 @@ class ReportContents:
         photo_scores: A row per test photo, the worst first: ``photo_id``, ``car``, ``view``,
             scores as in `SCORES`, and ``make`` where it is known.
         test_summary: A row per score: ``score`` (a name of `SCORES`), ``mean``, ``median``,
-            ``worst``, and ``low`` and ``high``, the 95% interval of the mean (missing where there
-            is only one car).
+            ``worst``, and ``mean_low`` and ``mean_high``, the 95% interval of the mean (missing
+            where there is only one car).
         validation_summary: The same of the validation photos.
-        ceiling: What a perfect predictor would score at the network's input size, by names of
-            `SCORES`.
+        ceiling: What a perfect predictor would score at the network's input size:
+            ``dice_mean``, and ``edge_error_px`` and other names of `SCORES`.
         error_distances: Wrong pixels by distance from the true edge, from the edge outwards:
             ``from_px`` and ``to_px`` (native pixels; inf in the last row), ``false_positives`` and
             ``false_negatives`` (pixels of all photos).
@@ -196,7 +196,9 @@ def _numbers(contents: ReportContents) -> Section:
     """How good it is."""
     test = _by_score(contents.test_summary)
     validation = _by_score(contents.validation_summary)
-    ceiling = contents.ceiling or {}
+    ceiling = {
+        name.removesuffix("_mean"): value for name, value in (contents.ceiling or {}).items()
+    }
     scores = contents.photo_scores
     tiles = [
         (SCORES[name][0], _number(name, test[name]["mean"]), _interval_note(test, name))
@@ -466,17 +468,17 @@ def _photos(contents: ReportContents) -> Section:
     for photo_id, caption, rgb in contents.plates:
         plates.append(picture(rgb, caption, f"Error plate of photo {photo_id}", name=photo_id))
         shown.append(photo_id)
+    rows = scores.head(MOST_ROWS)
     body = [
         beside(
             figure(charts.dice_histogram(scores)),
             figure(
-                charts.missed_and_invented(scores),
+                charts.missed_and_invented(rows),
                 "Below the dotted line, more is missed than invented. Click on a point to see the "
                 "photo's plate, or its row.",
             ),
         )
     ]
-    rows = scores.head(MOST_ROWS)
     of_all = "" if len(rows) == len(scores) else f" The worst {len(rows):,} of {len(scores):,}."
     linked = " An underlined photo leads to its plate." if shown else ""
     headings, formats = _score_headings(scores)
@@ -648,7 +650,7 @@ def _between(low: Any, high: Any, specification: str) -> str:
 
 def _interval_text(summary: Summary, name: str) -> str:
     row = summary.get(name, {})
-    return _between(row.get("low"), row.get("high"), SCORES[name][1])
+    return _between(row.get("mean_low"), row.get("mean_high"), SCORES[name][1])
 
 
 def _interval_note(summary: Summary, name: str) -> str:
