@@ -147,7 +147,7 @@ class TestAWholeRun:
         assert names == {
             *("augmentation_sheet.png", "learning_curves.png", "threshold_curve.png"),
             *("photo_scores.csv", "other_scores.csv", "score_summary.json", "score_table.csv"),
-            *("ceiling.json", "slices.csv", "dice_histogram.png"),
+            *("ceiling.json", "slices.csv", "paints.csv", "dice_histogram.png"),
             *("error_distances.csv", "error_regions.csv", "error_classes.csv"),
             *("calibration.csv", "calibration_errors.json"),
             *("mask_evidence.csv", "other_mask_evidence.csv"),

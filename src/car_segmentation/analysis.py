@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from car_segmentation.calibration import (
 from car_segmentation.edges import distance_to, edge_pixels
 from car_segmentation.error_regions import DISTANCE_BINS, error_distances, error_regions
 from car_segmentation.evaluation import PhotoResult, measure_photos, score_photo, worst_first
-from car_segmentation.paint import paint_colour
+from car_segmentation.paint import Paint, measure_paint
 from car_segmentation.stacks import ImageStack
 from car_segmentation.suspect_masks import mask_evidence
 
@@ -35,13 +35,14 @@ class PhotoAnalysis:
     """What is kept of one photo: a few kilobytes.
 
     Attributes:
-        score: Its row of the table of scores, its paint included.
+        score: Its row of the table of scores.
         distances: Wrong pixels by distance from the true edge; int64 (bins, 2): false positives
             and false negatives.
         regions: A row for each wrong region.
         calibration: Pixels by probability; float64 (2, 256, 3): see `CALIBRATED` and
             `calibration.calibration_counts`.
         evidence: What may be wrong with its mask.
+        paint: What the paint of its car looks like; only its identity where none is seen.
     """
 
     score: dict[str, Any]
@@ -49,17 +50,19 @@ class PhotoAnalysis:
     regions: list[dict[str, Any]]
     calibration: np.ndarray
     evidence: dict[str, Any]
+    paint: dict[str, Any]
 
 
 def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
     """Score a photo, and find where and why its prediction is wrong."""
     truth, predicted, photo_id = result.truth, result.predicted, result.row.photo_id
     edge_distance = distance_to(edge_pixels(truth))
+    paint = measure_paint(result.photo, truth)
     distances = error_distances(predicted, truth, edge_distance)
     regions, _ = error_regions(result.photo, predicted, truth, edge_distance)
     near = near_edge(truth)
     return PhotoAnalysis(
-        score=score_photo(result) | {"paint": paint_colour(result.photo, truth)},
+        score=score_photo(result),
         distances=np.stack([distances["false_positives"], distances["false_negatives"]], axis=1),
         regions=[{"photo_id": photo_id} | region.as_dict() for region in regions],
         calibration=np.stack(
@@ -69,6 +72,7 @@ def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
             ]
         ),
         evidence={"photo_id": photo_id} | mask_evidence(truth, result.probability, result.threshold),
+        paint={"photo_id": photo_id, "car": result.row.car} | (asdict(paint) if paint else {}),
     )
 
 
@@ -77,13 +81,14 @@ class Analysis:
     """What is known about the photos of a split.
 
     Attributes:
-        photo_scores: A row per photo, the worst first: `evaluation.score_photos`, and ``paint``.
+        photo_scores: A row per photo, the worst first: `evaluation.score_photos`.
         error_distances: ``from_px``, ``to_px``, ``false_positives`` and ``false_negatives``: pixels
             of all photos, in bands of distance from the true edge, in native pixels.
         error_regions: A row per wrong region; see `error_regions.ErrorRegion`.
         calibration: ``where``, ``probability``, ``car_share`` and ``pixels`` of each bin.
         calibration_errors: Expected calibration error by ``where``.
         mask_evidence: A row per photo: what may be wrong with its mask.
+        paints: ``photo_id``, ``car`` and the fields of `paint.Paint`, a row per photo.
     """
 
     photo_scores: pd.DataFrame
@@ -92,6 +97,7 @@ class Analysis:
     calibration: pd.DataFrame
     calibration_errors: dict[str, float]
     mask_evidence: pd.DataFrame
+    paints: pd.DataFrame
 
 
 def analyse_photos(
@@ -125,6 +131,10 @@ def analyse_photos(
             for where, count in zip(CALIBRATED, counts, strict=True)
         },
         mask_evidence=pd.DataFrame([photo.evidence for photo in photos]),
+        paints=pd.DataFrame(
+            [photo.paint for photo in photos],
+            columns=["photo_id", "car", *(field.name for field in fields(Paint))],
+        ),
     )
 
 

@@ -85,8 +85,9 @@ def analysed(result: dict) -> tuple:
 
 
 def test_only_test_photos_are_scored(result: dict) -> None:
-    scores, distances, regions, calibration, errors, evidence = analysed(result)
+    scores, distances, regions, calibration, errors, evidence, paints = analysed(result)
     assert scores["photo_id"].tolist() == evidence["photo_id"].tolist() == ["a"]
+    assert paints["photo_id"].tolist() == ["a"]
     assert scores["false_positives"][0] == 0
     assert scores["edge_error_px"][0] == pytest.approx(2, rel=0.2)
     assert distances["false_negatives"].sum() == scores["false_negatives"][0]

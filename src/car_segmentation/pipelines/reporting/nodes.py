@@ -18,12 +18,13 @@ from car_segmentation.error_maps import (
     legend,
     photo_sheet,
 )
+from car_segmentation.paint import car_colours
 from car_segmentation.parameters import Reporting
 from car_segmentation.photos import read_mask, read_photo
 from car_segmentation.plates import plate
 from car_segmentation.prediction import predicted_stack
 from car_segmentation.report_page import ReportContents, report_page
-from car_segmentation.slices import slice_photos
+from car_segmentation.slices import all_slices, describe
 from car_segmentation.stacks import ImageStack, PendingStack
 from car_segmentation.submission import predicted_masks
 from car_segmentation.suspect_masks import rank_suspects, suspect_picture
@@ -56,7 +57,8 @@ def predict_photos(
 def analyse_test_photos(
     probabilities: ImageStack, photo_splits: pd.DataFrame, threshold: dict[str, float]
 ) -> tuple[
-    pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, float], pd.DataFrame
+    *(pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame),
+    *(dict[str, float], pd.DataFrame, pd.DataFrame),
 ]:
     """Score every test photo at its native size, and find where and why it is wrong."""
     analysis = analyse_photos(
@@ -69,6 +71,7 @@ def analyse_test_photos(
         analysis.calibration,
         analysis.calibration_errors,
         analysis.mask_evidence,
+        analysis.paints,
     )
 
 
@@ -108,9 +111,12 @@ def measure_ceiling(soft_masks: ImageStack, photo_splits: pd.DataFrame) -> dict[
     return evaluation.ceiling(soft_masks, _of_split(photo_splits, "test"))
 
 
-def slice_scores(photo_scores: pd.DataFrame, photo_splits: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Score groups of photos: by view, make, year, size and paint of the car."""
-    return slice_photos(photo_scores, photo_splits, seed)
+def slice_scores(
+    photo_scores: pd.DataFrame, photo_splits: pd.DataFrame, paints: pd.DataFrame, seed: int
+) -> pd.DataFrame:
+    """Score kinds of photos apart: by view, make, year, size and colour of the car."""
+    colours = car_colours(paints).to_dict()
+    return all_slices(describe(photo_scores, photo_splits, colours), seed)
 
 
 def tabulate_error_classes(

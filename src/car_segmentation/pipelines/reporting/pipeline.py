@@ -47,6 +47,7 @@ def create_pipeline() -> Pipeline:
                     "calibration",
                     "calibration_errors",
                     "mask_evidence",
+                    "paints",
                 ],
                 name="analyse_test_photos",
             ),
@@ -76,7 +77,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=slice_scores,
-                inputs=["photo_scores", "photo_splits", "params:seed"],
+                inputs=["photo_scores", "photo_splits", "paints", "params:seed"],
                 outputs="slices",
                 name="slice_scores",
             ),
