@@ -143,8 +143,8 @@ class ReportContents:
         random_sheet: Contact sheet of photos drawn at random, uint8 RGB.
         threshold: Probability from which a pixel is car.
         threshold_dice: Mean Dice of the validation photos at the thresholds k/len.
-        calibration: ``where`` (which pixels), ``probability`` (mean of the bin), ``car_share`` and
-            ``pixels`` of each bin.
+        calibration: ``where`` (which pixels; those that matter most come last), ``probability``
+            (mean of the bin), ``car_share`` and ``pixels`` of each bin.
         calibration_errors: Expected calibration error, 0 to 1, by the names in ``where``.
         suspects: Photos whose mask deserves a second look, the most suspect first: ``photo_id``,
             ``reason`` and any more columns.
@@ -549,17 +549,14 @@ def _calibration_leads(calibration: pd.DataFrame, errors: Mapping[str, float]) -
     if errors:
         parts = [f"{error:.1%} ({where})" for where, error in errors.items()]
         leads.append(f"Its probabilities are off by {_listed(parts)} on average.")
-    sure = calibration["probability"].clip(lower=1 - calibration["probability"])
-    right = calibration["car_share"].where(
-        calibration["probability"] >= 0.5, 1 - calibration["car_share"]
-    )
-    too_sure = (sure - right) * calibration["pixels"]
+    where = calibration["where"].iloc[-1]
+    bins = calibration[calibration["where"] == where]
+    sure = bins["probability"].clip(lower=1 - bins["probability"])
+    right = bins["car_share"].where(bins["probability"] >= 0.5, 1 - bins["car_share"])
+    too_sure = (sure - right) * bins["pixels"]
     if abs(too_sure.sum()) > TOO_SURE * too_sure.abs().sum():
-        leads.append(
-            "It is surer of itself than it should be."
-            if too_sure.sum() > 0
-            else "It is less sure of itself than it could be."
-        )
+        much = "surer of itself than it should" if too_sure.sum() > 0 else "less sure than it could"
+        leads.append(f"It is {much} be ({where}).")
     return leads
 
 
