@@ -42,6 +42,8 @@ MAJORITY = 0.5
 """A rule about where a region lies holds if at least this share of its pixels lies there."""
 GROUND_ZONE = 0.6
 """The ground is near below this share of the car's height, from its top."""
+DARK = 40.0
+"""A region in the car's shadow is darker than this; median CIE L*, 0 to 100."""
 LOW_CONTRAST = 5.0
 """Colours of the edge's two sides that are no farther apart than this are alike; CIE 1976 ΔE."""
 PART_DEPTH = 0.009
@@ -60,9 +62,9 @@ class ErrorClass(StrEnum):
     THIN = "thin structure"
     """It is in or beside a part of the truth that an opening by `THIN_WIDTH` removes."""
     HOLE = "wheel gap or see-through hole"
-    """It fills a hole of the truth, or lies beside one, or is a hole of the result in a wheel."""
+    """It fills a hole of the truth, or lies beside one."""
     GROUND = "ground shadow"
-    """It is low on the car, and has the car's underside above it and only floor below."""
+    """It is dark, low on the car, has the car above it in its columns and only floor below."""
     LOW_CONTRAST = "low contrast"
     """The photo's colours on both sides of the true edge are alike (`LOW_CONTRAST`)."""
     MISSED = "missed part"
@@ -223,11 +225,6 @@ class _Scene:
         return _grown(self.hole, self.pixels(BESIDE))
 
     @cached_property
-    def false_hole(self) -> np.ndarray:
-        """Holes of the result."""
-        return _holes(self.predicted)
-
-    @cached_property
     def thin(self) -> np.ndarray:
         """Thin structures of the truth."""
         return _thin_parts(self.truth, self.pixels(THIN_WIDTH), self.pixels(THIN_REACH))
@@ -304,17 +301,18 @@ def _classify(
     def mostly(pixels: np.ndarray) -> bool:
         return bool(pixels.mean() >= MAJORITY)
 
-    is_low = bool(rows.mean() > scene.ground_row)
     contrast = math.nan
     if _touches_frame(scene, rows, columns):
         error_class = ErrorClass.FRAME
     elif mostly(scene.at_thin[rows, columns]):
         error_class = ErrorClass.THIN
-    elif mostly(scene.at_hole[rows, columns]) or (
-        is_low and mostly(scene.false_hole[rows, columns])
-    ):
+    elif mostly(scene.at_hole[rows, columns]):
         error_class = ErrorClass.HOLE
-    elif is_low and mostly(rows > scene.underside[columns]):
+    elif (
+        rows.mean() > scene.ground_row
+        and mostly(rows > scene.underside[columns])
+        and np.median(_lab(scene.photo[rows, columns][np.newaxis])[..., 0]) < DARK
+    ):
         error_class = ErrorClass.GROUND
     elif (contrast := _contrast(scene, rows, columns)) <= LOW_CONTRAST:
         error_class = ErrorClass.LOW_CONTRAST
@@ -378,6 +376,11 @@ def _thin_parts(mask: np.ndarray, width: float, reach: float) -> np.ndarray:
     return is_thin[parts]
 
 
+def _lab(photo: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* (D65) of uint8 sRGB (height, width, 3), float32."""
+    return cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+
+
 def _contrast(scene: _Scene, rows: np.ndarray, columns: np.ndarray) -> float:
     """CIE 1976 ΔE between the median colours of both sides of the true edge beside a region.
 
@@ -397,6 +400,6 @@ def _contrast(scene: _Scene, rows: np.ndarray, columns: np.ndarray) -> float:
     beside = cv2.dilate(region, _disc(far)).view(bool) & (distance >= near) & (distance <= far)
     if not (beside & truth).any() or not (beside & ~truth).any():
         return math.nan
-    lab = cv2.cvtColor(scene.photo[around].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = _lab(scene.photo[around])
     inner, outer = (np.median(lab[beside & side], axis=0) for side in (truth, ~truth))
     return float(np.linalg.norm(inner - outer))
