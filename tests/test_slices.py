@@ -55,7 +55,7 @@ def test_slices_of_too_few_cars_are_marked() -> None:
     slices = slice_scores(described.replace({"colour": {"unknown": "red"}}), "colour", seed=0)
     assert slices["value"].tolist() == ["grey", "red"]
     assert slices["cars"].tolist() == [MIN_CARS, 1]
-    assert slices["too_few"].tolist() == [False, True]
+    assert slices["enough"].tolist() == [True, False]
     assert slices["dice_low"].isna().tolist() == [False, True]  # One car has no interval.
 
 
@@ -87,7 +87,7 @@ def test_without_metadata_there_is_no_slice_of_it() -> None:
 
 def test_two_photos_of_one_car() -> None:
     slices = all_slices(describe(*scores_and_table(cars=1)), seed=0)
-    assert slices["dice_low"].isna().all() and slices["too_few"].all()
+    assert slices["dice_low"].isna().all() and not slices["enough"].any()
     assert slices[slices["slice"] == "body_size"]["photos"].tolist() == [2]
 
 

@@ -71,7 +71,8 @@ def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
                 calibration_counts(result.probability[near], truth[near]),
             ]
         ),
-        evidence={"photo_id": photo_id} | mask_evidence(truth, result.probability, result.threshold),
+        evidence={"photo_id": photo_id}
+        | mask_evidence(truth, result.probability, result.threshold),
         paint={"photo_id": photo_id, "car": result.row.car} | (asdict(paint) if paint else {}),
     )
 
@@ -113,8 +114,8 @@ def analyse_photos(
         description: What the progress bar says.
     """
     photos = list(measure_photos(analyse_photo, probabilities, photo_table, threshold, description))
-    distances = sum(photo.distances for photo in photos)
-    counts = sum(photo.calibration for photo in photos)
+    distances = np.sum([photo.distances for photo in photos], axis=0)
+    counts = np.sum([photo.calibration for photo in photos], axis=0)
     return Analysis(
         photo_scores=worst_first([photo.score for photo in photos]),
         error_distances=_distance_table(distances),

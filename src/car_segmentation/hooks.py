@@ -169,11 +169,12 @@ class ProjectHooks:
         summary = json.loads((report / "score_summary.json").read_text())
         logger.info(
             "Test Dice %.4f (median %.4f, worst %.4f), edge error %.1f px, %d photos at native "
-            "size.\nError maps:  %s\nGraph:       make viz\nExperiments: make mlflow",
+            "size.\nReport:      %s\nError maps:  %s\nGraph:       make viz\nExperiments: make mlflow",
             summary["dice_mean"],
             summary["dice_median"],
             summary["dice_worst"],
             summary["edge_error_px"],
             summary["photos"],
+            (report / "report.html").relative_to(self.project_path),
             (report / "error_maps").relative_to(self.project_path),
         )

@@ -618,7 +618,7 @@ def _training(contents: ReportContents) -> Section:
         best = int(np.argmin(history["val_loss"])) + 1
         lead = f"Of {_plural(epochs, 'epoch')}, number {best} had the lowest validation loss."
         if best == epochs and epochs > 1:
-            lead += " It was the last one, so a longer training may help."
+            lead += " It was the last one: the training had not begun to overfit."
     plots = [
         figure(charts.learning_curve(history, name)) for name in ("loss", "dice") if name in history
     ]

@@ -17,12 +17,14 @@ SLICES = ("view", "make", "model_years", "body_size", "mask_area", "colour")
 """The columns that `describe` adds or leaves, by which photos are sliced."""
 SLICE_COLUMNS = [
     *("slice", "value", "photos", "cars", "dice_mean", "dice_low", "dice_high"),
-    *("edge_error_px", "too_few"),
+    *("edge_error_px", "enough"),
 ]
 
 
 def describe(
-    photo_scores: pd.DataFrame, photo_table: pd.DataFrame, colours: Mapping[str, str] | None = None
+    photo_scores: pd.DataFrame,
+    photo_table: pd.DataFrame,
+    colours: Mapping[str, str] | pd.Series | None = None,
 ) -> pd.DataFrame:
     """Say of each scored photo what kind it is.
 
@@ -48,7 +50,7 @@ def describe(
         model_years=known.get("year", nothing).map(_year_group),
         body_size=car.map(_thirds(area_of_car)),
         mask_area=_thirds(area),
-        colour=car.map(lambda name: (colours or {}).get(name, UNKNOWN)),
+        colour=car.map(dict(colours if colours is not None else {})).fillna(UNKNOWN),
     )
 
 
@@ -64,7 +66,7 @@ def slice_scores(described: pd.DataFrame, by: str, seed: int) -> pd.DataFrame:
         A row per value, in order, with unknown last: ``slice``, the column; ``value``; how many
         ``photos`` of how many ``cars``; ``dice_mean``, and ``dice_low`` and ``dice_high``, its
         95 % interval by bootstrap over cars (NaN with one car); mean ``edge_error_px``; and
-        ``too_few``, whether there are fewer than `MIN_CARS` cars.
+        ``enough``, whether there are at least `MIN_CARS` cars.
     """
     rows = []
     for value, photos in described.groupby(by, observed=True):
@@ -80,7 +82,7 @@ def slice_scores(described: pd.DataFrame, by: str, seed: int) -> pd.DataFrame:
                 "dice_low": interval.low if interval else np.nan,
                 "dice_high": interval.high if interval else np.nan,
                 "edge_error_px": photos["edge_error_px"].mean(),
-                "too_few": cars < MIN_CARS,
+                "enough": cars >= MIN_CARS,
             }
         )
     rows.sort(key=lambda row: row["value"] == UNKNOWN)

@@ -155,7 +155,9 @@ def test_the_threshold_is_the_best_on_validation(result: dict) -> None:
     truth = disc_mask(radius=15)
     brightness = np.where(truth, 120, 60).astype(np.uint8)  # 0.47 on the car, 0.24 beside it.
     photos = ImageStack(("b",), np.repeat(brightness[np.newaxis, ..., np.newaxis], 3, axis=3))
-    chosen, dice, _ = choose_threshold(Brightness(), photos, result["photo_splits"], result["reporting"])
+    chosen, dice, _ = choose_threshold(
+        Brightness(), photos, result["photo_splits"], result["reporting"]
+    )
     assert 60 / 255 < chosen["threshold"] <= 120 / 255
     assert chosen["validation_dice"] == max(dice) == 1
 

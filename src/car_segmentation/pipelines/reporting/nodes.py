@@ -56,10 +56,7 @@ def predict_photos(
 
 def analyse_test_photos(
     probabilities: ImageStack, photo_splits: pd.DataFrame, threshold: dict[str, float]
-) -> tuple[
-    *(pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame),
-    *(dict[str, float], pd.DataFrame, pd.DataFrame),
-]:
+) -> tuple[pd.DataFrame | dict[str, float], ...]:
     """Score every test photo at its native size, and find where and why it is wrong."""
     analysis = analyse_photos(
         probabilities, _of_split(photo_splits, "test"), threshold["threshold"], "test photos"
@@ -115,13 +112,11 @@ def slice_scores(
     photo_scores: pd.DataFrame, photo_splits: pd.DataFrame, paints: pd.DataFrame, seed: int
 ) -> pd.DataFrame:
     """Score kinds of photos apart: by view, make, year, size and colour of the car."""
-    colours = car_colours(paints).to_dict()
+    colours = car_colours(paints)
     return all_slices(describe(photo_scores, photo_splits, colours), seed)
 
 
-def tabulate_error_classes(
-    error_regions: pd.DataFrame, photo_scores: pd.DataFrame
-) -> pd.DataFrame:
+def tabulate_error_classes(error_regions: pd.DataFrame, photo_scores: pd.DataFrame) -> pd.DataFrame:
     """Add up what each kind of error costs."""
     return error_class_table(error_regions, photos=len(photo_scores))
 
@@ -269,7 +264,8 @@ def write_report(
     """Put everything on one page that opens from disk."""
     worst = photo_scores.head(len(plates))
     summary = dict(iter(score_table.groupby("split")))
-    scores = photo_scores.merge(photo_splits[["photo_id", "make"]], on="photo_id", how="left")
+    makes = photo_splits.loc[photo_splits["make"].fillna("") != "", ["photo_id", "make"]]
+    scores = photo_scores.merge(makes, on="photo_id", how="left") if len(makes) else photo_scores
     return report_page(
         ReportContents(
             title="Where the model errs, and by how much",
@@ -287,9 +283,12 @@ def write_report(
             ceiling={"dice": ceiling["dice_mean"], "edge_error_px": ceiling["edge_error_px"]},
             error_distances=error_distances,
             error_classes=error_classes,
-            slices={str(name): rows for name, rows in slices.groupby("slice", sort=False)},
+            slices={
+                str(name).replace("_", " "): rows
+                for name, rows in slices.groupby("slice", sort=False)
+            },
             plates=(
-                (row.photo_id, f"{row.photo_id}: {_scores_of(row)}", read_photo(path))
+                (str(row.photo_id), f"{row.photo_id}: {_scores_of(row)}", read_photo(path))
                 for row, path in zip(worst.itertuples(), plates.values(), strict=True)
             ),
             worst_sheet=worst_sheet,
