@@ -51,7 +51,8 @@ def test_a_slice_by_hand() -> None:
 
 def test_slices_of_too_few_cars_are_marked() -> None:
     scores, table = scores_and_table(cars=MIN_CARS + 1)
-    described = describe(scores, table, {f"c{car}": "grey" for car in range(MIN_CARS)})
+    colours = pd.Series("grey", index=[f"c{car}" for car in range(MIN_CARS)])
+    described = describe(scores, table, colours)
     slices = slice_scores(described.replace({"colour": {"unknown": "red"}}), "colour", seed=0)
     assert slices["value"].tolist() == ["grey", "red"]
     assert slices["cars"].tolist() == [MIN_CARS, 1]

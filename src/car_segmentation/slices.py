@@ -24,7 +24,7 @@ SLICE_COLUMNS = [
 def describe(
     photo_scores: pd.DataFrame,
     photo_table: pd.DataFrame,
-    colours: Mapping[str, str] | pd.Series | None = None,
+    colours: pd.Series | Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Say of each scored photo what kind it is.
 
@@ -44,13 +44,14 @@ def describe(
     described = photo_scores.reset_index(drop=True)
     car, area = described["car"], known["foreground_share"]
     area_of_car = area.groupby(car).median()
+    colour_of = {} if colours is None else dict(colours)
     nothing = pd.Series(None, index=described.index, dtype=object)
     return described.assign(
         make=known.get("make", nothing).astype(object).fillna(UNKNOWN).astype(str),
         model_years=known.get("year", nothing).map(_year_group),
         body_size=car.map(_thirds(area_of_car)),
         mask_area=_thirds(area),
-        colour=car.map(dict(colours if colours is not None else {})).fillna(UNKNOWN),
+        colour=[colour_of.get(name, UNKNOWN) for name in car],
     )
 
 
