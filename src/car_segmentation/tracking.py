@@ -294,6 +294,7 @@ def _read_photo_table(run_id: str, name: str) -> pd.DataFrame:
 @contextmanager
 def _artifact(run_id: str, name: str) -> Iterator[Path]:
     """A copy of an artifact, there until the block ends."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # One per small file.
     with tempfile.TemporaryDirectory() as folder:
         yield Path(
             mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)
