@@ -47,3 +47,18 @@ def test_the_same_seed_gives_the_same_batches_in_any_order_of_reading() -> None:
         assert np.array_equal(masks_1, masks_2)
     one.on_epoch_end()
     assert not all(np.array_equal(one[i][0], forwards[i][0]) for i in range(3))
+
+
+def test_an_epoch_may_be_a_part_of_all_photos() -> None:
+    ids = [str(number) for number in range(5)]
+    photos = ImageStack(tuple(ids), np.arange(5, dtype=np.uint8).repeat(12).reshape(5, 2, 2, 3))
+    masks = ImageStack(tuple(ids), np.zeros((5, 2, 2), np.uint8))
+    still = Augmentation(shift=0, scale=0, probability=0)
+    batches = PhotoBatches(photos, masks, ids, 2, still, seed=3, photos_per_epoch=3)
+    seen = []
+    for _ in range(6):
+        assert len(batches) == 2
+        seen.append([int(photo.max()) for batch in range(2) for photo in batches[batch][0]])
+        batches.on_epoch_end()
+    assert all(len(set(epoch)) == 3 for epoch in seen)
+    assert {photo for epoch in seen for photo in epoch} == set(range(5))

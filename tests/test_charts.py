@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from car_segmentation import charts
@@ -29,3 +30,19 @@ def test_the_threshold_curve_spans_zero_to_one() -> None:
     (axes,) = charts.threshold_curve(dice, chosen=0.4).axes
     assert axes.lines[0].get_xdata()[[0, 128]].tolist() == [0, 0.5]
     assert axes.lines[1].get_xdata()[0] == pytest.approx(0.4)
+
+
+def test_dice_stands_against_both_costs_with_names() -> None:
+    networks = pd.DataFrame(
+        {
+            "name": ["a", "b"],
+            "dice_mean": [0.9, 0.8],
+            "training_seconds_per_photo": [0.5, 0.1],
+            "prediction_ms_per_photo": [50.0, 10.0],
+        }
+    )
+    panels = charts.dice_against_cost(networks).axes
+    for axes, column in zip(panels, networks.columns[2:], strict=True):
+        points = axes.collections[0].get_offsets()
+        assert np.asarray(points) == pytest.approx(networks[[column, "dice_mean"]].to_numpy())
+        assert [text.get_text() for text in axes.texts] == ["a", "b"]

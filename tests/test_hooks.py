@@ -1,5 +1,4 @@
 import logging
-import os
 from unittest.mock import Mock
 
 import mlflow
@@ -9,7 +8,7 @@ from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
 
 from car_segmentation import tracking
 from car_segmentation.errors import UserError
-from car_segmentation.hooks import ProjectHooks, quiet_start
+from car_segmentation.hooks import ProjectHooks
 
 
 def test_a_users_mistake_becomes_its_one_message_however_deep() -> None:
@@ -26,24 +25,6 @@ def test_a_users_mistake_becomes_its_one_message_however_deep() -> None:
 
 def test_a_defect_keeps_its_traceback() -> None:
     ProjectHooks().on_pipeline_error(error=RuntimeError("a defect"))
-
-
-def test_a_quiet_start_swallows_chatter_of_compiled_code(capfd: pytest.CaptureFixture) -> None:
-    with quiet_start():
-        os.write(2, b"chatter")
-    os.write(2, b"heard")
-    assert capfd.readouterr().err == "heard"
-
-
-def test_a_quiet_start_that_fails_shows_everything(capfd: pytest.CaptureFixture) -> None:
-    def fail_aloud() -> None:
-        with quiet_start():
-            os.write(2, b"the reason")
-            raise ImportError
-
-    with pytest.raises(ImportError):
-        fail_aloud()
-    assert capfd.readouterr().err == "the reason"
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
+import os
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from car_segmentation.parallel import map_ahead, map_photos
+from car_segmentation.errors import UserError
+from car_segmentation.parallel import in_fresh_process, map_ahead, map_photos
 
 
 def test_results_keep_the_order_of_the_items(capsys) -> None:
@@ -32,3 +35,17 @@ def test_a_few_items_are_worked_on_ahead_and_no_more() -> None:
 def test_the_first_error_ends_a_map_ahead() -> None:
     with pytest.raises(ZeroDivisionError):
         list(map_ahead(lambda item: 1 / item, [2, 1, 0, 1], ahead=2))
+
+
+def test_a_fresh_process_is_another_one_and_returns_its_result() -> None:
+    assert in_fresh_process(os.getpid, "this") != os.getpid()
+
+
+def test_errors_of_a_fresh_process_are_raised_here() -> None:
+    with pytest.raises(ZeroDivisionError):
+        in_fresh_process(partial(divmod, 1, 0), "this")
+
+
+def test_a_killed_process_is_named() -> None:
+    with pytest.raises(UserError, match=r"The network x was stopped from outside.*memory"):
+        in_fresh_process(partial(os._exit, 9), "The network x")

@@ -35,7 +35,13 @@ TINY = {
         "centre_filters": 8,
         "batch_norm_momentum": 0.5,
     },
-    "reporting": {"worst_photos": 2, "prediction_batch_size": 4},
+    "reporting": {
+        "worst_photos": 2,
+        "random_photos": 3,
+        "suspect_masks": 2,
+        "include_train": False,
+        "prediction_batch_size": 4,
+    },
 }
 TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
 
@@ -139,14 +145,15 @@ class TestAWholeRun:
         report = project.path / "data/08_reporting"
         names = {path.name for path in report.iterdir()}
         assert names == {
-            "augmentation_sheet.png",
-            "dice_histogram.png",
-            "error_maps",
-            "gallery.png",
-            "learning_curves.png",
-            "photo_scores.csv",
-            "score_summary.json",
-            "threshold_curve.png",
+            *("augmentation_sheet.png", "learning_curves.png", "threshold_curve.png"),
+            *("photo_scores.csv", "other_scores.csv", "score_summary.json", "score_table.csv"),
+            *("ceiling.json", "slices.csv", "paints.csv", "dice_histogram.png"),
+            *("error_distances.csv", "error_regions.csv", "error_classes.csv"),
+            *("calibration.csv", "calibration_errors.json"),
+            *("mask_evidence.csv", "other_mask_evidence.csv"),
+            *("suspect_masks.csv", "suspect_sheet.png"),
+            *("error_maps", "plates", "worst_sheet.png", "random_sheet.png"),
+            *("predicted_masks.csv.gz", "report.html"),
         }
         scores = pd.read_csv(report / "photo_scores.csv", dtype={"car": str})
         maps = sorted(path.stem for path in (report / "error_maps").iterdir())
@@ -199,7 +206,10 @@ class TestAWholeRun:
         names = {entry.dataset.name for entry in run.inputs.dataset_inputs}
         assert names == {"discs train", "discs validation", "discs test"}
         artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
-        assert {"error_maps", "gallery.png", "photo_scores.csv", "learning_curves.png"} <= artifacts
+        assert {
+            *("error_maps", "plates", "photo_scores.csv", "learning_curves.png", "report.html"),
+            *("predicted_masks.csv.gz", "photo_splits.csv", "photo_scores.json"),
+        } <= artifacts
 
     def test_the_model_in_mlflow_predicts_the_same(self, finished, monkeypatch) -> None:
         project, _ = finished
@@ -241,7 +251,7 @@ class TestParts:
             ("--from-nodes=choose_threshold",),
             ("--from-nodes=split_cars", "--to-nodes=augment"),
             ("--to-nodes=resize_masks",),
-            ("--nodes=draw_gallery,plot_learning_curves",),
+            ("--nodes=draw_plates,plot_learning_curves",),
         ],
         ids=lambda arguments: arguments[0],
     )

@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ from PIL import Image
 
 from car_segmentation.errors import UserError
 from car_segmentation.stacks import (
+    ImageStack,
     PendingStack,
+    WriteImage,
     read_stack,
     resized_masks,
     resized_photos,
@@ -88,3 +91,22 @@ def test_an_image_of_a_wrong_shape_is_refused(tmp_path: Path) -> None:
     stack = PendingStack(("a",), (2, 2), "uint8", lambda write: write(0, np.zeros((2, 3))))
     with pytest.raises(ValueError, match=r"image 0 has shape \(2, 3\), not \(2, 2\)"):
         write_stack(tmp_path / "stack", stack)
+
+
+def test_a_stack_travels_to_another_process_as_its_folder(tmp_path: Path) -> None:
+    def fill(write_image: WriteImage) -> dict:
+        write_image(0, np.full((50, 40), 7, np.uint8))
+        return {"a": {"height": 3}}
+
+    write_stack(tmp_path / "stack", PendingStack(("a",), (50, 40), "uint8", fill))
+    stack = read_stack(tmp_path / "stack")
+    content = pickle.dumps(stack)
+    assert len(content) < stack.pixels.nbytes
+    again = pickle.loads(content)
+    assert np.array_equal(again.pixels, stack.pixels)
+    assert (again.ids, again.notes) == (stack.ids, stack.notes)
+
+
+def test_a_stack_in_memory_travels_whole() -> None:
+    again = pickle.loads(pickle.dumps(ImageStack(("a",), np.eye(3)[np.newaxis])))
+    assert np.array_equal(again.pixels[0], np.eye(3))

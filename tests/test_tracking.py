@@ -1,6 +1,8 @@
 import logging
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -159,6 +161,12 @@ def test_a_comparison_is_not_one_of_them(recorded: list[str], run) -> None:
         assert ids(None, None) == [recorded[1], recorded[3]]
 
 
+def test_nor_is_a_run_under_another_one(recorded: list[str], tmp_path: Path, run) -> None:
+    nested = record_run(tmp_path / "artifacts", "nested")
+    mlflow.MlflowClient().set_tag(nested, "mlflow.parentRunId", run.info.run_id)
+    assert nested not in ids(None, None)
+
+
 def test_runs_are_found_by_id_its_beginning_or_name(recorded: list[str]) -> None:
     assert ids("first", recorded[1]) == recorded[:2]
     assert ids(recorded[4][:12], "first") == [recorded[4], recorded[0]]
@@ -209,3 +217,70 @@ def test_what_a_run_recorded_is_read_back(recorded: list[str]) -> None:
 def test_a_run_without_masks_is_named(recorded: list[str]) -> None:
     with pytest.raises(UserError, match=f"Run {recorded[3]} .* has no predicted_masks.csv.gz"):
         tracking.read_run(mlflow.get_run(recorded[3]))
+
+
+def test_results_of_another_process_are_in_a_run_under_the_active_one(run) -> None:
+    with tracking.child_run("small", "segnet") as run_id:
+        script = (
+            "import pandas as pd; from car_segmentation import tracking\n"
+            f"tracking.join_run({tracking.uri()!r}, {run_id!r})\n"
+            "tracking.log_epoch(0, {'loss': 0.5})\n"
+            "tracking.log_result({'test.dice_mean': 0.9}, {'network': {'fold': 2}},\n"
+            "                    pd.DataFrame({'photo_id': ['a'], 'dice': [0.9]}))\n"
+        )
+        subprocess.run([sys.executable, "-c", script], check=True)
+    child = mlflow.get_run(run_id)
+    assert child.data.tags[tracking.PARENT] == run.info.run_id
+    assert child.data.tags["architecture"] == "segnet"
+    assert (child.info.run_name, child.info.status) == ("small", "FINISHED")
+    assert child.data.metrics == {"loss": 0.5, "test.dice_mean": 0.9}
+    assert child.data.params == {"network.fold": "2"}
+    assert mlflow.load_table("photo_scores.json", [run_id])["photo_id"].tolist() == ["a"]
+
+
+def test_a_child_that_fails_is_marked_so(run) -> None:
+    with pytest.raises(ZeroDivisionError), tracking.child_run("small", "segnet") as run_id:
+        raise ZeroDivisionError
+    assert mlflow.get_run(run_id).info.status == "FAILED"
+    assert mlflow.active_run().info.run_id == run.info.run_id
+
+
+def test_an_interrupted_comparison_is_taken_over(run) -> None:
+    client, experiment = mlflow.MlflowClient(), run.info.experiment_id
+    former = client.create_run(experiment).info.run_id
+    finished, unfinished = (
+        client.create_run(experiment, tags={tracking.PARENT: former}).info.run_id for _ in "ab"
+    )
+    client.set_terminated(finished)
+    tracking.adopt_run(finished)
+    assert client.get_run(finished).data.tags[tracking.PARENT] == run.info.run_id
+    statuses = [client.get_run(which).info.status for which in (former, finished, unfinished)]
+    assert statuses == ["KILLED", "FINISHED", "KILLED"]
+    assert client.get_run(run.info.run_id).info.status == "RUNNING"
+
+
+def test_a_deleted_run_is_not_taken_over(run, caplog) -> None:
+    with caplog.at_level(logging.WARNING):
+        tracking.adopt_run("f" * 32)
+    assert "does not know the run" in caplog.text
+
+
+def test_a_comparison_says_who_won(run) -> None:
+    table = pd.DataFrame({"name": ["b", "a"], "dice_mean": [0.98765, None], "parameters": [12, 3]})
+    tracking.conclude_comparison("b is best.", table)
+    concluded = mlflow.get_run(run.info.run_id)
+    assert concluded.info.run_name == "2 networks compared: b is best"
+    note = concluded.data.tags["mlflow.note.content"].splitlines()
+    assert note[0] == "**b is best.**"
+    assert note[2:] == ["| name | dice_mean | parameters |", "| --- | --- | --- |",
+                        "| b | 0.9877 | 12 |", "| a | – | 3 |"]  # fmt: skip
+
+
+def test_without_a_run_nothing_is_tracked() -> None:
+    with tracking.child_run("small", "segnet") as run_id:
+        assert run_id is None
+    tracking.join_run("sqlite:////nowhere.db", None)
+    tracking.adopt_run(None)
+    tracking.log_result({}, {}, pd.DataFrame())
+    tracking.conclude_comparison("", pd.DataFrame({"name": []}))
+    assert mlflow.active_run() is None

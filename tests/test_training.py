@@ -6,10 +6,16 @@ import pytest
 
 from car_segmentation.augmentation import Augmentation
 from car_segmentation.batches import PhotoBatches
+from car_segmentation.errors import UserError
 from car_segmentation.networks import build_network
 from car_segmentation.parameters import Training
 from car_segmentation.stacks import ImageStack
-from car_segmentation.training import build_optimizer, train, without_training_state
+from car_segmentation.training import (
+    build_optimizer,
+    compile_network,
+    train,
+    without_training_state,
+)
 from tests.conftest import disc_mask, photo_of
 
 SETTINGS = Training(
@@ -101,3 +107,27 @@ def test_without_training_state_predicts_the_same() -> None:
     photos = PHOTO_STACK.pixels
     assert np.array_equal(bare.predict_on_batch(photos), network.predict_on_batch(photos))
     assert not bare.compiled
+
+
+def test_an_encoder_learns_at_a_rate_of_its_own() -> None:
+    """Adam's first step is as long as the learning rate, whatever the gradient."""
+    photo = keras.Input((8, 8, 3))
+    encoder = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)], name="encoder")
+    score = keras.layers.Conv2D(1, 1, activation="sigmoid")(encoder(photo))
+    network = keras.Model(photo, score)
+    settings = SETTINGS.model_copy(update={"encoder_rate": 0.1})
+    compile_network(network, settings, steps=1)
+    before = [np.array(weight) for weight in network.trainable_weights]
+    rng = np.random.default_rng(1)
+    network.train_on_batch(rng.random((2, 8, 8, 3)), rng.random((2, 8, 8, 1)).round())
+    steps = [
+        np.abs(np.array(new) - old).max()
+        for old, new in zip(before, network.trainable_weights, strict=True)
+    ]
+    assert steps == pytest.approx([0.001, 0.001, 0.01, 0.01], rel=0.01)
+
+
+def test_a_rate_for_an_encoder_that_is_not_there() -> None:
+    settings = SETTINGS.model_copy(update={"encoder_rate": 0.1})
+    with pytest.raises(UserError, match=r"training\.encoder_rate = 0\.1: the network segnet_unet"):
+        compile_network(tiny_network(), settings, steps=1)

@@ -17,7 +17,8 @@ class PhotoBatches(keras.utils.PyDataset):
 
     With an augmentation the order of photos and the warp of each are drawn afresh every epoch,
     from seed, epoch and photo alone: the same whatever the number of workers. Without one,
-    photos come as they are, in order.
+    photos come as they are, in order. An epoch may be shorter than all photos: then each takes
+    the first of its own order.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class PhotoBatches(keras.utils.PyDataset):
         batch_size: int,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        photos_per_epoch: int | None = None,
         **workers: Any,
     ) -> None:
         super().__init__(**workers)
@@ -38,11 +40,12 @@ class PhotoBatches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.augmentation = augmentation
         self.seed = seed
+        self.photos_per_epoch = photos_per_epoch or len(photo_ids)
         self.epoch = 0
         self.order = self._draw_order()
 
     def __len__(self) -> int:
-        return math.ceil(len(self.photo_rows) / self.batch_size)
+        return math.ceil(len(self.order) / self.batch_size)
 
     def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order[batch * self.batch_size : (batch + 1) * self.batch_size]
@@ -59,9 +62,10 @@ class PhotoBatches(keras.utils.PyDataset):
     def _draw_order(self) -> np.ndarray:
         photos = len(self.photo_rows)
         if self.augmentation is None:
-            return np.arange(photos)
+            return np.arange(photos)[: self.photos_per_epoch]
         # No photo has the row after the last: its generator is free for the order.
-        return draw_generator(self.seed, self.epoch, photos).permutation(photos)
+        order = draw_generator(self.seed, self.epoch, photos).permutation(photos)
+        return order[: self.photos_per_epoch]
 
     def _pair(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         photo = self.photos.pixels[self.photo_rows[position]]

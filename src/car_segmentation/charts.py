@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
@@ -61,4 +62,30 @@ def threshold_curve(dice: np.ndarray, chosen: float) -> Figure:
     )
     axes.legend()
     axes.grid(alpha=0.3)
+    return figure
+
+
+def dice_against_cost(networks: pd.DataFrame) -> Figure:
+    """Mean Dice of compared networks against the time that a photo takes, in logarithmic scale.
+
+    Args:
+        networks: Columns ``name``, ``dice_mean``, ``training_seconds_per_photo`` and
+            ``prediction_ms_per_photo``, a row per network.
+    """
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, column, label in zip(
+        panels,
+        ("training_seconds_per_photo", "prediction_ms_per_photo"),
+        ("training, seconds per photo and step", "prediction, milliseconds per photo"),
+        strict=True,
+    ):
+        axes.scatter(networks[column], networks["dice_mean"], color="tab:green", zorder=2)
+        for name, cost, dice in networks[["name", column, "dice_mean"]].itertuples(index=False):
+            axes.annotate(name, (cost, dice), xytext=(6, 3), textcoords="offset points", fontsize=9)
+        axes.set(xscale="log", xlabel=label)
+        axes.margins(x=0.25)
+        axes.grid(alpha=0.3, which="both")
+    panels[0].set_ylabel("mean Dice of test photos, native size")
+    figure.suptitle("Dice against cost")
     return figure

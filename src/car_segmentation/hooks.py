@@ -3,10 +3,6 @@
 import json
 import logging
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +17,17 @@ from kedro_mlflow.framework.hooks.utils import _flatten_dict
 from kedro_mlflow.io.catalog.switch_catalog_logging import switch_catalog_logging
 
 from car_segmentation import tracking
+from car_segmentation.console import quiet_start
 from car_segmentation.errors import UserError
 from car_segmentation.parameters import ProjectParameters, check_parameters
 
 logger = logging.getLogger(__name__)
 
-UNTOLD_PARAMETERS = ("demo_photos", "inference", "photos", "predictions", "runs", "run_comparison")
+UNTOLD_PARAMETERS = (
+    *("demo_photos", "inference", "network_comparison", "photos", "predictions"),
+    *("runs", "run_comparison"),
+)
 """Parameters that no model depends on."""
-
-
-@contextmanager
-def quiet_start() -> Iterator[None]:
-    """Silence what TensorFlow's C++ code writes while it loads, before any setting reaches it.
-
-    What is written is kept, and shown after all if loading fails.
-    """
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 class ProjectHooks:

@@ -57,7 +57,7 @@ _AXIS = {
     "linecolor": COLOURS["line"][0],
     "zeroline": False,
     "automargin": True,
-    "title": {"standoff": 8},
+    "title": {"standoff": 8, "font": {"size": 13}},
 }
 CHART_TEMPLATE = go.layout.Template(
     layout={
@@ -79,7 +79,14 @@ CHART_TEMPLATE = go.layout.Template(
             "font": {"family": FONT, "size": 13, "color": COLOURS["ink"][0]},
             "align": "left",
         },
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "legend": {
+            "orientation": "h",
+            "traceorder": "normal",
+            "x": 0,
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+        },
         "bargap": 0.15,
         "dragmode": False,  # A finger on a plot scrolls the page.
     }
@@ -135,19 +142,24 @@ def folded(title: str, *blocks: Block) -> Block:
     return _blocks().folded(title, blocks)
 
 
-def figure(plot: go.Figure, caption: str = "") -> Block:
+def figure(plot: go.Figure, caption: str = "", min_width: int = 280) -> Block:
     """A Plotly figure that can be hovered, and takes the page's theme.
 
     Its title becomes text of the page, which wraps where a phone is narrow. A click on a point
     that has an id (``ids`` of the trace) leads to the picture or table row of that name.
+
+    Args:
+        plot: Drawn in the colours of `light`.
+        caption: Plain text below it.
+        min_width: Where the page is narrower than this, in pixels, the figure is scrolled.
     """
     description = plot.to_plotly_json()
     layout = dict(description["layout"])
-    title = (layout.pop("title", None) or {}).get("text") or ""
+    title = Markup((layout.pop("title", None) or {}).get("text") or "").striptags()
     layout["template"] = CHART_TEMPLATE
     height = layout.setdefault("height", CHART_HEIGHT)
     text = go.Figure(data=description["data"], layout=layout).to_json(engine="json")
-    return _blocks().figure(title, Markup(_for_script(text)), caption, height)
+    return _blocks().figure(title, Markup(_for_script(text)), caption, height, min_width)
 
 
 def table(
@@ -168,8 +180,7 @@ def table(
     """
     specifications = formats or {}
     columns = [
-        {"heading": str(name), "numeric": pd.api.types.is_numeric_dtype(frame[name])}
-        for name in frame.columns
+        {"heading": str(name), "numeric": _is_numeric(frame[name])} for name in frame.columns
     ]
     rows = []
     for values in frame.itertuples(index=False, name=None):
@@ -255,6 +266,10 @@ def _data_url(rgb: np.ndarray, lossless: bool) -> str:
     ]
     _, content = cv2.imencode(".jpg", bgr, quality)
     return "data:image/jpeg;base64," + base64.b64encode(content.tobytes()).decode()
+
+
+def _is_numeric(values: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
 def _is_missing(value: Any) -> bool:

@@ -1,13 +1,18 @@
 """Map a function over photos in parallel: all of them with a progress bar, or a few ahead."""
 
+import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Literal, TypeVar
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
+
+from car_segmentation.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,13 +25,25 @@ def map_photos(
     description: str,
     workers: Literal["processes", "threads"] = "processes",
 ) -> list[Result]:
-    """Apply ``function`` to every item, one worker per core, and return the results in order.
+    """Apply ``function`` to every item, and return the results in order: see `stream_photos`."""
+    return list(stream_photos(function, items, total, description, workers))
+
+
+def stream_photos(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    total: int,
+    description: str,
+    workers: Literal["processes", "threads"] = "processes",
+) -> Iterator[Result]:
+    """Apply ``function`` to every item, one worker per core, and yield the results in order.
 
     A surrounding ``joblib.parallel_config(backend=…)`` takes the work elsewhere, to a Dask
     cluster say.
 
     Args:
-        function: Called once per item; its results should be small, for all are kept.
+        function: Called once per item; its results should be small, for the workers run on
+            however slowly they are taken.
         items: What to work on.
         total: How many items there are, for the progress bar.
         description: What the progress bar says.
@@ -35,7 +52,7 @@ def map_photos(
     """
     parallel = Parallel(n_jobs=-1, prefer=workers, return_as="generator")
     results = parallel(delayed(function)(item) for item in items)
-    return list(tqdm(results, total=total, desc=description, unit="photo"))
+    yield from tqdm(results, total=total, desc=description, unit="photo")
 
 
 def map_ahead(
@@ -63,3 +80,38 @@ def map_ahead(
             yield under_way.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def in_fresh_process(function: Callable[[], Result], what: str) -> Result:
+    """Call a picklable function in a process of its own, and wait for its result.
+
+    What the function imports, and the memory that it takes, are gone with the process.
+
+    Args:
+        function: What to call; its errors are raised here.
+        what: Names the work in an error.
+
+    Raises:
+        UserError: If the process was killed, as the system does when memory is short.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(_call, function).result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"{what} was stopped from outside, most likely because memory ran out: try a "
+                "smaller batch, input size or width."
+            ) from error
+
+
+def _call(function: Callable[[], Result]) -> Result:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    return function()
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the one that began it has ended, by a kill even."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

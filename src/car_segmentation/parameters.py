@@ -136,6 +136,7 @@ class Training(Parameters):
     border_weight: NonNegativeFloat
     optimizer: Literal["adam", "adamw"]
     learning_rate: PositiveFloat
+    encoder_rate: PositiveFloat = 1.0
     weight_decay: NonNegativeFloat
     schedule: Literal["constant", "cosine"]
     warmup_share: Annotated[float, Field(ge=0, lt=1)]
@@ -152,6 +153,9 @@ class Reporting(Parameters):
     """What the report shows."""
 
     worst_photos: PositiveInt
+    random_photos: PositiveInt
+    suspect_masks: PositiveInt
+    include_train: bool
     prediction_batch_size: PositiveInt
 
 
@@ -163,6 +167,22 @@ class Inference(Parameters):
     cut_outs: bool
     submission: bool
     sample_submission: str | None
+
+
+class ComparisonCandidate(Parameters):
+    """A network to compare with others, and what its training does differently."""
+
+    network: Network
+    training: dict[str, Any] = {}
+    full_width: dict[str, Any] = {}
+
+
+class NetworkComparison(Parameters):
+    """Which networks are compared, and what each may cost."""
+
+    minutes: PositiveFloat | None
+    timed_steps: PositiveInt
+    candidates: Annotated[dict[str, ComparisonCandidate], Field(min_length=1)]
 
 
 def _run_as_text(run: Any) -> Any:
@@ -205,8 +225,21 @@ class ProjectParameters(Parameters):
     training: Training
     reporting: Reporting
     inference: Inference
+    network_comparison: NetworkComparison
     runs: ComparedRuns
     run_comparison: RunComparison
+
+    @model_validator(mode="after")
+    def _candidates_can_be_trained(self) -> Self:
+        for name, candidate in self.network_comparison.candidates.items():
+            try:
+                Training(**self.training.model_dump() | candidate.training)
+            except ValidationError as error:
+                problems = "; ".join(_problem(details) for details in error.errors())
+                raise ValueError(
+                    f"the training of network_comparison.candidates.{name}: {problems}"
+                ) from None
+        return self
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> ProjectParameters:

@@ -7,6 +7,7 @@ from car_segmentation.pipelines import (
     demo_photos,
     inference,
     modelling,
+    network_comparison,
     reporting,
     run_comparison,
 )
@@ -20,6 +21,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "modelling": modelling.create_pipeline(),
         "reporting": reporting.create_pipeline(),
         "inference": inference.create_pipeline(),
+        "network_comparison": network_comparison.create_pipeline(),
         "run_comparison": run_comparison.create_pipeline(),
     }
     pipelines["__default__"] = (

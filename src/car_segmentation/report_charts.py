@@ -23,6 +23,8 @@ ROW_HEIGHT = 26
 """Of a chart that has a row for each value; pixels."""
 FRAME_HEIGHT = 96
 """Of such a chart's axis and margins; pixels."""
+FAINT = "rgba(20, 150, 138, 0.15)"
+"""Of the first colour, for areas in both themes."""
 SHOWN_THRESHOLDS = 0.05
 """The curve's scale is set by the thresholds this far from 0 and 1."""
 
@@ -45,7 +47,7 @@ def dice_histogram(photo_scores: pd.DataFrame) -> go.Figure:
         layout={
             "title": f"Dice of {len(dice)} photos",
             "xaxis": {"title": "Dice"},
-            "yaxis": {"title": "photos"},
+            "yaxis": {"title": "photos"} | _whole_numbers(int(counts.max())),
             "bargap": 0,
         },
     )
@@ -163,7 +165,7 @@ def turntable(by_view: pd.DataFrame) -> go.Figure:
             hovertemplate="view %{customdata}<extra></extra>",
         ),
         layout={
-            "title": "Dice round the turntable, with 95 % intervals",
+            "title": "Dice round the turntable, with 95% intervals",
             "xaxis": {"title": "view", "type": "category"},
             "yaxis": {"title": "mean Dice"},
         },
@@ -181,6 +183,7 @@ def turntable_edge_error(by_view: pd.DataFrame) -> go.Figure:
             r=[*views["edge_error_px"], views["edge_error_px"].iloc[0]],
             mode="lines+markers",
             fill="toself",
+            fillcolor=FAINT,
             line={"color": light("first"), "width": 1.5},
             marker={"size": 7},
             hovertemplate="view %{theta}<br>edge error %{r:.2f} px<extra></extra>",
@@ -210,7 +213,7 @@ def slice_intervals(name: str, values: pd.DataFrame, overall: float) -> go.Figur
     shown = ranked.head(MOST_VALUES)
     figure = go.Figure()
     for enough, colour, label in (
-        (True, "first", "mean and 95 % interval"),
+        (True, "first", "mean and 95% interval"),
         (False, "thin", "too few cars to tell"),
     ):
         rows = shown[shown["enough"].astype(bool) == enough]
@@ -263,7 +266,11 @@ def error_distances(distances: pd.DataFrame) -> go.Figure:
         ],
         layout={
             "title": "Wrong pixels by their distance from the true edge",
-            "xaxis": {"title": "distance from the true edge, px", "type": "category"},
+            "xaxis": {
+                "title": "distance from the true edge, px",
+                "type": "category",
+                "tickangle": 0,
+            },
             "yaxis": {"title": "share of wrong pixels", "tickformat": ".0%", "range": [0, 1.04]},
             "barmode": "stack",
         },
@@ -302,7 +309,7 @@ def error_classes(classes: pd.DataFrame) -> go.Figure:
         )
     figure.update_layout(
         title="Dice lost to each class of error, mean over photos",
-        xaxis={"title": "Dice lost"},
+        xaxis={"title": "Dice lost", "nticks": 5, "tickangle": 0},
         yaxis=_rows([_plain(value) for value in cost.index]),
         barmode="stack",
         height=_height(len(cost)),
@@ -404,8 +411,8 @@ def learning_curve(history: Mapping[str, Sequence[float]], name: str) -> go.Figu
 
 
 def band_name(low: float, high: float) -> str:
-    """A band of distances in words, in pixels: ``2–4``, or ``> 32`` for the last."""
-    return f"{low:g}–{high:g}" if np.isfinite(high) else f"> {low:g}"
+    """A band of distances in words, in pixels: ``2–4``, or ``>32`` for the last."""
+    return f"{low:g}–{high:g}" if np.isfinite(high) else f">{low:g}"
 
 
 _KINDS = (
@@ -433,9 +440,14 @@ def _slice_texts(values: pd.DataFrame) -> list[str]:
         between = "" if pd.isna(low) else f" ({low:.4f} to {high:.4f})"
         texts.append(
             f"<b>{_plain(row['value'])}</b><br>Dice {row['dice_mean']:.4f}{between}<br>edge error "
-            f"{row['edge_error_px']:.2f} px<br>{row['photos']} photos of {row['cars']} cars"
+            f"{row['edge_error_px']:.2f} px<br>{_count(row['photos'], 'photo')} of "
+            f"{_count(row['cars'], 'car')}"
         )
     return texts
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _interval(values: pd.DataFrame, colour: str) -> dict[str, object]:
@@ -480,12 +492,13 @@ def _mark(
 
 def _rows(labels: Iterable[str]) -> dict[str, object]:
     """An axis with a row for each label, the first on top."""
+    names = list(labels)
     return {
         "type": "category",
         "categoryorder": "array",
-        "categoryarray": list(labels),
-        "autorange": "reversed",
-        "ticksuffix": " ",
+        "categoryarray": names,
+        "range": [len(names) - 0.5, -0.5],
+        "ticklabelstandoff": 6,
         "showgrid": False,
     }
 
@@ -495,7 +508,9 @@ def _height(rows: int) -> int:
 
 
 def _log_axis(low: float, high: float) -> dict[str, object]:
-    return {"type": "log", "range": [float(np.log10(low)), float(np.log10(high))], "dtick": 1}
+    # 2 and 5 are named too where there are few powers of ten.
+    ticks = "D2" if high / low < 300 else 1
+    return {"type": "log", "range": [float(np.log10(low)), float(np.log10(high))], "dtick": ticks}
 
 
 def _whole_numbers(count: int) -> dict[str, int]:

@@ -27,8 +27,10 @@ from car_segmentation.html_page import (
     table,
 )
 
+ROWS_MIN_WIDTH = 460
+"""Of charts with long names on the left; pixels."""
 MOST_ROWS = 2000
-"""Photos in the page's table, the worst; the CSV beside the page has them all."""
+"""Photos in the page's table, the worst; ``photo_scores.csv`` has them all."""
 WORST_SHARE = 0.1
 """The lead says how many of the wrong pixels lie in this share of the photos."""
 NEAR_EDGE_PX = 2
@@ -37,6 +39,12 @@ FAR_FROM_EDGE_PX = 16
 """And how many farther than this."""
 SAME_DICE = 0.0001
 """Thresholds whose mean Dice differs by less are as good as each other."""
+
+TOO_SURE = 0.8
+"""The model is called too sure, or not sure enough, when so much of its miscalibration is of one
+kind."""
+MOST_SUSPECTS = 40
+"""Masks in the table of suspects: the most suspect."""
 
 SCORES: Mapping[str, tuple[str, str, str]] = {
     "dice": (
@@ -70,22 +78,22 @@ SCORES: Mapping[str, tuple[str, str, str]] = {
         ".4f",
         "IoU of the bands within 2 px inside the edges of mask and truth (Cheng et al. 2021).",
     ),
-    "boundary_iou_2pc": (
-        "Boundary IoU, 2 %",
+    "boundary_iou_diagonal": (
+        "Boundary IoU, 2%",
         ".4f",
-        "The same with bands as wide as 2 % of the photo's diagonal.",
+        "The same with bands as wide as 2% of the photo's diagonal.",
     ),
-    "nsd_1px": (
+    "surface_dice_1px": (
         "Surface Dice, 1 px",
         ".4f",
         "Share of both edges that lies within 1 px of the other (normalised surface Dice).",
     ),
-    "nsd_2px": ("Surface Dice, 2 px", ".4f", "The same within 2 px."),
-    "nsd_4px": ("Surface Dice, 4 px", ".4f", "The same within 4 px."),
-    "hd95_px": (
-        "95 % Hausdorff, px",
+    "surface_dice_2px": ("Surface Dice, 2 px", ".4f", "The same within 2 px."),
+    "surface_dice_4px": ("Surface Dice, 4 px", ".4f", "The same within 4 px."),
+    "hausdorff95_px": (
+        "95% Hausdorff, px",
         ".1f",
-        "Distance between the edges that 95 % of them do not exceed, in pixels.",
+        "Distance between the edges that 95% of them do not exceed, in pixels.",
     ),
     "false_positives": (
         "Invented, px",
@@ -102,7 +110,7 @@ SCORES: Mapping[str, tuple[str, str, str]] = {
 
 
 Summary = Mapping[str, Mapping[Any, Any]]
-"""Mean, median, worst, low and high by score."""
+"""Mean, its interval, median and worst by score."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +123,11 @@ class ReportContents:
         photo_scores: A row per test photo, the worst first: ``photo_id``, ``car``, ``view``,
             scores as in `SCORES`, and ``make`` where it is known.
         test_summary: A row per score: ``score`` (a name of `SCORES`), ``mean``, ``median``,
-            ``worst``, and ``low`` and ``high``, the 95 % interval of the mean (missing where there
-            is only one car).
+            ``worst``, and ``mean_low`` and ``mean_high``, the 95% interval of the mean (missing
+            where there is only one car).
         validation_summary: The same of the validation photos.
-        ceiling: What a perfect predictor would score at the network's input size, by names of
-            `SCORES`.
+        ceiling: What a perfect predictor would score at the network's input size:
+            ``dice_mean``, and ``edge_error_px`` and other names of `SCORES`.
         error_distances: Wrong pixels by distance from the true edge, from the edge outwards:
             ``from_px`` and ``to_px`` (native pixels; inf in the last row), ``false_positives`` and
             ``false_negatives`` (pixels of all photos).
@@ -135,8 +143,8 @@ class ReportContents:
         random_sheet: Contact sheet of photos drawn at random, uint8 RGB.
         threshold: Probability from which a pixel is car.
         threshold_dice: Mean Dice of the validation photos at the thresholds k/len.
-        calibration: ``where`` (which pixels), ``probability`` (mean of the bin), ``car_share`` and
-            ``pixels`` of each bin.
+        calibration: ``where`` (which pixels; those that matter most come last), ``probability``
+            (mean of the bin), ``car_share`` and ``pixels`` of each bin.
         calibration_errors: Expected calibration error, 0 to 1, by the names in ``where``.
         suspects: Photos whose mask deserves a second look, the most suspect first: ``photo_id``,
             ``reason`` and any more columns.
@@ -188,11 +196,19 @@ def _numbers(contents: ReportContents) -> Section:
     """How good it is."""
     test = _by_score(contents.test_summary)
     validation = _by_score(contents.validation_summary)
-    ceiling = contents.ceiling or {}
+    ceiling = {
+        name.removesuffix("_mean"): value for name, value in (contents.ceiling or {}).items()
+    }
     scores = contents.photo_scores
     tiles = [
         (SCORES[name][0], _number(name, test[name]["mean"]), _interval_note(test, name))
-        for name in ("dice", "edge_error_px", "boundary_iou_2px", "nsd_2px", "hd95_px")
+        for name in (
+            "dice",
+            "edge_error_px",
+            "boundary_iou_2px",
+            "surface_dice_2px",
+            "hausdorff95_px",
+        )
         if name in test
     ]
     if len(scores):
@@ -203,7 +219,7 @@ def _numbers(contents: ReportContents) -> Section:
         tiles.append(("Validation Dice", _number("dice", validation["dice"]["mean"]), note))
     if "dice" in ceiling:
         tiles.append(
-            ("Ceiling of the input size", _number("dice", ceiling["dice"]), "a perfect predictor's")
+            ("Ceiling at this size", _number("dice", ceiling["dice"]), "a perfect predictor's")
         )
     body = [
         numbers(tiles),
@@ -231,7 +247,7 @@ def _numbers_lead(test: Summary, scores: pd.DataFrame, ceiling: Mapping[str, flo
             f"would reach {ceiling['dice']:.4f}."
         )
     if scores["car"].nunique() > 1:
-        sentences.append("Intervals (95 %) are over cars, since photos of one car err alike.")
+        sentences.append("Intervals (95%) are over cars, since photos of one car err alike.")
     else:
         sentences.append("All photos are of one car, so there are no intervals.")
     return " ".join(sentences)
@@ -244,12 +260,12 @@ def _summary_table(
     columns: dict[str, list[str]] = {"Score": [SCORES[name][0] for name in names]}
     for heading, column in (("Test: mean", "mean"), ("median", "median"), ("worst", "worst")):
         columns[heading] = [_number(name, test[name][column]) for name in names]
-    columns["95 % interval of the mean"] = [_interval_text(test, name) for name in names]
+    columns["95% interval of the mean"] = [_interval_text(test, name) for name in names]
     if validation:
         columns["Validation: mean"] = [
             _number(name, validation.get(name, {}).get("mean")) for name in names
         ]
-        columns["its 95 % interval"] = [_interval_text(validation, name) for name in names]
+        columns["its 95% interval"] = [_interval_text(validation, name) for name in names]
     if ceiling:
         columns["Ceiling"] = [_number(name, ceiling.get(name)) for name in names]
     return pd.DataFrame(columns)
@@ -281,6 +297,7 @@ def _errors(contents: ReportContents) -> Section:
                 charts.error_classes(classes),
                 "What mean Dice would gain if the errors of a class were gone. Rules, and no "
                 "person, sorted the regions.",
+                min_width=ROWS_MIN_WIDTH,
             )
         )
     body = [beside(*body)] if len(body) > 1 else body
@@ -352,6 +369,7 @@ def _slices(contents: ReportContents) -> Section:
             charts.cars(scores),
             "A point is a photo, a stroke the car's mean. Click on a point to see the photo's "
             "plate, or its row.",
+            min_width=ROWS_MIN_WIDTH,
         )
     )
     overall = float(scores["dice"].mean())
@@ -386,7 +404,7 @@ def _slice_table(name: str, values: pd.DataFrame) -> pd.DataFrame:
             "Photos": values["photos"],
             "Cars": values["cars"],
             "Mean Dice": [_number("dice", dice) for dice in values["dice_mean"]],
-            "95 % interval": [
+            "95% interval": [
                 _between(low, high, ".4f")
                 for low, high in zip(values["dice_low"], values["dice_high"], strict=True)
             ],
@@ -450,17 +468,17 @@ def _photos(contents: ReportContents) -> Section:
     for photo_id, caption, rgb in contents.plates:
         plates.append(picture(rgb, caption, f"Error plate of photo {photo_id}", name=photo_id))
         shown.append(photo_id)
+    rows = scores.head(MOST_ROWS)
     body = [
         beside(
             figure(charts.dice_histogram(scores)),
             figure(
-                charts.missed_and_invented(scores),
+                charts.missed_and_invented(rows),
                 "Below the dotted line, more is missed than invented. Click on a point to see the "
                 "photo's plate, or its row.",
             ),
         )
     ]
-    rows = scores.head(MOST_ROWS)
     of_all = "" if len(rows) == len(scores) else f" The worst {len(rows):,} of {len(scores):,}."
     linked = " An underlined photo leads to its plate." if shown else ""
     headings, formats = _score_headings(scores)
@@ -478,7 +496,8 @@ def _photos(contents: ReportContents) -> Section:
         (contents.random_sheet, "Photos drawn at random, so that nobody judges by the worst."),
     ]
     body += [picture(sheet, caption, caption) for sheet, caption in sheets if sheet is not None]
-    return Section("Photos", body + plates, _photos_lead(scores, len(shown)))
+    body.append(beside(*plates))
+    return Section("Photos", body, _photos_lead(scores, len(shown)))
 
 
 def _photos_lead(scores: pd.DataFrame, plates: int) -> str:
@@ -513,10 +532,7 @@ def _sureness(contents: ReportContents) -> Section:
         )
         body.append(figure(charts.threshold_curve(dice, contents.threshold)))
     if contents.calibration is not None and len(contents.calibration):
-        leads += [
-            f"Probabilities are off by {error:.1%} on average ({where})."
-            for where, error in contents.calibration_errors.items()
-        ]
+        leads += _calibration_leads(contents.calibration, contents.calibration_errors)
         body.append(
             figure(
                 charts.calibration(contents.calibration),
@@ -525,6 +541,23 @@ def _sureness(contents: ReportContents) -> Section:
             )
         )
     return Section("How sure it is", [beside(*body)] if body else [], " ".join(leads))
+
+
+def _calibration_leads(calibration: pd.DataFrame, errors: Mapping[str, float]) -> list[str]:
+    """How far probabilities are off, and whether the model is too sure of itself."""
+    leads = []
+    if errors:
+        parts = [f"{error:.1%} ({where})" for where, error in errors.items()]
+        leads.append(f"Its probabilities are off by {_listed(parts)} on average.")
+    where = calibration["where"].iloc[-1]
+    bins = calibration[calibration["where"] == where]
+    sure = bins["probability"].clip(lower=1 - bins["probability"])
+    right = bins["car_share"].where(bins["probability"] >= 0.5, 1 - bins["car_share"])
+    too_sure = (sure - right) * bins["pixels"]
+    if abs(too_sure.sum()) > TOO_SURE * too_sure.abs().sum():
+        much = "surer of itself than it should" if too_sure.sum() > 0 else "less sure than it could"
+        leads.append(f"It is {much} be ({where}).")
+    return leads
 
 
 def _as_good(dice: np.ndarray) -> tuple[float, float]:
@@ -546,10 +579,12 @@ def _suspects(contents: ReportContents) -> Section:
         return Section(title, [])
     if suspects.empty:
         return Section(title, [paragraph("No mask looks suspect.")])
+    suspects = suspects.head(MOST_SUSPECTS)
     first = suspects.iloc[0]
     lead = (
-        f"{len(suspects)} photos whose true mask deserves a second look, since model, mirror view "
-        f"or the mask itself speaks against it. First of all {first['photo_id']}: {first['reason']}"
+        f"The {_plural(len(suspects), 'true mask')} that most deserve a second look, since the "
+        "model, the mirror view or the mask itself speaks against them. First of all "
+        f"{first['photo_id']}: {first['reason']}"
     )
     headings = {name: str(name).replace("_", " ").capitalize() for name in suspects.columns}
     headings["photo_id"] = "Photo"
@@ -583,7 +618,7 @@ def _training(contents: ReportContents) -> Section:
         best = int(np.argmin(history["val_loss"])) + 1
         lead = f"Of {_plural(epochs, 'epoch')}, number {best} had the lowest validation loss."
         if best == epochs and epochs > 1:
-            lead += " It was the last, so that more epochs may help."
+            lead += " It was the last one, so a longer training may help."
     plots = [
         figure(charts.learning_curve(history, name)) for name in ("loss", "dice") if name in history
     ]
@@ -612,12 +647,12 @@ def _between(low: Any, high: Any, specification: str) -> str:
 
 def _interval_text(summary: Summary, name: str) -> str:
     row = summary.get(name, {})
-    return _between(row.get("low"), row.get("high"), SCORES[name][1])
+    return _between(row.get("mean_low"), row.get("mean_high"), SCORES[name][1])
 
 
 def _interval_note(summary: Summary, name: str) -> str:
     text = _interval_text(summary, name)
-    return "" if text == NO_VALUE else text
+    return "" if text == NO_VALUE else f"95%: {text.replace(' to ', '–')}"
 
 
 def _count(frame: pd.DataFrame, column: str, noun: str) -> str:

@@ -192,6 +192,11 @@ def perimeter(mask: np.ndarray) -> float:
     return float(sum(cv2.arcLength(outline, closed=True) for outline in outlines))
 
 
+def probability_levels(probability: np.ndarray) -> np.ndarray:
+    """Which of 256 steps each probability, 0 to 1, reaches: p ≥ k/256 at k; uint8."""
+    return np.minimum(probability * PROBABILITY_LEVELS, PROBABILITY_LEVELS - 1).astype(np.uint8)
+
+
 def dice_at_thresholds(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Dice of one photo at every threshold k/256, k from 0 to 255.
 
@@ -202,7 +207,7 @@ def dice_at_thresholds(probability: np.ndarray, truth: np.ndarray) -> np.ndarray
     Returns:
         float64 (256,): Dice of ``probability >= k / 256`` at index k.
     """
-    level = np.minimum(probability * PROBABILITY_LEVELS, PROBABILITY_LEVELS - 1).astype(np.uint8)
+    level = probability_levels(probability)
     on_car = np.bincount(level[truth], minlength=PROBABILITY_LEVELS)
     everywhere = np.bincount(level.ravel(), minlength=PROBABILITY_LEVELS)
     true_positives = on_car[::-1].cumsum()[::-1]

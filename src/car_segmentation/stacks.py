@@ -36,6 +36,12 @@ class ImageStack:
     pixels: np.ndarray
     notes: Mapping[str, Note] = field(default_factory=dict)
 
+    def __reduce__(self) -> Any:
+        # A stack travels to another process as its folder, not as its pixels.
+        if isinstance(self.pixels, np.memmap) and self.pixels.filename:
+            return read_stack, (Path(self.pixels.filename).parent,)
+        return ImageStack, (self.ids, self.pixels, self.notes)
+
     def rows_of(self, photo_ids: Sequence[str]) -> np.ndarray:
         """Positions of the given photos in the stack.
 

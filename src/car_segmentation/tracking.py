@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 ANSWER_SECONDS = 3.0
 """How long a tracking server may take to accept a connection."""
 
+PARENT = "mlflow.parentRunId"
+"""The tag by which MLflow nests runs."""
 SCORES, SPLITS, MASKS = "photo_scores.csv", "photo_splits.csv", "predicted_masks.csv.gz"
 """Artifacts of a run that runs are compared by."""
 HEADLINE = "test.dice_mean"
@@ -134,20 +136,107 @@ def log_photos(photo_splits: pd.DataFrame, source: str) -> None:
         mlflow.set_tag(f"photos.{split}", f"{len(photos)} of {cars} cars")
 
 
+def uri() -> str:
+    """Where this process tracks to."""
+    return mlflow.get_tracking_uri()
+
+
+@contextmanager
+def child_run(name: str, architecture: str) -> Iterator[str | None]:
+    """A run under the active one, for another process to log to.
+
+    Yields:
+        Its id, or None where nothing is tracked. The run ends with the block: failed, if the
+        block does.
+    """
+    if not is_tracking() or leave_if_away():
+        yield None
+        return
+    with mlflow.start_run(run_name=name, nested=True, tags={"architecture": architecture}) as run:
+        yield run.info.run_id
+
+
+def join_run(tracking_uri: str, run_id: str | None) -> None:
+    """Have this process log to a run that another process began."""
+    if run_id is not None:
+        fail_fast()
+        mlflow.set_tracking_uri(tracking_uri)
+        mlflow.start_run(run_id, log_system_metrics=False)
+
+
+def adopt_run(run_id: str | None) -> None:
+    """Show a finished run of an interrupted comparison under the active run.
+
+    What the interrupted comparison left unfinished is marked as killed.
+    """
+    if run_id is None or not is_tracking() or leave_if_away():
+        return
+    client, active = mlflow.MlflowClient(), mlflow.active_run().info
+    try:
+        former_parent = client.get_run(run_id).data.tags.get(PARENT, "")
+        client.set_tag(run_id, PARENT, active.run_id)
+        siblings = client.search_runs(
+            [active.experiment_id], f"tags.`{PARENT}` = '{former_parent}'"
+        )
+        for run in (client.get_run(former_parent), *siblings):
+            if run.info.status == "RUNNING" and run.info.run_id != active.run_id:
+                client.set_terminated(run.info.run_id, "KILLED")
+    except MlflowException:  # Deleted by the user, or in another database.
+        logger.warning("MLflow does not know the run %s, or its parent, any more.", run_id)
+
+
+def log_result(
+    metrics: Mapping[str, float], parameters: Mapping[str, Any], photo_scores: pd.DataFrame
+) -> None:
+    """Log what became of a network: its numbers, its settings, and a table of all test photos."""
+    if not is_tracking() or leave_if_away():
+        return
+    mlflow.log_metrics(dict(metrics), step=0)
+    mlflow.log_params(
+        {
+            f"{group}.{name}": value
+            for group, values in parameters.items()
+            for name, value in values.items()
+        }
+    )
+    mlflow.log_table(photo_scores, "photo_scores.json")
+
+
+def conclude_comparison(verdict: str, table: pd.DataFrame) -> None:
+    """Have the active run say what came out of its children."""
+    if not is_tracking() or leave_if_away():
+        return
+    run = mlflow.active_run()
+    rows = [table.columns.tolist(), ["---"] * len(table.columns), *table.values.tolist()]
+    markdown = "\n".join(f"| {' | '.join(_short(value) for value in row)} |" for row in rows)
+    mlflow.set_tags(
+        {
+            "mlflow.runName": f"{len(table)} networks compared: {table['name'][0]} is best",
+            "mlflow.note.content": f"**{verdict}**\n\n{markdown}",
+        }
+    )
+    mlflow.log_table(table, "network_table.json", run_id=run.info.run_id)
+
+
+def _short(value: Any) -> str:
+    if pd.isna(value):
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def leave_if_away() -> bool:
     """Give the active run up, with one warning, if its server no longer answers.
 
     Returns:
         Whether the server is away.
     """
-    uri = mlflow.get_tracking_uri()
-    if answers(uri):
+    if answers(uri()):
         return False
     if is_tracking():
         logger.warning(
             "The MLflow server at %s has stopped answering: the run goes on without it, and all "
             "results are in data/.",
-            uri,
+            uri(),
         )
         # Ending the run would ask the server.
         mlflow.tracking.fluent._active_run_stack.set([])
@@ -171,11 +260,15 @@ def compared_runs(before: str | None, after: str | None) -> tuple[Run, Run]:
             "Runs are compared by what MLflow has of them, and MLflow is switched off "
             "(conf/*/mlflow.yml) or its server does not answer."
         )
-    # The newest first.
+    # The newest first. Runs under another one, the networks of a comparison, have no masks.
     runs = [
         run for run in _runs(active.info.experiment_id) if run.info.run_id != active.info.run_id
     ]
-    scored = [run for run in runs if _ended_well(run) and HEADLINE in run.data.metrics]
+    scored = [
+        run
+        for run in runs
+        if _ended_well(run) and HEADLINE in run.data.metrics and PARENT not in run.data.tags
+    ]
     first = None if before is None else _the_one(runs, before)
     if after is not None:
         second = _the_one(runs, after)

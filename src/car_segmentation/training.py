@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import keras
 
 from car_segmentation.batches import PhotoBatches
+from car_segmentation.errors import UserError
 from car_segmentation.losses import build_loss
 from car_segmentation.metrics import dice_metric
 from car_segmentation.parameters import Training
@@ -44,6 +45,54 @@ def build_optimizer(settings: Training, steps: int) -> keras.optimizers.Optimize
     return keras.optimizers.Adam(learning_rate)
 
 
+def slow_encoder_down(
+    optimizer: keras.optimizers.Optimizer, network: keras.Model, rate: float
+) -> None:
+    """Have an optimiser change a network's encoder at ``rate`` times its learning rate.
+
+    Weight decay stays as it is.
+
+    Raises:
+        UserError: If the network has no layer called ``encoder``.
+    """
+    layers = {layer.name: layer for layer in network.layers}
+    if "encoder" not in layers:
+        raise UserError(
+            f"training.encoder_rate = {rate:g}: the network {network.name} has no pretrained "
+            "encoder to train more slowly; set it to 1, or take the network unet."
+        )
+    slow = {id(variable) for variable in layers["encoder"].trainable_variables}
+    update = optimizer._backend_update_step  # Keras has no public name for it.
+
+    def update_at_rates(
+        gradients: list[keras.KerasTensor],
+        variables: list[keras.Variable],
+        learning_rate: keras.KerasTensor,
+    ) -> None:
+        pairs = list(zip(gradients, variables, strict=True))
+        for factor, chosen in (
+            (rate, [pair for pair in pairs if id(pair[1]) in slow]),
+            (1.0, [pair for pair in pairs if id(pair[1]) not in slow]),
+        ):
+            if chosen:
+                update(*(list(part) for part in zip(*chosen, strict=True)), learning_rate * factor)
+
+    optimizer._backend_update_step = update_at_rates
+
+
+def compile_network(network: keras.Model, settings: Training, steps: int) -> None:
+    """Give a network its loss, its metric, and an optimiser for so many steps."""
+    optimizer = build_optimizer(settings, steps)
+    if settings.encoder_rate != 1:
+        slow_encoder_down(optimizer, network, settings.encoder_rate)
+    network.compile(
+        optimizer=optimizer,
+        loss=build_loss(settings.loss, settings.border_kernel, settings.border_weight),
+        metrics=[dice_metric()],
+        jit_compile=settings.jit_compile,
+    )
+
+
 def train(
     network: keras.Model,
     training_batches: PhotoBatches,
@@ -63,12 +112,7 @@ def train(
     Returns:
         ``loss``, ``dice``, ``val_loss`` and ``val_dice`` of each epoch.
     """
-    network.compile(
-        optimizer=build_optimizer(settings, steps=settings.epochs * len(training_batches)),
-        loss=build_loss(settings.loss, settings.border_kernel, settings.border_weight),
-        metrics=[dice_metric()],
-        jit_compile=settings.jit_compile,
-    )
+    compile_network(network, settings, steps=settings.epochs * len(training_batches))
     early_stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss",
         min_delta=settings.min_delta,

@@ -15,6 +15,7 @@ from car_segmentation.datasets.photo_folder import PhotoFolderDataset
 from car_segmentation.datasets.pictures import PictureDataset, PictureFolderDataset
 from car_segmentation.datasets.prediction_folder import PredictionFolderDataset
 from car_segmentation.datasets.previews import MAX_PREVIEW_WIDTH, encode_picture, image_preview
+from car_segmentation.datasets.record_folder import RecordFolderDataset
 from car_segmentation.losses import bce_dice
 from car_segmentation.networks import build_network
 from car_segmentation.photos import read_mask
@@ -127,3 +128,12 @@ def test_a_prediction_folder_is_written_and_read(tmp_path: Path) -> None:
     assert table["height"].tolist()[:2] == [48, 48]
     assert table["confidence"].isna().tolist() == [False, False, True]
     assert opened(dataset.preview()).width > 640
+
+
+def test_records_are_added_and_replaced_one_by_one(tmp_path: Path) -> None:
+    dataset = RecordFolderDataset(str(tmp_path / "records"))
+    assert dataset.load() == {} and not dataset.exists()
+    dataset.save({"a": {"dice": 0.5}})
+    dataset.save({"b.c": {"dice": None}})
+    dataset.save({"a": {"dice": 0.75}})
+    assert dataset.load() == {"a": {"dice": 0.75}, "b.c": {"dice": None}}

@@ -24,7 +24,9 @@ PERSISTED = {
     "model",
     "history",
     "threshold",
+    "threshold_dice",
     "new_photo_files",
+    "finished_networks",
 }
 
 
@@ -34,19 +36,20 @@ def test_the_default_pipeline_is_the_three_in_a_row() -> None:
     assert set(pipelines["__default__"].nodes) == {n for part in parts for n in part.nodes}
     assert set(pipelines) == {
         *("__default__", "demo_photos", "data_processing", "modelling", "reporting"),
-        "inference",
+        *("inference", "network_comparison", "run_comparison"),
     }
 
 
-@pytest.mark.parametrize("name", ["modelling", "reporting", "inference"])
+@pytest.mark.parametrize(
+    "name", ["modelling", "reporting", "inference", "network_comparison", "run_comparison"]
+)
 def test_what_a_later_pipeline_needs_is_persisted(name: str) -> None:
     inputs = {i for i in register_pipelines()[name].inputs() if not i.startswith("params:")}
     assert inputs <= PERSISTED
 
 
 def test_every_node_says_in_one_sentence_what_it_does() -> None:
-    pipelines = register_pipelines()
-    for node in (*pipelines["__default__"].nodes, *pipelines["inference"].nodes):
+    for node in {node for pipeline in register_pipelines().values() for node in pipeline.nodes}:
         first_line = (node.func.__doc__ or "").splitlines()[0]
         assert first_line.endswith("."), node.name
 
@@ -64,51 +67,97 @@ def result(raw: Path) -> dict:
         "photo_splits": pd.DataFrame(rows, columns=columns),
         "probabilities": ImageStack(("a",), predicted[np.newaxis].astype(np.float16)),
         "threshold": {"threshold": 0.5, "validation_dice": 0.9},
-        "reporting": {"worst_photos": 3, "prediction_batch_size": 2},
+        "reporting": {
+            "worst_photos": 3,
+            "random_photos": 1,
+            "suspect_masks": 2,
+            "include_train": False,
+            "prediction_batch_size": 2,
+        },
     }
 
 
-def scores_of(result: dict) -> pd.DataFrame:
-    return nodes.score_test_photos(
-        result["probabilities"], result["photo_splits"], result["threshold"]
-    )
+PREDICTIONS = ("probabilities", "photo_splits", "threshold")
+
+
+def analysed(result: dict) -> tuple:
+    return nodes.analyse_test_photos(*(result[name] for name in PREDICTIONS))
 
 
 def test_only_test_photos_are_scored(result: dict) -> None:
-    scores = scores_of(result)
-    assert scores["photo_id"].tolist() == ["a"]
+    scores, distances, regions, calibration, errors, evidence, paints = analysed(result)
+    assert scores["photo_id"].tolist() == evidence["photo_id"].tolist() == ["a"]
+    assert paints["photo_id"].tolist() == ["a"]
     assert scores["false_positives"][0] == 0
     assert scores["edge_error_px"][0] == pytest.approx(2, rel=0.2)
+    assert distances["false_negatives"].sum() == scores["false_negatives"][0]
+    assert regions["area"].sum() == scores["false_negatives"][0]
+    assert set(errors) == set(calibration["where"])
+
+
+def test_other_photos_are_scored_with_their_split(result: dict) -> None:
+    truth = disc_mask(radius=15)
+    result["probabilities"] = ImageStack(("a", "b"), np.stack([truth, truth]).astype(np.float16))
+    scores, evidence = nodes.analyse_other_photos(*(result[name] for name in PREDICTIONS))
+    assert scores[["photo_id", "split", "dice"]].to_numpy().tolist() == [["b", "validation", 1.0]]
+    assert evidence["photo_id"].tolist() == ["b"]
+
+
+@pytest.mark.parametrize(("include_train", "expected"), [(False, "ab"), (True, "abc")])
+def test_train_photos_are_predicted_when_asked(
+    result: dict, include_train: bool, expected: str
+) -> None:
+    splits = result["photo_splits"]
+    splits.loc[2] = splits.loc[0].to_dict() | {"photo_id": "c", "split": "train"}
+    photos = ImageStack(tuple("abc"), np.zeros((3, 48, 64, 3), np.uint8))
+    settings = result["reporting"] | {"include_train": include_train}
+    stack = nodes.predict_photos(Brightness(), photos, splits, settings)
+    assert stack.ids == tuple(expected)
 
 
 def test_error_maps_are_named_by_rank_and_drawn_when_asked(result: dict) -> None:
-    maps = nodes.draw_error_maps(scores_of(result), **result)
+    scores = analysed(result)[0]
+    maps = nodes.draw_error_maps(scores, **result)
     assert list(maps) == ["01_a"]
     picture = maps["01_a"]()
     missed = (picture[:48] == (31, 90, 220)).all(axis=2)
-    assert missed.sum() == scores_of(result)["false_negatives"][0]
+    assert missed.sum() == scores["false_negatives"][0]
 
 
-def test_the_gallery_has_a_row_for_each_of_the_worst(result: dict) -> None:
-    gallery = nodes.draw_gallery(scores_of(result), **result)
-    assert gallery.shape[1] > 4 * nodes.GALLERY_CELL_WIDTH
+def test_plates_and_sheets_are_drawn(result: dict) -> None:
+    scores = analysed(result)[0]
+    plates = nodes.draw_plates(scores, **result)
+    assert list(plates) == ["01_a"] and plates["01_a"]().dtype == np.uint8
+    worst, random = nodes.draw_sheets(scores, **result, seed=1)
+    assert np.array_equal(worst, random)  # There is one photo only.
+    assert worst.shape[1] >= nodes.SHEET_CELL_WIDTH
+
+
+def test_the_table_of_scores_has_test_beside_validation(result: dict) -> None:
+    scores = analysed(result)[0]
+    table = nodes.tabulate_scores(scores, scores.assign(split="validation"), seed=1)
+    assert table["split"].unique().tolist() == ["test", "validation"]
+    dice = table[table["score"] == "dice"]
+    assert dice["mean"].tolist() == pytest.approx([scores["dice"][0]] * 2)
 
 
 def test_final_numbers_have_their_stable_names() -> None:
     summary = {"dice_mean": 0.9, "dice_median": 0.9, "dice_worst": 0.8, "edge_error_px": 2.0}
-    metrics = nodes.track_scores(summary, {"threshold": 0.4, "validation_dice": 0.95})
+    threshold = {"threshold": 0.4, "validation_dice": 0.95}
+    metrics = nodes.track_scores(summary, threshold, {"dice_mean": 0.99, "edge_error_px": 0.1})
     assert metrics["test.dice_mean"] == {"value": 0.9, "step": 0}
     assert {"test.dice_median", "test.dice_worst", "test.edge_error_px"} <= set(metrics)
     assert metrics["validation.dice_mean"]["value"] == 0.95
+    assert metrics["ceiling.dice_mean"]["value"] == 0.99
 
 
 def test_the_threshold_is_the_best_on_validation(result: dict) -> None:
     truth = disc_mask(radius=15)
     brightness = np.where(truth, 120, 60).astype(np.uint8)  # 0.47 on the car, 0.24 beside it.
     photos = ImageStack(("b",), np.repeat(brightness[np.newaxis, ..., np.newaxis], 3, axis=3))
-    chosen, _ = choose_threshold(Brightness(), photos, result["photo_splits"], result["reporting"])
+    chosen, dice, _ = choose_threshold(Brightness(), photos, result["photo_splits"], result["reporting"])
     assert 60 / 255 < chosen["threshold"] <= 120 / 255
-    assert chosen["validation_dice"] == 1
+    assert chosen["validation_dice"] == max(dice) == 1
 
 
 def test_the_model_is_tracked_with_one_real_photo() -> None:

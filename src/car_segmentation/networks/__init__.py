@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 import keras
 from pydantic import TypeAdapter, ValidationError
@@ -29,7 +30,7 @@ def build_network(architecture: str, height: int, width: int, **options: Any) ->
     """Build an untrained network by its name.
 
     Args:
-        architecture: A key of `ARCHITECTURES`.
+        architecture: A key of `ARCHITECTURES`, or the dotted path of a builder elsewhere.
         height: Photo height in pixels.
         width: Photo width in pixels.
         **options: Passed on to the architecture's builder.
@@ -67,7 +68,16 @@ def check_options(architecture: str, options: Mapping[str, Any]) -> None:
 
 
 def _builder(architecture: str) -> Callable[..., keras.Model]:
-    if architecture not in ARCHITECTURES:
+    if architecture in ARCHITECTURES:
+        return ARCHITECTURES[architecture]
+    module, _, function = architecture.rpartition(".")
+    if not module:
         known = ", ".join(sorted(ARCHITECTURES))
-        raise UserError(f"network.architecture is '{architecture}'; choose one of: {known}.")
-    return ARCHITECTURES[architecture]
+        raise UserError(
+            f"network.architecture is '{architecture}'; choose one of: {known}; or give a function "
+            "of your own as module.function."
+        )
+    try:
+        return cast(Callable[..., keras.Model], getattr(import_module(module), function))
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"network.architecture is '{architecture}': {error}.") from error

@@ -75,7 +75,7 @@ def choose_threshold(
     photos: ImageStack,
     photo_splits: pd.DataFrame,
     reporting: dict[str, Any],
-) -> tuple[dict[str, float], Figure]:
+) -> tuple[dict[str, float], list[float], Figure]:
     """Find the probability from which a pixel is car, by validation Dice at native size."""
     from car_segmentation.evaluation import mean_dice_at_thresholds
 
@@ -84,7 +84,7 @@ def choose_threshold(
     best = int(np.argmax(dice))
     threshold = best / len(dice)
     chosen = {"threshold": threshold, "validation_dice": float(dice[best])}
-    return chosen, threshold_curve(dice, threshold)
+    return chosen, dice.tolist(), threshold_curve(dice, threshold)
 
 
 def describe_model(model: Model, photos: ImageStack) -> tuple[Model, np.ndarray]:

@@ -37,7 +37,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 func=choose_threshold,
                 inputs=["model", "photos", "photo_splits", "params:reporting"],
-                outputs=["threshold", "threshold_curve"],
+                outputs=["threshold", "threshold_dice", "threshold_curve"],
                 name="choose_threshold",
             ),
             Node(

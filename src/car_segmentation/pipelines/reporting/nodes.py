@@ -1,6 +1,6 @@
 """Nodes of the reporting pipeline."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,45 +10,132 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from car_segmentation import charts, evaluation
-from car_segmentation.error_maps import contact_sheet, error_map, legend, mask_picture
+from car_segmentation.analysis import analyse_photos, error_class_table
+from car_segmentation.error_maps import (
+    drawn_at_random,
+    error_map,
+    error_thumbnail,
+    legend,
+    photo_sheet,
+)
+from car_segmentation.paint import car_colours
 from car_segmentation.parameters import Reporting
 from car_segmentation.photos import read_mask, read_photo
+from car_segmentation.plates import plate
 from car_segmentation.prediction import predicted_stack
+from car_segmentation.report_page import ReportContents, report_page
+from car_segmentation.slices import all_slices, describe
 from car_segmentation.stacks import ImageStack, PendingStack
+from car_segmentation.submission import predicted_masks
+from car_segmentation.suspect_masks import rank_suspects, suspect_picture
 
 if TYPE_CHECKING:
     from keras import Model
 else:
     Model = Any  # Kedro evaluates these hints, and Keras takes five seconds to import.
 
-GALLERY_CELL_WIDTH = 480
+SHEET_COLUMNS = 3
+SHEET_CELL_WIDTH = 480
+"""Pixels."""
+
+Pictures = dict[str, Callable[[], np.ndarray]]
 
 
-def predict_test_photos(
+def predict_photos(
     model: Model,
     photos: ImageStack,
     photo_splits: pd.DataFrame,
     reporting: dict[str, Any],
 ) -> PendingStack:
-    """Predict the probability map of every test photo."""
-    batch_size = Reporting(**reporting).prediction_batch_size
-    return predicted_stack(model, photos, _test(photo_splits)["photo_id"].tolist(), batch_size)
+    """Predict the probability map of every photo that is reported on."""
+    settings = Reporting(**reporting)
+    splits = ["test", "validation", *(["train"] if settings.include_train else [])]
+    photo_ids = photo_splits.loc[photo_splits["split"].isin(splits), "photo_id"].tolist()
+    return predicted_stack(model, photos, photo_ids, settings.prediction_batch_size)
 
 
-def score_test_photos(
+def analyse_test_photos(
     probabilities: ImageStack, photo_splits: pd.DataFrame, threshold: dict[str, float]
-) -> pd.DataFrame:
-    """Score every test photo at its native size, the worst first."""
-    return evaluation.score_photos(probabilities, _test(photo_splits), threshold["threshold"])
+) -> tuple[
+    *(pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame),
+    *(dict[str, float], pd.DataFrame, pd.DataFrame),
+]:
+    """Score every test photo at its native size, and find where and why it is wrong."""
+    analysis = analyse_photos(
+        probabilities, _of_split(photo_splits, "test"), threshold["threshold"], "test photos"
+    )
+    return (
+        analysis.photo_scores,
+        analysis.error_distances,
+        analysis.error_regions,
+        analysis.calibration,
+        analysis.calibration_errors,
+        analysis.mask_evidence,
+        analysis.paints,
+    )
 
 
-def summarise_scores(photo_scores: pd.DataFrame) -> dict[str, float]:
+def analyse_other_photos(
+    probabilities: ImageStack, photo_splits: pd.DataFrame, threshold: dict[str, float]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Do the same for the other photos that were predicted: those of validation at least."""
+    predicted = photo_splits["photo_id"].isin(probabilities.ids)
+    others = photo_splits[predicted & (photo_splits["split"] != "test")]
+    analysis = analyse_photos(probabilities, others, threshold["threshold"], "other photos")
+    split = others[["photo_id", "split"]]
+    return analysis.photo_scores.merge(split, on="photo_id"), analysis.mask_evidence
+
+
+def summarise_scores(photo_scores: pd.DataFrame, seed: int) -> dict[str, float]:
     """Put the scores of all test photos into a few numbers."""
-    return evaluation.summarise(photo_scores)
+    return evaluation.summarise(photo_scores, seed)
+
+
+def tabulate_scores(
+    photo_scores: pd.DataFrame, other_scores: pd.DataFrame, seed: int
+) -> pd.DataFrame:
+    """Put every score of test and validation beside how far it can be trusted."""
+    validation = other_scores[other_scores["split"] == "validation"]
+    return pd.concat(
+        [
+            evaluation.summary_table(scores, seed).assign(split=split)
+            for split, scores in (("test", photo_scores), ("validation", validation))
+            if len(scores)
+        ],
+        ignore_index=True,
+    )
+
+
+def measure_ceiling(soft_masks: ImageStack, photo_splits: pd.DataFrame) -> dict[str, float]:
+    """Score a perfect predictor of the input size: what no network could pass."""
+    return evaluation.ceiling(soft_masks, _of_split(photo_splits, "test"))
+
+
+def slice_scores(
+    photo_scores: pd.DataFrame, photo_splits: pd.DataFrame, paints: pd.DataFrame, seed: int
+) -> pd.DataFrame:
+    """Score kinds of photos apart: by view, make, year, size and colour of the car."""
+    colours = car_colours(paints).to_dict()
+    return all_slices(describe(photo_scores, photo_splits, colours), seed)
+
+
+def tabulate_error_classes(
+    error_regions: pd.DataFrame, photo_scores: pd.DataFrame
+) -> pd.DataFrame:
+    """Add up what each kind of error costs."""
+    return error_class_table(error_regions, photos=len(photo_scores))
+
+
+def find_suspect_masks(
+    mask_evidence: pd.DataFrame, other_mask_evidence: pd.DataFrame, photo_splits: pd.DataFrame
+) -> pd.DataFrame:
+    """Rank the photos whose mask, and not the model, may be wrong."""
+    evidence = pd.concat([mask_evidence, other_mask_evidence], ignore_index=True)
+    return rank_suspects(evidence.merge(photo_splits[["photo_id", "car", "view", "split"]]))
 
 
 def track_scores(
-    score_summary: dict[str, float], threshold: dict[str, float]
+    score_summary: dict[str, float], threshold: dict[str, float], ceiling: dict[str, float]
 ) -> dict[str, dict[str, float]]:
     """Hand the final numbers to MLflow."""
     metrics = {
@@ -57,8 +144,15 @@ def track_scores(
         if name not in {"photos", "cars"}  # The data set says these.
     }
     metrics |= {"validation.dice_mean": threshold["validation_dice"]}
-    metrics |= {"threshold": threshold["threshold"]}
+    metrics |= {"threshold": threshold["threshold"], "ceiling.dice_mean": ceiling["dice_mean"]}
     return {name: {"value": value, "step": 0} for name, value in metrics.items()}
+
+
+def record_predicted_masks(
+    probabilities: ImageStack, photo_splits: pd.DataFrame, threshold: dict[str, float]
+) -> pd.DataFrame:
+    """Keep the predicted masks of the test photos, by which runs are compared later."""
+    return predicted_masks(probabilities, _of_split(photo_splits, "test"), threshold["threshold"])
 
 
 def plot_dice_histogram(photo_scores: pd.DataFrame) -> Figure:
@@ -77,60 +171,167 @@ def draw_error_maps(
     photo_splits: pd.DataFrame,
     threshold: dict[str, float],
     reporting: dict[str, Any],
-) -> dict[str, Callable[[], np.ndarray]]:
+) -> Pictures:
     """Draw the worst photos in the post's colours: red FP, green TP, blue FN."""
 
-    def draw(photo: Any) -> np.ndarray:
-        picture, truth, predicted = _read_result(photo, probabilities, threshold)
-        return np.concatenate([error_map(picture, predicted, truth), legend(picture.shape[1])])
+    def draw(row: Any) -> np.ndarray:
+        photo, truth, predicted = _read_result(row, probabilities, threshold)
+        return np.concatenate([error_map(photo, predicted, truth), legend(photo.shape[1])])
 
-    return {
-        f"{rank:02d}_{photo.photo_id}": partial(draw, photo)
-        for rank, photo in _worst(photo_scores, photo_splits, reporting)
-    }
+    worst = photo_scores.head(Reporting(**reporting).worst_photos)
+    return {name: partial(draw, row) for name, row in _ranked(worst, photo_splits)}
 
 
-def draw_gallery(
+def draw_plates(
     photo_scores: pd.DataFrame,
     probabilities: ImageStack,
     photo_splits: pd.DataFrame,
     threshold: dict[str, float],
     reporting: dict[str, Any],
-) -> np.ndarray:
-    """Lay out the worst photos, each beside its truth, its prediction and its error map."""
-    rows, captions = [], []
-    for rank, photo in _worst(photo_scores, photo_splits, reporting):
-        picture, truth, predicted = _read_result(photo, probabilities, threshold)
-        errors = error_map(picture, predicted, truth)
-        rows.append([picture, mask_picture(truth), mask_picture(predicted), errors])
-        captions.append(
-            f"{rank}. {photo.photo_id}   Dice {photo.dice:.4f}   edge error "
-            f"{photo.edge_error_px:.1f} px   (photo, truth, prediction, errors)"
-        )
-    sheet = contact_sheet(rows, captions, GALLERY_CELL_WIDTH)
-    return np.concatenate([legend(sheet.shape[1]), sheet])
+) -> Pictures:
+    """Draw the worst photos with truth, prediction, errors, and their worst places enlarged."""
 
+    def draw(row: Any) -> np.ndarray:
+        photo, truth, predicted = _read_result(row, probabilities, threshold)
+        return plate(photo, truth, predicted, f"{row.photo_id}   {_scores_of(row)}")
 
-def _test(photo_splits: pd.DataFrame) -> pd.DataFrame:
-    return photo_splits[photo_splits["split"] == "test"]
-
-
-def _worst(
-    photo_scores: pd.DataFrame, photo_splits: pd.DataFrame, reporting: dict[str, Any]
-) -> Iterator[tuple[int, Any]]:
-    """Rank, from 1, and row of the worst photos: their scores and their files."""
     worst = photo_scores.head(Reporting(**reporting).worst_photos)
+    return {name: partial(draw, row) for name, row in _ranked(worst, photo_splits)}
+
+
+def draw_sheets(
+    photo_scores: pd.DataFrame,
+    probabilities: ImageStack,
+    photo_splits: pd.DataFrame,
+    threshold: dict[str, float],
+    reporting: dict[str, Any],
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay out the errors of the worst photos, and of some drawn at random, on a sheet each."""
+    settings = Reporting(**reporting)
+
+    def sheet(chosen: pd.DataFrame) -> np.ndarray:
+        rows = [row for _, row in _ranked(chosen, photo_splits)]
+        pictures = (
+            error_thumbnail(photo, predicted, truth, SHEET_CELL_WIDTH)
+            for photo, truth, predicted in (
+                _read_result(row, probabilities, threshold) for row in rows
+            )
+        )
+        captions = [f"{row.photo_id}   {_scores_of(row)}" for row in rows]
+        return photo_sheet(pictures, captions, SHEET_COLUMNS, SHEET_CELL_WIDTH)
+
+    return (
+        sheet(photo_scores.head(settings.worst_photos)),
+        sheet(drawn_at_random(photo_scores, settings.random_photos, seed)),
+    )
+
+
+def draw_suspect_masks(
+    suspect_masks: pd.DataFrame,
+    probabilities: ImageStack,
+    photo_splits: pd.DataFrame,
+    threshold: dict[str, float],
+    reporting: dict[str, Any],
+) -> np.ndarray:
+    """Lay out the most suspect masks on a sheet, each enlarged where it is doubted."""
+    most_suspect = suspect_masks.head(Reporting(**reporting).suspect_masks)
+    rows = [row for _, row in _ranked(most_suspect, photo_splits)]
+    pictures = (
+        suspect_picture(*_read_result(row, probabilities, threshold), row, SHEET_CELL_WIDTH)
+        for row in rows
+    )
+    captions = [f"{row.photo_id}   {row.reason}" for row in rows]
+    return photo_sheet(pictures, captions, SHEET_COLUMNS, SHEET_CELL_WIDTH)
+
+
+def write_report(
+    photo_scores: pd.DataFrame,
+    photo_splits: pd.DataFrame,
+    score_table: pd.DataFrame,
+    ceiling: dict[str, float],
+    error_distances: pd.DataFrame,
+    error_classes: pd.DataFrame,
+    slices: pd.DataFrame,
+    plates: Mapping[str, Path],
+    worst_sheet: np.ndarray,
+    random_sheet: np.ndarray,
+    threshold: dict[str, float],
+    threshold_dice: list[float],
+    calibration: pd.DataFrame,
+    calibration_errors: dict[str, float],
+    suspect_masks: pd.DataFrame,
+    suspect_sheet: np.ndarray,
+    history: dict[str, list[float]],
+    network: dict[str, Any],
+    image: dict[str, Any],
+) -> str:
+    """Put everything on one page that opens from disk."""
+    worst = photo_scores.head(len(plates))
+    summary = dict(iter(score_table.groupby("split")))
+    scores = photo_scores.merge(photo_splits[["photo_id", "make"]], on="photo_id", how="left")
+    return report_page(
+        ReportContents(
+            title="Where the model errs, and by how much",
+            facts={
+                "Network": str(network["architecture"]),
+                "Input size": f"{image['width']}×{image['height']} pixels",
+                "Train split": _count(photo_splits, "train"),
+                "Validation split": _count(photo_splits, "validation"),
+                "Test split": _count(photo_splits, "test"),
+                "Threshold": f"{threshold['threshold']:.3f}",
+            },
+            photo_scores=scores,
+            test_summary=summary["test"],
+            validation_summary=summary.get("validation"),
+            ceiling={"dice": ceiling["dice_mean"], "edge_error_px": ceiling["edge_error_px"]},
+            error_distances=error_distances,
+            error_classes=error_classes,
+            slices={str(name): rows for name, rows in slices.groupby("slice", sort=False)},
+            plates=(
+                (row.photo_id, f"{row.photo_id}: {_scores_of(row)}", read_photo(path))
+                for row, path in zip(worst.itertuples(), plates.values(), strict=True)
+            ),
+            worst_sheet=worst_sheet,
+            random_sheet=random_sheet,
+            threshold=threshold["threshold"],
+            threshold_dice=np.asarray(threshold_dice),
+            calibration=calibration,
+            calibration_errors=calibration_errors,
+            suspects=suspect_masks,
+            suspect_sheet=suspect_sheet,
+            history=history,
+        )
+    )
+
+
+def _of_split(photo_splits: pd.DataFrame, split: str) -> pd.DataFrame:
+    return photo_splits[photo_splits["split"] == split]
+
+
+def _count(photo_splits: pd.DataFrame, split: str) -> str:
+    rows = _of_split(photo_splits, split)
+    return f"{len(rows)} photos of {rows['car'].nunique()} cars"
+
+
+def _ranked(chosen: pd.DataFrame, photo_splits: pd.DataFrame) -> Iterator[tuple[str, Any]]:
+    """A picture's name and the row of each photo: its scores and its files."""
     files = photo_splits[["photo_id", "photo_path", "mask_path"]]
-    return enumerate(worst.merge(files, on="photo_id").itertuples(), start=1)
+    rows = chosen.merge(files, on="photo_id").itertuples()
+    return ((f"{rank:02d}_{row.photo_id}", row) for rank, row in enumerate(rows, start=1))
+
+
+def _scores_of(row: Any) -> str:
+    return f"Dice {row.dice:.4f}   edge error {row.edge_error_px:.1f} px"
 
 
 def _read_result(
-    photo: Any, probabilities: ImageStack, threshold: dict[str, float]
+    row: Any, probabilities: ImageStack, threshold: dict[str, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Photo, true mask and predicted mask at native size."""
-    truth = read_mask(Path(photo.mask_path))
-    row = probabilities.rows_of([photo.photo_id])[0]
+    truth = read_mask(Path(row.mask_path))
+    position = probabilities.rows_of([row.photo_id])[0]
     predicted = evaluation.predicted_mask(
-        probabilities.pixels[row], truth.shape, threshold["threshold"]
+        probabilities.pixels[position], truth.shape, threshold["threshold"]
     )
-    return read_photo(Path(photo.photo_path)), truth, predicted
+    return read_photo(Path(row.photo_path)), truth, predicted

@@ -3,46 +3,107 @@
 from kedro.pipeline import Node, Pipeline
 
 from car_segmentation.pipelines.reporting.nodes import (
+    analyse_other_photos,
+    analyse_test_photos,
     draw_error_maps,
-    draw_gallery,
+    draw_plates,
+    draw_sheets,
+    draw_suspect_masks,
+    find_suspect_masks,
+    measure_ceiling,
     plot_dice_histogram,
     plot_learning_curves,
-    predict_test_photos,
-    score_test_photos,
+    predict_photos,
+    record_predicted_masks,
+    slice_scores,
     summarise_scores,
+    tabulate_error_classes,
+    tabulate_scores,
     track_scores,
+    write_report,
 )
 
-RESULTS = ["photo_scores", "probabilities", "photo_splits", "threshold", "params:reporting"]
+PREDICTIONS = ["probabilities", "photo_splits", "threshold"]
+RESULTS = ["photo_scores", *PREDICTIONS, "params:reporting"]
 
 
 def create_pipeline() -> Pipeline:
-    """Model → probabilities → scores → numbers, charts and pictures."""
+    """Model → probabilities → scores and errors → numbers, charts, pictures → one page."""
     return Pipeline(
         [
             Node(
-                func=predict_test_photos,
+                func=predict_photos,
                 inputs=["model", "photos", "photo_splits", "params:reporting"],
                 outputs="probabilities",
-                name="predict_test_photos",
+                name="predict_photos",
             ),
             Node(
-                func=score_test_photos,
-                inputs=["probabilities", "photo_splits", "threshold"],
-                outputs="photo_scores",
-                name="score_test_photos",
+                func=analyse_test_photos,
+                inputs=PREDICTIONS,
+                outputs=[
+                    "photo_scores",
+                    "error_distances",
+                    "error_regions",
+                    "calibration",
+                    "calibration_errors",
+                    "mask_evidence",
+                    "paints",
+                ],
+                name="analyse_test_photos",
+            ),
+            Node(
+                func=analyse_other_photos,
+                inputs=PREDICTIONS,
+                outputs=["other_scores", "other_mask_evidence"],
+                name="analyse_other_photos",
             ),
             Node(
                 func=summarise_scores,
-                inputs="photo_scores",
+                inputs=["photo_scores", "params:seed"],
                 outputs="score_summary",
                 name="summarise_scores",
             ),
             Node(
+                func=tabulate_scores,
+                inputs=["photo_scores", "other_scores", "params:seed"],
+                outputs="score_table",
+                name="tabulate_scores",
+            ),
+            Node(
+                func=measure_ceiling,
+                inputs=["soft_masks", "photo_splits"],
+                outputs="ceiling",
+                name="measure_ceiling",
+            ),
+            Node(
+                func=slice_scores,
+                inputs=["photo_scores", "photo_splits", "paints", "params:seed"],
+                outputs="slices",
+                name="slice_scores",
+            ),
+            Node(
+                func=tabulate_error_classes,
+                inputs=["error_regions", "photo_scores"],
+                outputs="error_classes",
+                name="tabulate_error_classes",
+            ),
+            Node(
+                func=find_suspect_masks,
+                inputs=["mask_evidence", "other_mask_evidence", "photo_splits"],
+                outputs="suspect_masks",
+                name="find_suspect_masks",
+            ),
+            Node(
                 func=track_scores,
-                inputs=["score_summary", "threshold"],
+                inputs=["score_summary", "threshold", "ceiling"],
                 outputs="tracked_scores",
                 name="track_scores",
+            ),
+            Node(
+                func=record_predicted_masks,
+                inputs=PREDICTIONS,
+                outputs="predicted_masks",
+                name="record_predicted_masks",
             ),
             Node(
                 func=plot_dice_histogram,
@@ -62,7 +123,45 @@ def create_pipeline() -> Pipeline:
                 outputs="error_maps",
                 name="draw_error_maps",
             ),
-            Node(func=draw_gallery, inputs=RESULTS, outputs="gallery", name="draw_gallery"),
+            Node(func=draw_plates, inputs=RESULTS, outputs="plates", name="draw_plates"),
+            Node(
+                func=draw_sheets,
+                inputs=[*RESULTS, "params:seed"],
+                outputs=["worst_sheet", "random_sheet"],
+                name="draw_sheets",
+            ),
+            Node(
+                func=draw_suspect_masks,
+                inputs=["suspect_masks", *PREDICTIONS, "params:reporting"],
+                outputs="suspect_sheet",
+                name="draw_suspect_masks",
+            ),
+            Node(
+                func=write_report,
+                inputs=[
+                    "photo_scores",
+                    "photo_splits",
+                    "score_table",
+                    "ceiling",
+                    "error_distances",
+                    "error_classes",
+                    "slices",
+                    "plates",
+                    "worst_sheet",
+                    "random_sheet",
+                    "threshold",
+                    "threshold_dice",
+                    "calibration",
+                    "calibration_errors",
+                    "suspect_masks",
+                    "suspect_sheet",
+                    "history",
+                    "params:network",
+                    "params:image",
+                ],
+                outputs="report",
+                name="write_report",
+            ),
         ],
         tags="reporting",
     )
