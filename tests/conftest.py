@@ -78,3 +78,13 @@ def photo_table() -> Callable[[int, int], pd.DataFrame]:
         return pd.DataFrame(rows, columns=["photo_id", "car", "view", "foreground_share"])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without runs, to copy: MLflow takes seconds to make one."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path

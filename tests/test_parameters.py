@@ -91,3 +91,9 @@ def test_all_problems_are_listed_at_once() -> None:
     with pytest.raises(UserError) as error:
         check_parameters(changed("training", epochs=0, loss="cross") | {"seed": "x"})
     assert str(error.value).count("\n") == 3
+
+
+def test_the_beginning_of_a_runs_id_may_look_like_a_number() -> None:
+    assert check_parameters(parameters(runs={"before": 123456})).runs.before == "123456"
+    with pytest.raises(UserError, match=r"runs.before = .*: was read as a number with a fraction"):
+        check_parameters(parameters(runs={"before": 8e12}))

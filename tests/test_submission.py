@@ -9,7 +9,8 @@ from PIL import Image
 
 from car_segmentation.errors import UserError
 from car_segmentation.rle import decode_runs
-from car_segmentation.submission import sample_photos, write_submission
+from car_segmentation.stacks import ImageStack
+from car_segmentation.submission import predicted_masks, sample_photos, write_submission
 from tests.conftest import SIZE, disc_mask
 
 
@@ -62,3 +63,27 @@ def test_a_sample_gives_the_order(tmp_path: Path) -> None:
         sample_photos(sample)
     with pytest.raises(UserError, match="cannot be read"):
         sample_photos(tmp_path / "gone.csv")
+
+
+def test_predicted_masks_are_cut_at_native_size() -> None:
+    height, width = SIZE
+    ramp = np.tile(np.linspace(0, 1, width, dtype=np.float16), (height, 1))
+    disc = disc_mask().astype(np.float16)
+    stack = ImageStack(("b", "a"), np.stack([ramp, disc]))
+    photos = pd.DataFrame(
+        {
+            "photo_id": ["a", "b"],
+            "photo_path": ["train/a.jpg", "train/b.png"],
+            "height": [height, 2 * height],
+            "width": [width, 2 * width],
+        }
+    )
+    table = predicted_masks(stack, photos, threshold=0.26)
+    assert table.columns.tolist() == ["img", "rle_mask"]
+    assert table["img"].tolist() == ["a.jpg", "b.png"]
+    assert np.array_equal(decode_runs(table["rle_mask"][0], height, width), disc_mask())
+    mask = decode_runs(table["rle_mask"][1], 2 * height, 2 * width)
+    assert (mask == mask[0]).all()
+    # The ramp reaches 0.26 at 0.26·63 = 16.38 small pixels, which is 2·(16.38 + ½) − ½ = 33.26
+    # native ones, both counted between the middles of pixels.
+    assert mask[0].argmax() == 34 and mask[0, 34:].all()

@@ -1,21 +1,27 @@
 import logging
+import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
 from car_segmentation import tracking
+from car_segmentation.errors import UserError
+from car_segmentation.rle import decode_runs, encode_runs
+from tests.conftest import SIZE, disc_mask
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def run(empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """An active MLflow run in a database of its own."""
     monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_database, tmp_path)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     with mlflow.start_run() as run:
         yield run
@@ -91,6 +97,126 @@ def test_the_photos_of_each_split_are_a_data_set(run) -> None:
     assert tags == {"mlflow.data.context": "train", "photos": "2", "cars": "1"}
     assert "/photos/studio" in by_name["studio test"].dataset.source
     assert logged.data.tags["photos.train"] == "2 of 1 cars"
+
+
+SCORES = {"photo_id": ["NA", "01"], "car": ["c", "c"], "view": ["01", "02"], "dice": [0.9, 1.0]}
+DISCS = {"NA.jpg": disc_mask(radius=8), "01.jpg": disc_mask(radius=12)}
+
+
+def record_run(
+    folder: Path, name: str, scored: bool = True, status: str = "FINISHED", masks: bool = True
+) -> str:
+    """Leave a finished run behind, as `kedro run` does, and return its id."""
+    client = mlflow.MlflowClient()
+    made = client.create_run("0", run_name=name)
+    run_id = made.info.run_id
+    folder.mkdir(exist_ok=True)
+    pd.DataFrame(SCORES).to_csv(folder / "photo_scores.csv", index=False)
+    pd.DataFrame(SCORES).to_csv(folder / "photo_splits.csv", index=False)
+    runs = [(photo, encode_runs(mask)) for photo, mask in DISCS.items()]
+    table = pd.DataFrame(runs, columns=["img", "rle_mask"])
+    table.to_csv(folder / "predicted_masks.csv.gz", index=False)
+    for artifact in folder.iterdir():
+        if masks or "masks" not in artifact.name:
+            client.log_artifact(run_id, str(artifact))
+    client.log_param(run_id, "seed", 42)
+    if scored:
+        client.log_metric(run_id, "test.dice_mean", 0.95)
+    client.set_terminated(run_id, status)
+    return run_id
+
+
+def ids(*given: str | None) -> list[str]:
+    return [run.info.run_id for run in tracking.compared_runs(*given)]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, run) -> list[str]:
+    """Ids of runs that ended before the active one: the last two with scores are 1 and 3."""
+    return [
+        record_run(tmp_path / "artifacts", name, **how)
+        for name, how in (
+            ("first", {}),
+            ("same name", {}),
+            ("no scores", {"scored": False}),
+            ("same name", {"masks": False}),
+            ("killed", {"status": "KILLED"}),
+        )
+    ]
+
+
+def test_the_last_two_runs_with_scores_are_compared(recorded: list[str]) -> None:
+    assert ids(None, None) == [recorded[1], recorded[3]]
+
+
+def test_a_comparison_is_not_one_of_them(recorded: list[str], run) -> None:
+    before, after = map(tracking.read_run, tracking.compared_runs("first", recorded[1]))
+    tracking.describe_comparison(before, after)
+    mlflow.log_metric("comparison.dice_change", 0.1)
+    mlflow.end_run()
+    named = mlflow.get_run(run.info.run_id)
+    assert named.info.run_name.startswith("comparison: first (")
+    assert named.data.tags["before"] == recorded[0]
+    with mlflow.start_run():
+        assert ids(None, None) == [recorded[1], recorded[3]]
+
+
+def test_nor_is_a_run_under_another_one(recorded: list[str], tmp_path: Path, run) -> None:
+    nested = record_run(tmp_path / "artifacts", "nested")
+    mlflow.MlflowClient().set_tag(nested, "mlflow.parentRunId", run.info.run_id)
+    assert nested not in ids(None, None)
+
+
+def test_runs_are_found_by_id_its_beginning_or_name(recorded: list[str]) -> None:
+    assert ids("first", recorded[1]) == recorded[:2]
+    assert ids(recorded[4][:12], "first") == [recorded[4], recorded[0]]
+    assert ids(None, recorded[1]) == recorded[:2]  # The last one before it.
+    assert ids(recorded[3], None) == [recorded[3], recorded[1]]
+
+
+def test_a_name_of_two_runs_lists_them(recorded: list[str]) -> None:
+    with pytest.raises(UserError, match="2 runs are called 'same name'; give an id") as error:
+        ids("same name", None)
+    assert recorded[1] in str(error.value) and recorded[3] in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("nobody", None), "nor that name"),
+        (("first", "first"), "runs.before and runs.after are both .*first"),
+        ((None, "first"), "3 finished runs with scores"),
+    ],
+)
+def test_what_cannot_be_compared(recorded, given: tuple[str, str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        ids(*given)
+
+
+def test_without_a_second_run_there_is_no_comparison(tmp_path: Path, run) -> None:
+    record_run(tmp_path / "artifacts", "alone")
+    with pytest.raises(UserError, match="has 1 finished runs with scores"):
+        ids(None, None)
+
+
+def test_without_mlflow_there_is_no_comparison() -> None:
+    with pytest.raises(UserError, match="MLflow is switched off"):
+        ids(None, None)
+
+
+def test_what_a_run_recorded_is_read_back(recorded: list[str]) -> None:
+    record = tracking.read_run(mlflow.get_run(recorded[0]))
+    assert (record.name, record.parameters) == ("first", {"seed": "42"})
+    assert record.metrics == {"test.dice_mean": 0.95}
+    assert record.photo_scores.to_dict("list") == SCORES  # NA and 01 are names.
+    masks = tracking.read_masks(recorded[0], ["NA.jpg"])
+    assert list(masks) == ["NA.jpg"]
+    assert np.array_equal(decode_runs(masks["NA.jpg"], *SIZE), DISCS["NA.jpg"])
+
+
+def test_a_run_without_masks_is_named(recorded: list[str]) -> None:
+    with pytest.raises(UserError, match=f"Run {recorded[3]} .* has no predicted_masks.csv.gz"):
+        tracking.read_run(mlflow.get_run(recorded[3]))
 
 
 def test_results_of_another_process_are_in_a_run_under_the_active_one(run) -> None:

@@ -36,11 +36,13 @@ CHANGE_FORMATS = {
     "edge error before, px": ".1f",
     "edge error after, px": ".1f",
 }
+SIGNED = "+~g"
+"""Numbers with their sign, as Plotly writes them."""
 LISTED_PHOTOS = 20
 """How many photos that only one run scored are named on the page."""
 
-Picture = tuple[str, str, np.ndarray]
-"""Photo id, caption and picture, uint8 RGB."""
+Picture = tuple[str, np.ndarray]
+"""Photo id and picture, uint8 RGB, which says what it shows."""
 
 
 def comparison_page(
@@ -102,7 +104,10 @@ def comparison_page(
         Section(
             "Which photos changed",
             [
-                figure(scatter(changes), "One point per photo; a click leads to its picture."),
+                figure(
+                    scatter(changes),
+                    "One point per photo; a click leads to its picture or its row.",
+                ),
                 figure(car_bars(changes), "Mean over each car's photos, sorted."),
                 table(
                     changes.set_axis(["photo", "car", "view", *CHANGE_FORMATS], axis="columns"),
@@ -112,16 +117,17 @@ def comparison_page(
                     links=drawn,
                 ),
             ],
-            "Above the diagonal, a photo got better. Dice at native size, one per photo.",
+            "Dice at native size, one per photo.",
         ),
     ]
     for title, pictures in (("What got worse", lost), ("What got better", gained)):
         if pictures:
             lead = "The largest changes, and where the two masks differ most."
             sections.append(Section(title, [block for _, block in pictures], lead))
-    return render_page(
-        f"{before.name} → {after.name}", "Two runs on the same test photos.", sections
-    )
+    names = (before.name, after.name)
+    if names[0] == names[1]:
+        names = (before.label, after.label)
+    return render_page(" → ".join(names), "Two runs on the same test photos.", sections)
 
 
 def verdict(difference: Difference) -> str:
@@ -152,19 +158,11 @@ def interval_text(difference: Difference) -> str:
 
 
 def scatter(changes: pd.DataFrame) -> go.Figure:
-    """Dice of each photo after against before, those that got better and worse told apart."""
-    low = float(changes[["dice_before", "dice_after"]].min().min())
-    margin = 0.03 * (1 - low) + 1e-4
-    limits = [low - margin, 1 + margin]
+    """Change of Dice of each photo against its Dice before.
+
+    The change and not Dice itself is drawn upwards, for next to a diagonal it could not be seen.
+    """
     chart = go.Figure()
-    chart.add_scatter(
-        x=limits,
-        y=limits,
-        mode="lines",
-        line={"color": light("thin"), "width": 1, "dash": "dot"},
-        hoverinfo="skip",
-        showlegend=False,
-    )
     groups = (
         ("better", changes["change"] > 0, "first", "triangle-up"),
         ("worse", changes["change"] < 0, "second", "triangle-down"),
@@ -176,20 +174,22 @@ def scatter(changes: pd.DataFrame) -> go.Figure:
             continue
         chart.add_scatter(
             x=photos["dice_before"].tolist(),
-            y=photos["dice_after"].tolist(),
+            y=photos["change"].tolist(),
             ids=photos["photo_id"].tolist(),
             text=photos["photo_id"].map(html.escape).tolist(),
-            customdata=photos["change"].tolist(),
+            customdata=photos["dice_after"].tolist(),
             mode="markers",
             name=f"{name} ({len(photos):,})",
             marker={"color": light(colour), "symbol": symbol, "size": 8, "opacity": 0.75},
-            hovertemplate="%{text}<br>Dice %{x:.4f} → %{y:.4f} (%{customdata:+.4f})<extra></extra>",
+            hovertemplate="%{text}<br>Dice %{x:.4f} → %{customdata:.4f} (%{y:+.4f})<extra></extra>",
         )
+    chart.add_hline(0, line={"color": light("thin"), "width": 1})
     return chart.update_layout(
-        title={"text": "Dice of each photo, before and after"},
-        xaxis={"title": {"text": "Dice before"}, "range": limits},
-        yaxis={"title": {"text": "Dice after"}, "range": limits},
-        height=460,
+        title={"text": "Change of Dice of each photo, against its Dice before"},
+        xaxis={"title": {"text": "Dice before"}},
+        yaxis={"title": {"text": "change of Dice"}, "tickformat": SIGNED},
+        showlegend=True,
+        height=420,
     )
 
 
@@ -213,17 +213,14 @@ def car_bars(changes: pd.DataFrame) -> go.Figure:
     return chart.update_layout(
         title={"text": "Mean change of Dice, car by car"},
         xaxis={"title": {"text": "cars, the one that lost most first"}, "showticklabels": False},
-        yaxis={"title": {"text": "change of Dice"}, "tickformat": "+.3f"},
+        yaxis={"title": {"text": "change of Dice"}, "tickformat": SIGNED},
     )
 
 
 def _pictures(pictures: Iterable[Picture]) -> list[tuple[str, Block]]:
     return [
-        (
-            photo_id,
-            picture(rgb, caption, f"Error maps of {photo_id} before and after", name=photo_id),
-        )
-        for photo_id, caption, rgb in pictures
+        (photo_id, picture(rgb, alt=f"Error maps of {photo_id}, before and after", name=photo_id))
+        for photo_id, rgb in pictures
     ]
 
 

@@ -100,6 +100,8 @@ class ProjectHooks:
         self._leave_a_server_that_is_away(catalog)
         if "score_summary" in pipeline.all_outputs():
             self._say_what_came_out()
+        if "run_comparison_page" in pipeline.all_outputs():
+            logger.info("Comparison: data/08_reporting/run_comparison.html")
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:

@@ -260,11 +260,15 @@ def compared_runs(before: str | None, after: str | None) -> tuple[Run, Run]:
             "Runs are compared by what MLflow has of them, and MLflow is switched off "
             "(conf/*/mlflow.yml) or its server does not answer."
         )
-    # The newest first.
+    # The newest first. Runs under another one, the networks of a comparison, have no masks.
     runs = [
         run for run in _runs(active.info.experiment_id) if run.info.run_id != active.info.run_id
     ]
-    scored = [run for run in runs if _ended_well(run) and HEADLINE in run.data.metrics]
+    scored = [
+        run
+        for run in runs
+        if _ended_well(run) and HEADLINE in run.data.metrics and PARENT not in run.data.tags
+    ]
     first = None if before is None else _the_one(runs, before)
     if after is not None:
         second = _the_one(runs, after)
@@ -383,6 +387,7 @@ def _read_photo_table(run_id: str, name: str) -> pd.DataFrame:
 @contextmanager
 def _artifact(run_id: str, name: str) -> Iterator[Path]:
     """A copy of an artifact, there until the block ends."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # One per small file.
     with tempfile.TemporaryDirectory() as folder:
         yield Path(
             mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=folder)

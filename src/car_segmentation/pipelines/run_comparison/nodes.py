@@ -77,7 +77,11 @@ def draw_changes(
         name = Path(photo.photo_path).name
         first, second = (decode_runs(runs[name], photo.height, photo.width) for runs in masks)
         truth = read_mask(Path(photo.mask_path))
-        caption = f"{photo.photo_id}   {_scores_of(photo)}"
+        caption = (
+            f"{photo.photo_id}   Dice {photo.dice_before:.4f} → {photo.dice_after:.4f} "
+            f"({photo.change:+.4f})   edge error {photo.edge_error_before:.1f} → "
+            f"{photo.edge_error_after:.1f} px"
+        )
         return change_plate(read_photo(Path(photo.photo_path)), truth, first, second, caption)
 
     return {photo.picture: partial(draw, photo) for photo in _rows(photos)}
@@ -97,7 +101,7 @@ def write_page(
     def of_kind(kind: str) -> Iterator[Picture]:
         for photo in _rows(photos[photos["kind"] == kind]):
             if photo.picture in pictures:
-                yield photo.photo_id, _scores_of(photo), read_photo(pictures[photo.picture])
+                yield photo.photo_id, read_photo(pictures[photo.picture])
 
     return comparison_page(before, after, changes, difference, of_kind("worse"), of_kind("better"))
 
@@ -131,10 +135,3 @@ def _on_this_machine(photos: pd.DataFrame) -> pd.DataFrame:
 
 def _rows(table: pd.DataFrame) -> Iterable[Any]:
     return table.itertuples()
-
-
-def _scores_of(photo: Any) -> str:
-    return (
-        f"Dice {photo.dice_before:.4f} → {photo.dice_after:.4f} ({photo.change:+.4f})   "
-        f"edge error {photo.edge_error_before:.1f} → {photo.edge_error_after:.1f} px"
-    )
