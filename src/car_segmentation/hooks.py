@@ -171,7 +171,8 @@ class ProjectHooks:
         summary = json.loads((report / "score_summary.json").read_text())
         logger.info(
             "Test Dice %.4f (median %.4f, worst %.4f), edge error %.1f px, %d photos at native "
-            "size.\nReport:      %s\nError maps:  %s\nGraph:       make viz\nExperiments: make mlflow",
+            "size.\nReport:      %s\nError maps:  %s\nGraph:       make viz\n"
+            "Experiments: make mlflow",
             summary["dice_mean"],
             summary["dice_median"],
             summary["dice_worst"],
