@@ -50,7 +50,8 @@ def test_the_page_says_it_all() -> None:
     page = comparison_page(before, after, changes, difference(None), [], [("x_01", picture)])
     assert "first → second" in page
     assert "1 parameter differs." in page
-    assert "Only the first run scored 1 photos, which are left out here: z_01." in page
+    assert "Left out, scored by the first run alone (1): z_01." in page
+    assert "1 of 3" in page and "1 worse, 1 the same" in page
     assert "What got better" in page and "What got worse" not in page
 
 

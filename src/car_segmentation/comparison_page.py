@@ -68,8 +68,11 @@ def comparison_page(
     drawn = {name: name for name, _ in lost + gained}
     tiles = [
         ("mean change of Dice", f"{difference.mean:+.4f}", interval_text(difference)),
-        ("better", f"{difference.better:,}", f"of {difference.photos:,} photos"),
-        ("worse", f"{difference.worse:,}", f"{same:,} the same"),
+        (
+            "photos that got better",
+            f"{difference.better:,} of {difference.photos:,}",
+            f"{difference.worse:,} worse, {same:,} the same",
+        ),
         (
             "mean Dice",
             f"{changes['dice_after'].mean():.4f}",
@@ -249,6 +252,6 @@ def _left_out(before: RunRecord, after: RunRecord) -> Sequence[Block]:
         if photos:
             more = len(photos) - LISTED_PHOTOS
             names = ", ".join(photos[:LISTED_PHOTOS]) + (f" and {more:,} more" if more > 0 else "")
-            scored = f"Only the {when} run scored {len(photos):,} photos, which are left out here"
-            blocks.append(paragraph(f"{scored}: {names}.", quiet=True))
+            text = f"Left out, scored by the {when} run alone ({len(photos):,}): {names}."
+            blocks.append(paragraph(text, quiet=True))
     return blocks
