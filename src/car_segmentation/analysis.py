@@ -19,7 +19,7 @@ from car_segmentation.error_regions import DISTANCE_BINS, error_distances, error
 from car_segmentation.evaluation import PhotoResult, measure_photos, score_photo, worst_first
 from car_segmentation.paint import Paint, measure_paint
 from car_segmentation.stacks import ImageStack
-from car_segmentation.suspect_masks import mask_evidence
+from car_segmentation.suspect_masks import suspect_evidence
 
 CALIBRATED = ("all pixels", "within 8 px of the edge")
 """Where probabilities are held against the truth."""
@@ -71,8 +71,7 @@ def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
                 calibration_counts(result.probability[near], truth[near]),
             ]
         ),
-        evidence={"photo_id": photo_id}
-        | mask_evidence(truth, result.probability, result.threshold),
+        evidence={"photo_id": photo_id} | suspect_evidence(truth, result.probability),
         paint={"photo_id": photo_id, "car": result.row.car} | (asdict(paint) if paint else {}),
     )
 

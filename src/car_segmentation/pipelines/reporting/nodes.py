@@ -27,7 +27,7 @@ from car_segmentation.report_page import ReportContents, report_page
 from car_segmentation.slices import all_slices, describe
 from car_segmentation.stacks import ImageStack, PendingStack
 from car_segmentation.submission import predicted_masks
-from car_segmentation.suspect_masks import rank_suspects, suspect_picture
+from car_segmentation.suspect_masks import rank_suspects
 
 if TYPE_CHECKING:
     from keras import Model
@@ -233,7 +233,7 @@ def draw_suspect_masks(
     most_suspect = suspect_masks.head(Reporting(**reporting).suspect_masks)
     rows = [row for _, row in _ranked(most_suspect, photo_splits)]
     pictures = (
-        suspect_picture(*_read_result(row, probabilities, threshold), row, SHEET_CELL_WIDTH)
+        error_thumbnail(*_read_result(row, probabilities, threshold), SHEET_CELL_WIDTH)
         for row in rows
     )
     captions = [f"{row.photo_id}   {row.reason}" for row in rows]
