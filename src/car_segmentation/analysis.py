@@ -71,7 +71,8 @@ def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
                 calibration_counts(result.probability[near], truth[near]),
             ]
         ),
-        evidence={"photo_id": photo_id} | suspect_evidence(truth, result.probability),
+        evidence={"photo_id": photo_id}
+        | suspect_evidence(truth, result.probability, result.threshold),
         paint={"photo_id": photo_id, "car": result.row.car} | (asdict(paint) if paint else {}),
     )
 
