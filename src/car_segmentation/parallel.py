@@ -20,13 +20,25 @@ def map_photos(
     description: str,
     workers: Literal["processes", "threads"] = "processes",
 ) -> list[Result]:
-    """Apply ``function`` to every item, one worker per core, and return the results in order.
+    """Apply ``function`` to every item, and return the results in order: see `stream_photos`."""
+    return list(stream_photos(function, items, total, description, workers))
+
+
+def stream_photos(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    total: int,
+    description: str,
+    workers: Literal["processes", "threads"] = "processes",
+) -> Iterator[Result]:
+    """Apply ``function`` to every item, one worker per core, and yield the results in order.
 
     A surrounding ``joblib.parallel_config(backend=…)`` takes the work elsewhere, to a Dask
     cluster say.
 
     Args:
-        function: Called once per item; its results should be small, for all are kept.
+        function: Called once per item; its results should be small, for the workers run on
+            however slowly they are taken.
         items: What to work on.
         total: How many items there are, for the progress bar.
         description: What the progress bar says.
@@ -35,7 +47,7 @@ def map_photos(
     """
     parallel = Parallel(n_jobs=-1, prefer=workers, return_as="generator")
     results = parallel(delayed(function)(item) for item in items)
-    return list(tqdm(results, total=total, desc=description, unit="photo"))
+    yield from tqdm(results, total=total, desc=description, unit="photo")
 
 
 def map_ahead(

@@ -1,0 +1,44 @@
+"""Where the edge of a mask is, and how far everything is from it."""
+
+import cv2
+import numpy as np
+
+FOUR_NEIGHBOURS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+"""A pixel with those above, below, left and right of it."""
+
+
+def edge_pixels(mask: np.ndarray) -> np.ndarray:
+    """The pixels of a mask that have a 4-neighbour outside it.
+
+    What lies beyond the frame counts as outside: a car that the frame cuts has an edge there.
+
+    Args:
+        mask: bool (height, width).
+
+    Returns:
+        bool (height, width).
+
+    Example:
+        >>> edge_pixels(np.ones((3, 4), bool)).astype(int)
+        array([[1, 1, 1, 1],
+               [1, 0, 0, 1],
+               [1, 1, 1, 1]])
+    """
+    pixels = np.ascontiguousarray(mask).view(np.uint8)
+    inner = cv2.erode(pixels, FOUR_NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.not_equal(pixels, inner)
+
+
+def distance_to(pixels: np.ndarray) -> np.ndarray:
+    """How far each pixel is from the nearest of the given ones.
+
+    Args:
+        pixels: bool (height, width).
+
+    Returns:
+        float32 (height, width): exact Euclidean distance between pixel centres, in pixels; 0 on
+        the pixels themselves, infinite where there are none.
+    """
+    if not pixels.any():
+        return np.full(pixels.shape, np.inf, np.float32)
+    return cv2.distanceTransform((~pixels).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

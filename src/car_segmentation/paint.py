@@ -1,0 +1,147 @@
+"""What colour a car is, measured from its photos.
+
+A car is not all paint: glass, tyres and the grille are dark whatever its colour, and its paint
+mirrors the floor, the wall and the lamps. So colour is measured in the middle of the car's height,
+between windows and wheels, away from the outline; a few numbers are taken from each photo, and
+their medians over all views of a car name its colour. The numbers are in CIELAB, for which distance
+is close to what the eye sees: lightness L* from 0 to 100, and a* (green to red) and b* (blue to
+yellow), whose length is the chroma.
+
+The limits below were fixed on photos in an evenly lit studio. In other light, white balance and
+exposure shift them. A faint tint (champagne, bluish silver) counts as its grey.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+
+UNKNOWN = "unknown"
+
+SAMPLE_WIDTH = 480
+"""Photos are looked at about so many pixels wide."""
+MARGIN = 3
+"""Pixels of the sample by which the mask is shrunk, where car and background mix."""
+PAINT_BAND = (0.3, 0.7)
+"""Where paint is looked for: from and to, as shares of the car's height from its top."""
+
+COLOURED_CHROMA = 12.0
+"""Chroma from which a pixel is coloured rather than grey."""
+COLOURED_SHARE = 0.25
+"""Share of coloured pixels from which a car is; the rest of its paint mirrors what is grey."""
+GREY_FROM, SILVER_FROM, WHITE_FROM = 34.0, 68.0, 86.0
+"""Median lightness of cars without colour; below the first, they are black."""
+
+HUES_FROM = -20.0
+HUES = (
+    (50.0, "red"),
+    (80.0, "orange"),
+    (115.0, "yellow"),
+    (190.0, "green"),
+    (310.0, "blue"),
+    (340.0, "purple"),
+)
+"""Hues, atan2(b*, a*) in degrees counted from `HUES_FROM`, up to which a colour has its name."""
+EARTHY_CHROMA = 30.0
+"""Below this chroma, orange and yellow are beige or brown."""
+BEIGE_FROM = 55.0
+"""Lightness from which they are beige."""
+
+
+@dataclass(frozen=True)
+class Paint:
+    """What the paint of a car looks like in one photo, or in the median over several.
+
+    Attributes:
+        lightness: Median L*, 0 to 100.
+        coloured_share: Share of pixels with at least `COLOURED_CHROMA`, 0 to 1.
+        red: Mean a* of those pixels; below 0 it is green.
+        yellow: Mean b* of those pixels; below 0 it is blue.
+    """
+
+    lightness: float
+    coloured_share: float
+    red: float
+    yellow: float
+
+    def as_dict(self) -> dict[str, float]:
+        """The numbers by name."""
+        return asdict(self)
+
+    @property
+    def name(self) -> str:
+        """The colour in a word."""
+        if self.coloured_share < COLOURED_SHARE:
+            return _grey_name(self.lightness)
+        hue = math.degrees(math.atan2(self.yellow, self.red))
+        hue = (hue - HUES_FROM) % 360 + HUES_FROM
+        name = next(name for limit, name in HUES if hue <= limit)
+        if name in {"orange", "yellow"} and math.hypot(self.red, self.yellow) < EARTHY_CHROMA:
+            return "beige" if self.lightness >= BEIGE_FROM else "brown"
+        return name
+
+
+def measure_paint(photo: np.ndarray, mask: np.ndarray) -> Paint | None:
+    """Measure the paint of the car in a photo.
+
+    Args:
+        photo: uint8 RGB (height, width, 3).
+        mask: bool (height, width).
+
+    Returns:
+        The measures, or None where the mask is empty or too thin to hold any paint.
+    """
+    step = max(1, round(photo.shape[1] / SAMPLE_WIDTH))
+    sampled = np.ascontiguousarray(mask[::step, ::step])
+    rows = np.flatnonzero(sampled.any(axis=1))
+    if not len(rows):
+        return None
+    top, height = rows[0], rows[-1] + 1 - rows[0]
+    band = slice(*(top + round(share * height) for share in PAINT_BAND))
+    square = np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8)
+    inner = cv2.erode(sampled.view(np.uint8), square).view(bool)[band]
+    if not inner.any():
+        return None
+    pixels = np.ascontiguousarray(photo[::step, ::step][band], np.float32) / 255
+    lightness, red, yellow = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)[inner].T
+    coloured = np.hypot(red, yellow) >= COLOURED_CHROMA
+    return Paint(
+        lightness=float(np.median(lightness)),
+        coloured_share=float(coloured.mean()),
+        red=float(red[coloured].mean()) if coloured.any() else 0.0,
+        yellow=float(yellow[coloured].mean()) if coloured.any() else 0.0,
+    )
+
+
+def paint_colour(photo: np.ndarray, mask: np.ndarray) -> str:
+    """The colour of the car in one photo, in a word, or ``unknown``."""
+    paint = measure_paint(photo, mask)
+    return paint.name if paint else UNKNOWN
+
+
+def car_colours(paints: pd.DataFrame) -> pd.Series:
+    """The colour of each car, from the medians over all its photos.
+
+    Args:
+        paints: ``car`` and the fields of `Paint`, a row per photo; NaN where a photo shows none.
+
+    Returns:
+        The name of the colour by car, ``unknown`` where no photo of it shows paint.
+    """
+    fields = list(Paint.__dataclass_fields__)
+    medians = paints.groupby("car")[fields].median()
+    names = {
+        car: UNKNOWN if values.isna().any() else Paint(*values.tolist()).name
+        for car, values in medians.iterrows()
+    }
+    return pd.Series(names, name="colour", dtype=object)
+
+
+def _grey_name(lightness: float) -> str:
+    if lightness < GREY_FROM:
+        return "black"
+    if lightness < SILVER_FROM:
+        return "grey"
+    return "silver" if lightness < WHITE_FROM else "white"
