@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from car_segmentation.morphology import disc, holes, largest_part
+
 SURE = 0.98
 """The model is sure of car from this probability on, of background up to 1 − this."""
 LIKELY = 0.5
@@ -96,10 +98,10 @@ def suspect_evidence(
     """
     predicted = probability >= threshold
     unit = math.hypot(*truth.shape) ** 2
-    lacking, surplus, holes = _marks(truth, probability)
+    lacking, surplus = _marks(truth, probability)
     specks = _specks(truth)
     shift_x, shift_y, gain = _best_shift(truth, predicted)
-    hole_areas = _areas(holes)
+    hole_areas = _areas(holes(truth))
     hole_areas = hole_areas[hole_areas >= SMALLEST_BLOB * unit]
     speck_areas = _areas(specks)
     return {
@@ -233,17 +235,17 @@ def suspect_box(
         Top, left, bottom, right in pixels, bottom and right exclusive: around the largest blob, all
         specks or all holes in question; around the whole car where there is nothing of the kind.
     """
-    lacking, surplus, holes = _marks(truth, probability)
+    lacking, surplus = _marks(truth, probability)
     if suspicion == Suspicion.LACKING:
-        marked = _largest_part(lacking)
+        marked = largest_part(lacking)
     elif suspicion == Suspicion.SURPLUS:
-        marked = _largest_part(surplus)
+        marked = largest_part(surplus)
     elif suspicion == Suspicion.SPECKS:
         marked = _specks(truth)
     elif suspicion == Suspicion.HOLES_SURPLUS:
-        marked = holes
+        marked = holes(truth)
     elif suspicion == Suspicion.HOLES_LACKING and opposite is not None:
-        marked = _holes(opposite[:, ::-1])
+        marked = holes(opposite[:, ::-1])
     else:
         marked = truth
     for shown in (marked, truth):
@@ -263,31 +265,18 @@ def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
     )
 
 
-def _largest_part(mask: np.ndarray) -> np.ndarray:
-    """The largest connected part (8-connected) of a mask."""
-    _, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
-    return mask & (parts == np.bincount(parts[mask], minlength=2).argmax())
-
-
-def _marks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the mask lacks and has too much, if the model is right; and the mask's holes.
+def _marks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the mask lacks, and what it has too much, if the model is right.
 
     The model must be sure, and see one car: what it takes for car apart from the car, and what it
     misses in the midst of it, are its own errors.
     """
-    margin = _disc(MARGIN * math.hypot(*truth.shape))
+    margin = disc(MARGIN * math.hypot(*truth.shape))
     pixels = truth.view(np.uint8)
-    car = _largest_part(probability >= LIKELY)
+    car = largest_part(probability >= LIKELY)
     lacking = (cv2.dilate(pixels, margin) == 0) & (probability >= SURE) & car
-    surplus = cv2.erode(pixels, margin).view(bool) & (probability <= 1 - SURE) & ~_holes(car)
-    return lacking, surplus, _holes(truth)
-
-
-def _holes(mask: np.ndarray) -> np.ndarray:
-    """Background that the mask encloses."""
-    background = np.pad((~mask).view(np.uint8), 1, constant_values=1)
-    cv2.floodFill(background, None, (0, 0), 0)
-    return background[1:-1, 1:-1].view(bool)
+    surplus = cv2.erode(pixels, margin).view(bool) & (probability <= 1 - SURE) & ~holes(car)
+    return lacking, surplus
 
 
 def _areas(mask: np.ndarray) -> np.ndarray:
@@ -300,7 +289,7 @@ def _areas(mask: np.ndarray) -> np.ndarray:
 
 def _specks(truth: np.ndarray) -> np.ndarray:
     """The mask without its largest connected part."""
-    return truth & ~_largest_part(truth)
+    return truth & ~largest_part(truth)
 
 
 def _dice(predicted: np.ndarray, truth: np.ndarray) -> float:
@@ -340,8 +329,3 @@ def _best_shift(truth: np.ndarray, predicted: np.ndarray) -> tuple[int, int, flo
     moved = cv2.warpAffine(truth.view(np.uint8), warp, truth.shape[::-1], flags=cv2.INTER_NEAREST)
     gain = _dice(predicted, moved.view(bool)) - _dice(predicted, truth)
     return (x, y, float(gain)) if gain > 0 else (0, 0, 0.0)
-
-
-def _disc(radius: float) -> np.ndarray:
-    side = 2 * math.ceil(radius) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
