@@ -21,13 +21,13 @@ from car_segmentation.error_maps import (
 from car_segmentation.paint import car_colours
 from car_segmentation.parameters import Reporting
 from car_segmentation.photos import read_mask, read_photo
-from car_segmentation.plates import plate
-from car_segmentation.prediction import predicted_stack
+from car_segmentation.plates import plate, suspect_key, suspect_place
+from car_segmentation.prediction import predicted_stack, to_native_size
 from car_segmentation.report_page import ReportContents, report_page
 from car_segmentation.slices import all_slices, describe
 from car_segmentation.stacks import ImageStack, PendingStack
 from car_segmentation.submission import predicted_masks
-from car_segmentation.suspect_masks import rank_suspects
+from car_segmentation.suspect_masks import rank_suspects, suspect_box
 
 if TYPE_CHECKING:
     from keras import Model
@@ -37,6 +37,9 @@ else:
 SHEET_COLUMNS = 3
 SHEET_CELL_WIDTH = 480
 """Pixels."""
+
+SUSPECT_COLUMNS = ["photo_id", "split", "score", "suspicion", "reason"]
+"""What the page says of a suspect mask; the file beside it has all evidence."""
 
 Pictures = dict[str, Callable[[], np.ndarray]]
 
@@ -126,7 +129,9 @@ def find_suspect_masks(
 ) -> pd.DataFrame:
     """Rank the photos whose mask, and not the model, may be wrong."""
     evidence = pd.concat([mask_evidence, other_mask_evidence], ignore_index=True)
-    return rank_suspects(evidence.merge(photo_splits[["photo_id", "car", "view", "split"]]))
+    identity = photo_splits[["photo_id", "car", "view", "split"]]
+    ranked = rank_suspects(evidence.merge(identity[["photo_id", "car", "view"]], on="photo_id"))
+    return ranked.merge(identity[["photo_id", "split"]], on="photo_id")
 
 
 def track_scores(
@@ -232,12 +237,17 @@ def draw_suspect_masks(
     """Lay out the most suspect masks on a sheet, each enlarged where it is doubted."""
     most_suspect = suspect_masks.head(Reporting(**reporting).suspect_masks)
     rows = [row for _, row in _ranked(most_suspect, photo_splits)]
-    pictures = (
-        error_thumbnail(*_read_result(row, probabilities, threshold), SHEET_CELL_WIDTH)
-        for row in rows
-    )
+
+    def draw(row: Any) -> np.ndarray:
+        photo, truth, predicted = _read_result(row, probabilities, threshold)
+        position = probabilities.rows_of([row.photo_id])[0]
+        probability = to_native_size(probabilities.pixels[position], *truth.shape)
+        box = suspect_box(truth, probability, row.suspicion)
+        return suspect_place(photo, truth, predicted, box, SHEET_CELL_WIDTH)
+
     captions = [f"{row.photo_id}   {row.reason}" for row in rows]
-    return photo_sheet(pictures, captions, SHEET_COLUMNS, SHEET_CELL_WIDTH)
+    sheet = photo_sheet(map(draw, rows), captions, SHEET_COLUMNS, SHEET_CELL_WIDTH)
+    return np.concatenate([sheet, suspect_key(sheet.shape[1])])
 
 
 def write_report(
@@ -297,7 +307,7 @@ def write_report(
             threshold_dice=np.asarray(threshold_dice),
             calibration=calibration,
             calibration_errors=calibration_errors,
-            suspects=suspect_masks,
+            suspects=suspect_masks[SUSPECT_COLUMNS],
             suspect_sheet=suspect_sheet,
             history=history,
         )
