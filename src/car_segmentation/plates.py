@@ -53,6 +53,8 @@ BOX_COLOUR: Colour = (255, 215, 0)
 """Yellow, which error maps have not."""
 MODEL_COLOUR: Colour = (200, 60, 255)
 """Violet: the outline of the model's mask beside that of a mask in doubt."""
+OUTLINE = 2
+"""Pixels: width of the outlines of doubted masks."""
 SUSPECT_ROOM = 1.3
 """A place in doubt is shown with so much room: times its size."""
 
@@ -243,7 +245,7 @@ def suspect_place(
             shown.of(mask).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
         )
         outlines, _ = cv2.findContours(enlarged, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(picture, outlines, -1, colour, 1, cv2.LINE_AA)
+        cv2.drawContours(picture, outlines, -1, colour, OUTLINE, cv2.LINE_AA)
     return _labelled(picture, f"{shown.width} px wide")
 
 
