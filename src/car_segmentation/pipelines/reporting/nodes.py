@@ -27,7 +27,7 @@ from car_segmentation.report_page import ReportContents, report_page
 from car_segmentation.slices import all_slices, describe
 from car_segmentation.stacks import ImageStack, PendingStack
 from car_segmentation.submission import predicted_masks
-from car_segmentation.suspect_masks import rank_suspects, suspect_box
+from car_segmentation.suspect_masks import mirror_view, rank_suspects, suspect_box
 
 if TYPE_CHECKING:
     from keras import Model
@@ -242,7 +242,8 @@ def draw_suspect_masks(
         photo, truth, predicted = _read_result(row, probabilities, threshold)
         position = probabilities.rows_of([row.photo_id])[0]
         probability = to_native_size(probabilities.pixels[position], *truth.shape)
-        box = suspect_box(truth, probability, row.suspicion)
+        opposite = _mask_from_other_side(row, photo_splits)
+        box = suspect_box(truth, probability, row.suspicion, opposite)
         return suspect_place(photo, truth, predicted, box, SHEET_CELL_WIDTH)
 
     captions = [f"{row.photo_id}   {row.reason}" for row in rows]
@@ -325,9 +326,22 @@ def _count(photo_splits: pd.DataFrame, split: str) -> str:
 
 def _ranked(chosen: pd.DataFrame, photo_splits: pd.DataFrame) -> Iterator[tuple[str, Any]]:
     """A picture's name and the row of each photo: its scores and its files."""
-    files = photo_splits[["photo_id", "photo_path", "mask_path"]]
+    files = photo_splits[["photo_id", "photo_path", "mask_path", "height", "width"]]
     rows = chosen.merge(files, on="photo_id").itertuples()
     return ((f"{rank:02d}_{row.photo_id}", row) for rank, row in enumerate(rows, start=1))
+
+
+def _mask_from_other_side(row: Any, photo_splits: pd.DataFrame) -> np.ndarray | None:
+    """The true mask of the same car seen from the other side, if there is one."""
+    if not str(row.view).isdigit():
+        return None
+    views = pd.to_numeric(photo_splits["view"], errors="coerce")
+    mirrored = mirror_view(int(row.view))
+    found = photo_splits[(photo_splits["car"] == row.car) & (views == mirrored)]
+    if found.empty or mirrored == int(row.view):
+        return None
+    mask = read_mask(Path(found["mask_path"].iloc[0]))
+    return mask if mask.shape == (row.height, row.width) else None
 
 
 def _scores_of(row: Any) -> str:
