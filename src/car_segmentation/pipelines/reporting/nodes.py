@@ -178,8 +178,7 @@ def draw_error_maps(
         photo, truth, predicted = _read_result(row, probabilities, threshold)
         return np.concatenate([error_map(photo, predicted, truth), legend(photo.shape[1])])
 
-    worst = photo_scores.head(Reporting(**reporting).worst_photos)
-    return {name: partial(draw, row) for name, row in _ranked(worst, photo_splits)}
+    return _of_the_worst(draw, photo_scores, photo_splits, reporting)
 
 
 def draw_plates(
@@ -192,11 +191,10 @@ def draw_plates(
     """Draw the worst photos with truth, prediction, errors, and their worst places enlarged."""
 
     def draw(row: Any) -> np.ndarray:
-        photo, truth, predicted = _read_result(row, probabilities, threshold)
-        return plate(photo, truth, predicted, f"{row.photo_id}   {_scores_of(row)}")
+        result = _read_result(row, probabilities, threshold)
+        return plate(*result, f"{row.photo_id}   {_scores_of(row)}")
 
-    worst = photo_scores.head(Reporting(**reporting).worst_photos)
-    return {name: partial(draw, row) for name, row in _ranked(worst, photo_splits)}
+    return _of_the_worst(draw, photo_scores, photo_splits, reporting)
 
 
 def draw_sheets(
@@ -322,6 +320,17 @@ def _of_split(photo_splits: pd.DataFrame, split: str) -> pd.DataFrame:
 def _count(photo_splits: pd.DataFrame, split: str) -> str:
     rows = _of_split(photo_splits, split)
     return f"{len(rows)} photos of {rows['car'].nunique()} cars"
+
+
+def _of_the_worst(
+    draw: Callable[[Any], np.ndarray],
+    photo_scores: pd.DataFrame,
+    photo_splits: pd.DataFrame,
+    reporting: dict[str, Any],
+) -> Pictures:
+    """A picture of each of the worst photos, drawn when it is asked for."""
+    worst = photo_scores.head(Reporting(**reporting).worst_photos)
+    return {name: partial(draw, row) for name, row in _ranked(worst, photo_splits)}
 
 
 def _ranked(chosen: pd.DataFrame, photo_splits: pd.DataFrame) -> Iterator[tuple[str, Any]]:
