@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from car_segmentation.pipeline_registry import register_pipelines
 from car_segmentation.pipelines.modelling.nodes import choose_threshold, describe_model
@@ -15,6 +16,8 @@ from car_segmentation.pipelines.reporting import nodes
 from car_segmentation.stacks import ImageStack
 from tests.conftest import disc_mask, photo_of, write_pair
 from tests.test_prediction import Brightness
+
+REPOSITORY = Path(__file__).parents[2]
 
 PERSISTED = {
     "photos",
@@ -52,6 +55,20 @@ def test_every_node_says_in_one_sentence_what_it_does() -> None:
     for node in {node for pipeline in register_pipelines().values() for node in pipeline.nodes}:
         first_line = (node.func.__doc__ or "").splitlines()[0]
         assert first_line.endswith("."), node.name
+
+
+def test_layers_follow_each_other() -> None:
+    """Kedro-Viz draws no layers at all where they go round in a circle."""
+    catalog = yaml.safe_load((REPOSITORY / "conf/base/catalog.yml").read_text())
+    layer = {
+        name: entry["metadata"]["kedro-viz"]["layer"]
+        for name, entry in catalog.items()
+        if not name.startswith("_")
+    }
+    for node in register_pipelines()["__default__"].nodes:
+        before = {layer[name] for name in node.inputs if name in layer}
+        after = {layer[name] for name in node.outputs if name in layer}
+        assert not before or not after or max(before) <= min(after), node.name
 
 
 @pytest.fixture
