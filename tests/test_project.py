@@ -223,8 +223,7 @@ class TestAWholeRun:
             folder = Path(mlflow.artifacts.download_artifacts(logged.model_uri))
         finally:
             mlflow.set_tracking_uri(None)
-        (photo,) = info.signature.inputs.inputs
-        assert photo.shape == (-1, 32, 48, 3)
+        assert info.signature.inputs.input_names() == ["photo"]
         assert info.saved_input_example_info is not None
         assert "keras==" in (folder / "requirements.txt").read_text()
         photos = np.load(project.path / "data/05_model_input/photos/pixels.npy")[:2]

@@ -169,6 +169,14 @@ class Inference(Parameters):
     sample_submission: str | None
 
 
+class Registry(Parameters):
+    """The models' name in MLflow's registry, and which version may become the champion."""
+
+    name: Annotated[str, Field(min_length=1)]
+    register_models: bool
+    candidate: PositiveInt | None
+
+
 class ComparisonCandidate(Parameters):
     """A network to compare with others, and what its training does differently."""
 
@@ -214,6 +222,7 @@ class ProjectParameters(Parameters):
     raw_data: str
     photos: str
     predictions: str
+    model: str
     seed: NonNegativeInt
     demo_photos: DemoPhotos
     pairing: Pairing
@@ -225,6 +234,7 @@ class ProjectParameters(Parameters):
     training: Training
     reporting: Reporting
     inference: Inference
+    registry: Registry
     network_comparison: NetworkComparison
     runs: ComparedRuns
     run_comparison: RunComparison

@@ -8,6 +8,7 @@ from car_segmentation.pipelines import (
     inference,
     modelling,
     network_comparison,
+    promotion,
     reporting,
     run_comparison,
 )
@@ -22,6 +23,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "reporting": reporting.create_pipeline(),
         "inference": inference.create_pipeline(),
         "network_comparison": network_comparison.create_pipeline(),
+        "promotion": promotion.create_pipeline(),
         "run_comparison": run_comparison.create_pipeline(),
     }
     pipelines["__default__"] = (
