@@ -66,7 +66,11 @@ def start(kind: str, model: str) -> subprocess.Popen[bytes]:
     port = f"--port={PORT}"
     mlflow = ["mlflow", "models", "serve", "--env-manager=local", "--model-uri", model, port]
     guarded = ["car_segmentation.serving", model, port]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri(PROJECT_ROOT)}
+    environment = os.environ | {
+        "MLFLOW_TRACKING_URI": tracking_uri(PROJECT_ROOT),
+        # MLflow looks for uvicorn there.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     begin = time.perf_counter()
     server = subprocess.Popen(
         [sys.executable, "-m", *(mlflow if kind == "mlflow" else guarded)], env=environment
