@@ -19,6 +19,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 SENTENCE = 300
 """Longest text of an error, in characters: MLflow repeats the request in some."""
+PATIENCE = 4
+"""How far beyond the limit a body is read to its end, in times of the limit."""
 MALFORMED = 'The request is malformed: send {"dataframe_split": {"columns": ["photo"], \
 "data": [[BASE64]]}}.'
 
@@ -62,18 +64,27 @@ class Guard:
             await _answer(send, status, _sentence(answer))
 
     async def _read(self, receive: Receive, announced: bytes) -> bytes | None:
-        """The body of a request, or None as soon as it is too long."""
-        if announced.isdigit() and int(announced) > self._max_bytes:
+        """The body of a request, or None if it is too long.
+
+        One that is too long is read on without being kept, up to `PATIENCE` times the limit:
+        most clients listen only when they have sent everything.
+        """
+        end = PATIENCE * self._max_bytes
+        if announced.isdigit() and int(announced) > end:
             return None
-        parts, length, more = [], 0, True
-        while more:
+        body, length, more = bytearray(), 0, True
+        while more and length <= end:
             message = await receive()
-            parts.append(message.get("body", b""))
-            length += len(parts[-1])
-            if length > self._max_bytes:
+            if message["type"] == "http.disconnect":
                 return None
+            part = message.get("body", b"")
+            length += len(part)
+            if length <= self._max_bytes:
+                body += part
+            else:
+                body.clear()
             more = message.get("more_body", False)
-        return b"".join(parts)
+        return bytes(body) if length <= self._max_bytes else None
 
     async def _ask(
         self, scope: Message, body: bytes, receive: Receive
@@ -95,8 +106,8 @@ class Guard:
 
         try:
             await self._app(scope, replay, keep)
-        except Exception:
-            logger.exception("A request could not be answered")
+        except Exception as error:  # One line: callers must not be able to fill the log.
+            logger.warning("A request could not be answered: %.200r", error)
             status = 500
         return status, b"".join(parts), headers
 
