@@ -63,8 +63,8 @@ def result(raw: Path) -> dict:
     rows = []
     for photo_id, split in (("a", "test"), ("b", "validation")):
         photo_path, mask_path = write_pair(raw, photo_id, truth)
-        rows.append((photo_id, photo_id, "", str(photo_path), str(mask_path), split))
-    columns = ["photo_id", "car", "view", "photo_path", "mask_path", "split"]
+        rows.append((photo_id, photo_id, "", str(photo_path), str(mask_path), 48, 64, split))
+    columns = ["photo_id", "car", "view", "photo_path", "mask_path", "height", "width", "split"]
     return {
         "photo_splits": pd.DataFrame(rows, columns=columns),
         "probabilities": ImageStack(("a",), predicted[np.newaxis].astype(np.float16)),
@@ -141,6 +141,20 @@ def test_the_table_of_scores_has_test_beside_validation(result: dict) -> None:
     assert table["split"].unique().tolist() == ["test", "validation"]
     dice = table[table["score"] == "dice"]
     assert dice["mean"].tolist() == pytest.approx([scores["dice"][0]] * 2)
+
+
+def test_lacking_holes_are_looked_for_where_the_other_side_has_them(
+    result: dict, raw: Path
+) -> None:
+    holed = disc_mask(radius=15)
+    holed[20:24, 25:29] = False
+    result["photo_splits"]["car"] = "car"
+    result["photo_splits"]["view"] = ["05", "13"]
+    write_pair(raw, "b", holed)
+    splits = result["photo_splits"].set_index("photo_id", drop=False)
+    assert np.array_equal(nodes._mask_from_other_side(splits.loc["a"], splits), holed)
+    alone = splits.loc["a"].replace({"05": "01"})  # The front is no other view's mirror.
+    assert nodes._mask_from_other_side(alone, splits) is None
 
 
 def test_final_numbers_have_their_stable_names() -> None:
