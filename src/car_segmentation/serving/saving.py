@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import logging
 import tempfile
+import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +29,8 @@ NETWORK = "artifacts/model"
 MAX_MEGABYTES = 32.0
 """Largest file of a photo that a server takes."""
 PINNED = ("keras", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow")
+
+logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # It tells of its own checks.
 
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec("binary", "photo")]),
@@ -57,7 +61,8 @@ def save_model(path: str, served: ServedModel, mlflow_model: Model, **_: Any) ->
         save_exported_model=False,
     )
     packages = (*PINNED, keras.backend.backend())
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # It asks for type hints, though there is a signature.
         network = Path(folder) / f"{Path(NETWORK).name}.keras"
         served.network.save(network)
         mlflow.pyfunc.save_model(
