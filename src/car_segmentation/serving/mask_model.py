@@ -60,8 +60,8 @@ class MaskModel(PythonModel):
         Image.MAX_IMAGE_PIXELS = None
         self._probability(np.zeros((*self._size, 3), np.uint8))
 
-    # Without type hints, which MLflow would take for a signature.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    # MLflow remarks on every type hint but a table's, and on none.
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """Answer each photo, in order.
 
         Args:
