@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -33,10 +32,8 @@ from car_segmentation.photos import (
     resize_by_area,
 )
 from car_segmentation.prediction import to_native_size
+from car_segmentation.predictors import Predictor
 from car_segmentation.submission import write_submission
-
-if TYPE_CHECKING:
-    import keras
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +44,8 @@ MASKS, PROBABILITY_MAPS, CUT_OUTS = "masks", "probability_maps", "cut_outs"
 
 AHEAD = 8
 """Photos under way before and after the network, beside a batch: enough to keep it busy."""
+AHEAD_AT_NATIVE_SIZE = 2
+"""The same where photos wait at native size, which takes some ten times the memory."""
 PROBABILITY_STEPS = 65535
 """Levels of a probability map, which has 16 bits."""
 DISTORTION = 1.25
@@ -73,7 +72,7 @@ class ReadPhoto:
     Attributes:
         path: Its file.
         native_shape: Height and width in pixels.
-        pixels: uint8 RGB of the network's size.
+        pixels: uint8 RGB of the network's size; of native size for a predictor of any size.
         seconds: What it took so far.
     """
 
@@ -89,7 +88,7 @@ class PredictedPhoto:
 
     Attributes:
         photo: What went in.
-        probability: float16 (height, width) of the network's size, 0 to 1.
+        probability: float16 (height, width) of the size that was predicted, 0 to 1.
         seconds: What it took so far.
     """
 
@@ -103,7 +102,7 @@ class PendingPredictions:
     """Predictions that are still to be made, straight into a folder.
 
     Attributes:
-        model: From photos to probabilities.
+        model: From photos to probabilities; `predictors.better_predictor` makes better ones.
         threshold: Probability from which a pixel is car.
         photos: What to predict.
         batch_size: Photos that the model predicts at a time.
@@ -112,7 +111,7 @@ class PendingPredictions:
         submission: Photos of a Kaggle submission in its order; None for no submission.
     """
 
-    model: "keras.Model"
+    model: Predictor
     threshold: float
     photos: NewPhotos
     batch_size: int
@@ -170,15 +169,16 @@ class PendingPredictions:
 
     def _predict(self, paths: Sequence[Path], folder: Path) -> Iterator[tuple[Path, PhotoRecord]]:
         """Predict photos and write their files, three stages at work at the same time."""
-        height, width = self.model.input_shape[1:3]
-        read = partial(_read, shape=(height, width), max_megapixels=self.max_megapixels)
-        photos = map_ahead(read, paths, self.batch_size + AHEAD)
+        shape = network_size(self.model)
+        batch_size, ahead = (self.batch_size, AHEAD) if shape else (1, AHEAD_AT_NATIVE_SIZE)
+        read = partial(_read, shape=shape, max_megapixels=self.max_megapixels)
+        photos = map_ahead(read, paths, batch_size + ahead)
         write = partial(_write_files, folder=folder, threshold=self.threshold, outputs=self.outputs)
-        records = map_ahead(write, self._predicted(photos), AHEAD)
+        records = map_ahead(write, self._predicted(photos, batch_size), ahead)
         return zip(paths, records, strict=True)
 
     def _predicted(
-        self, photos: Iterable[ReadPhoto | PhotoRecord]
+        self, photos: Iterable[ReadPhoto | PhotoRecord], batch_size: int
     ) -> Iterator[PredictedPhoto | PhotoRecord]:
         """Photos with their probabilities, in order; records of broken ones pass through."""
         waiting: list[ReadPhoto | PhotoRecord] = []
@@ -186,17 +186,17 @@ class PendingPredictions:
         for photo in photos:
             waiting.append(photo)
             in_batch += isinstance(photo, ReadPhoto)
-            if in_batch == self.batch_size:
-                yield from self._predict_batch(waiting)
+            if in_batch == batch_size:
+                yield from self._predict_batch(waiting, batch_size)
                 waiting, in_batch = [], 0
-        yield from self._predict_batch(waiting)
+        yield from self._predict_batch(waiting, batch_size)
 
     def _predict_batch(
-        self, waiting: Sequence[ReadPhoto | PhotoRecord]
+        self, waiting: Sequence[ReadPhoto | PhotoRecord], batch_size: int
     ) -> Iterator[PredictedPhoto | PhotoRecord]:
         start = time.perf_counter()
         photos = [photo for photo in waiting if isinstance(photo, ReadPhoto)]
-        probabilities = iter(predict_full_batch(self.model, photos, self.batch_size))
+        probabilities = iter(predict_full_batch(self.model, photos, batch_size))
         seconds = (time.perf_counter() - start) / max(1, len(photos))
         for photo in waiting:
             if isinstance(photo, ReadPhoto):
@@ -216,7 +216,13 @@ def output_file(folder: Path, output: str, photo: str) -> Path:
     return folder / output / f"{Path(photo).stem}.png"
 
 
-def model_digest(model: "keras.Model") -> str:
+def network_size(model: Predictor) -> tuple[int, int] | None:
+    """Height and width that photos are resized to; None where they keep their native size."""
+    height, width = model.input_shape[1:3]
+    return None if height is None or width is None else (height, width)
+
+
+def model_digest(model: Predictor) -> str:
     """Tells models apart: a digest of architecture and weights."""
     digest = hashlib.blake2b(model.to_json().encode(), digest_size=16)
     for weights in model.get_weights():
@@ -225,7 +231,7 @@ def model_digest(model: "keras.Model") -> str:
 
 
 def predict_full_batch(
-    model: "keras.Model", photos: Sequence[ReadPhoto], batch_size: int
+    model: Predictor, photos: Sequence[ReadPhoto], batch_size: int
 ) -> list[np.ndarray]:
     """Probability maps, float16 (height, width), of at most ``batch_size`` photos.
 
@@ -297,12 +303,16 @@ def write_table(path: Path, records: Iterable[PhotoRecord]) -> None:
         table.writerows(vars(record) for record in records)
 
 
-def _read(path: Path, shape: tuple[int, int], max_megapixels: float) -> ReadPhoto | PhotoRecord:
+def _read(
+    path: Path, shape: tuple[int, int] | None, max_megapixels: float
+) -> ReadPhoto | PhotoRecord:
     """Read a photo and resize it for the network; a broken one becomes its record."""
     start = time.perf_counter()
     try:
         native_shape = photo_size(path, max_megapixels)
-        pixels = resize_by_area(read_photo(path), *shape)
+        pixels = read_photo(path)
+        if shape is not None:
+            pixels = resize_by_area(pixels, *shape)
     except UnusableImage as problem:
         return PhotoRecord(path.name, warnings=str(problem))
     except Exception as error:  # No photo, however odd, ends the run for all the others.

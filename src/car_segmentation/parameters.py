@@ -149,7 +149,33 @@ class Training(Parameters):
     loader_workers: PositiveInt
 
 
-class Reporting(Parameters):
+def _border_seen(scales: tuple[float, ...]) -> tuple[float, ...]:
+    if min(scales) > 1:
+        raise ValueError("one of the scales must be at most 1, or nothing sees the photo's border")
+    return scales
+
+
+class Predicting(Parameters):
+    """Better masks for more time: see `predictors`."""
+
+    flip: bool = False
+    scales: Annotated[
+        tuple[Annotated[float, Field(ge=0.25, le=4)], ...],
+        Field(min_length=1),
+        AfterValidator(_border_seen),
+    ] = (1.0,)
+    ensemble: tuple[str, ...] = ()
+
+
+class Tiling(Parameters):
+    """How a photo is cut into tiles: see `predictors.Tiles`."""
+
+    overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
+    height: Annotated[int, Field(ge=16, le=8192)] | None = None
+    width: Annotated[int, Field(ge=16, le=8192)] | None = None
+
+
+class Reporting(Predicting):
     """What the report shows."""
 
     worst_photos: PositiveInt
@@ -159,10 +185,11 @@ class Reporting(Parameters):
     prediction_batch_size: PositiveInt
 
 
-class Inference(Parameters):
+class Inference(Predicting):
     """How new photos are predicted, and what is written beside their masks."""
 
     batch_size: PositiveInt
+    tiles: Tiling | None = None
     probability_maps: bool
     cut_outs: bool
     submission: bool

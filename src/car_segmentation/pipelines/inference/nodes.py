@@ -14,6 +14,8 @@ from car_segmentation.inference import (
     sort_out_photos,
 )
 from car_segmentation.parameters import Checks, Inference
+from car_segmentation.pipelines.members import with_other_predictions
+from car_segmentation.predictors import Predictor, Tiles
 from car_segmentation.submission import sample_photos
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def predict_new_photos(
         CUT_OUTS: settings.cut_outs,
     }
     return PendingPredictions(
-        model=model,
+        model=_predictor(model, settings),
         threshold=threshold["threshold"],
         photos=new_photos,
         batch_size=settings.batch_size,
@@ -57,6 +59,15 @@ def predict_new_photos(
         outputs=tuple(output for output, is_wanted in wanted.items() if is_wanted),
         submission=_submission_photos(settings, new_photos),
     )
+
+
+def _predictor(model: Model, settings: Inference) -> Predictor:
+    """The model, with everything that makes its masks better."""
+    predictor = with_other_predictions(model, settings)
+    if settings.tiles is None:
+        return predictor
+    tiles = settings.tiles
+    return Tiles(predictor, tiles.overlap, settings.batch_size, tiles.height, tiles.width)
 
 
 def _submission_photos(settings: Inference, new_photos: NewPhotos) -> tuple[str, ...] | None:
