@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from car_segmentation import inference
+from car_segmentation.composites import read_backdrop
 from car_segmentation.errors import UserError
 from car_segmentation.inference import (
     PendingPredictions,
@@ -392,3 +393,20 @@ def test_other_ways_to_predict_are_not_mixed_either(discs: Path, folder: Path) -
     pending(discs).write(folder)
     with pytest.raises(UserError, match="another model"):
         pending(discs, Views(Darkness(), flip=True)).write(folder)
+
+
+def test_composites_are_made_anew_on_another_backdrop(discs: Path, folder: Path) -> None:
+    outputs = ("masks", "cut_outs", "composites")
+    for colour, suffix in (("#00ff00", ".png"), ("#0000ff", ".jpg")):
+        pending(discs, outputs=outputs, backdrop=read_backdrop(colour, suffix)).write(folder)
+        assert sorted(path.name for path in folder.glob("composites/[!.]*")) == [
+            f"{index:03d}{suffix}" for index in range(10)
+        ]
+        picture = np.asarray(Image.open(folder / "composites" / f"004{suffix}"))
+        assert picture.shape == (*SIZE, 3)
+        assert np.abs(picture[0, 0] - np.array(ImageColor.getrgb(colour))).max() < 3
+        assert picture[24, 32, 0] > 100  # the disc's red
+    before = contents(folder)
+    model = Darkness()
+    pending(discs, model, outputs=outputs, backdrop=read_backdrop(colour, suffix)).write(folder)
+    assert model.batches == [] and contents(folder) == before

@@ -11,13 +11,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from car_segmentation.composites import Backdrop, clear_other_composites, composite
 from car_segmentation.cut_outs import cut_out
 from car_segmentation.errors import UserError
 from car_segmentation.files import atomic_file, remove_parts
@@ -40,7 +41,8 @@ logger = logging.getLogger(__name__)
 PREDICTIONS_FILE = "predictions.csv"
 JOURNAL_FILE = ".finished.jsonl"
 SUBMISSION_FILE = "submission.csv.gz"
-MASKS, PROBABILITY_MAPS, CUT_OUTS = "masks", "probability_maps", "cut_outs"
+MASKS, PROBABILITY_MAPS = "masks", "probability_maps"
+CUT_OUTS, COMPOSITES = "cut_outs", "composites"
 
 AHEAD = 8
 """Photos under way before and after the network, beside a batch: enough to keep it busy."""
@@ -108,6 +110,7 @@ class PendingPredictions:
         batch_size: Photos that the model predicts at a time.
         max_megapixels: Larger photos are refused before anything is decoded.
         outputs: Folders of what is written for each photo.
+        backdrop: What `COMPOSITES` are laid on; None where there are none.
         submission: Photos of a Kaggle submission in its order; None for no submission.
     """
 
@@ -117,6 +120,7 @@ class PendingPredictions:
     batch_size: int
     max_megapixels: float
     outputs: tuple[str, ...] = (MASKS,)
+    backdrop: Backdrop | None = None
     submission: tuple[str, ...] | None = None
 
     def write(self, folder: Path) -> None:
@@ -133,15 +137,19 @@ class PendingPredictions:
             ) from error
 
     def _write(self, folder: Path) -> None:
-        for written_to in ("", MASKS, PROBABILITY_MAPS, CUT_OUTS):
+        for written_to in ("", MASKS, PROBABILITY_MAPS, CUT_OUTS, COMPOSITES):
             remove_parts(folder / written_to)
         origin = {"model": model_digest(self.model), "threshold": self.threshold}
         journal = Journal(folder / JOURNAL_FILE, origin)
+        if self.backdrop is not None:
+            clear_other_composites(folder / COMPOSITES, self.backdrop)
         records = {path: PhotoRecord(path.name, warnings=why) for path, why in self.photos.rejected}
         missing = []
         for path in self.photos.usable:
             record = journal.finished(path)
-            files = (output_file(folder, output, path.name) for output in self.outputs)
+            files = (
+                output_file(folder, output, path.name, self.backdrop) for output in self.outputs
+            )
             if record is not None and all(file.is_file() for file in files):
                 records[path] = record
             else:
@@ -173,7 +181,13 @@ class PendingPredictions:
         batch_size, ahead = (self.batch_size, AHEAD) if shape else (1, AHEAD_AT_NATIVE_SIZE)
         read = partial(_read, shape=shape, max_megapixels=self.max_megapixels)
         photos = map_ahead(read, paths, batch_size + ahead)
-        write = partial(_write_files, folder=folder, threshold=self.threshold, outputs=self.outputs)
+        write = partial(
+            _write_files,
+            folder=folder,
+            threshold=self.threshold,
+            outputs=self.outputs,
+            backdrop=self.backdrop,
+        )
         records = map_ahead(write, self._predicted(photos, batch_size), ahead)
         return zip(paths, records, strict=True)
 
@@ -211,9 +225,10 @@ def sort_out_photos(files: Sequence[Path]) -> NewPhotos:
     return NewPhotos(tuple(sorted(by_id.values())), tuple(rejected))
 
 
-def output_file(folder: Path, output: str, photo: str) -> Path:
+def output_file(folder: Path, output: str, photo: str, backdrop: Backdrop | None = None) -> Path:
     """Where an output, `MASKS` say, of a photo, given by its file name, is."""
-    return folder / output / f"{Path(photo).stem}.png"
+    suffix = backdrop.suffix if output == COMPOSITES and backdrop is not None else ".png"
+    return folder / output / f"{Path(photo).stem}{suffix}"
 
 
 def network_size(model: Predictor) -> tuple[int, int] | None:
@@ -321,7 +336,11 @@ def _read(
 
 
 def _write_files(
-    predicted: PredictedPhoto | PhotoRecord, folder: Path, threshold: float, outputs: Sequence[str]
+    predicted: PredictedPhoto | PhotoRecord,
+    folder: Path,
+    threshold: float,
+    outputs: Sequence[str],
+    backdrop: Backdrop | None,
 ) -> PhotoRecord:
     """Write the files of a photo at native size, and say what is in them."""
     if isinstance(predicted, PhotoRecord):
@@ -331,18 +350,29 @@ def _write_files(
     height, width = photo.native_shape
     probability = to_native_size(predicted.probability, height, width)
     mask = probability >= threshold
+
+    @cache
+    def car() -> np.ndarray:
+        # Decoded again, because photos that wait at native size would cost memory.
+        return cut_out(read_photo(photo.path), probability, threshold)
+
+    def on_backdrop() -> np.ndarray:
+        if backdrop is None:
+            raise ValueError("composites need a backdrop")
+        return composite(car(), backdrop.behind(height, width))
+
     pictures: dict[str, Callable[[], np.ndarray]] = {
         MASKS: lambda: mask.view(np.uint8) * np.uint8(255),
         PROBABILITY_MAPS: lambda: np.rint(probability * PROBABILITY_STEPS).astype(np.uint16),
-        # Decoded again, because photos that wait at native size would cost memory.
-        CUT_OUTS: lambda: cut_out(read_photo(photo.path), probability, threshold),
+        CUT_OUTS: car,
+        COMPOSITES: on_backdrop,
     }
     for output in outputs:
         try:
             picture = pictures[output]()
         except UnusableImage as problem:
             return PhotoRecord(photo.path.name, warnings=f"{problem}, though it was read before")
-        _write_png(output_file(folder, output, photo.path.name), picture)
+        _write_picture(output_file(folder, output, photo.path.name, backdrop), picture)
     return PhotoRecord(
         photo=photo.path.name,
         height=height,
@@ -354,11 +384,12 @@ def _write_files(
     )
 
 
-def _write_png(path: Path, image: np.ndarray) -> None:
-    """Write grey or RGBA, 8 or 16 bits."""
+def _write_picture(path: Path, image: np.ndarray) -> None:
+    """Write grey, RGB or RGBA, 8 or 16 bits, in the format of the file's extension."""
     if image.ndim == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA)
-    _, content = cv2.imencode(".png", image)
+        from_rgb = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+        image = cv2.cvtColor(image, from_rgb[image.shape[2]])
+    _, content = cv2.imencode(path.suffix, image)
     with atomic_file(path) as part:
         part.write_bytes(content.tobytes())
 

@@ -192,6 +192,8 @@ class Inference(Predicting):
     tiles: Tiling | None = None
     probability_maps: bool
     cut_outs: bool
+    composites: Annotated[str, Field(min_length=1)] | None = None
+    composite_format: Literal["jpg", "png"] = "jpg"
     submission: bool
     sample_submission: str | None
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from car_segmentation.composites import Backdrop, read_backdrop
 from car_segmentation.errors import UserError
 from car_segmentation.inference import (
+    COMPOSITES,
     CUT_OUTS,
     MASKS,
     PROBABILITY_MAPS,
@@ -49,14 +51,17 @@ def predict_new_photos(
         MASKS: True,
         PROBABILITY_MAPS: settings.probability_maps,
         CUT_OUTS: settings.cut_outs,
+        COMPOSITES: settings.composites is not None,
     }
+    limits = Checks(**checks)
     return PendingPredictions(
         model=_predictor(model, settings),
         threshold=threshold["threshold"],
         photos=new_photos,
         batch_size=settings.batch_size,
-        max_megapixels=Checks(**checks).max_megapixels,
+        max_megapixels=limits.max_megapixels,
         outputs=tuple(output for output, is_wanted in wanted.items() if is_wanted),
+        backdrop=_backdrop(settings, limits),
         submission=_submission_photos(settings, new_photos),
     )
 
@@ -68,6 +73,14 @@ def _predictor(model: Model, settings: Inference) -> Predictor:
         return predictor
     tiles = settings.tiles
     return Tiles(predictor, tiles.overlap, settings.batch_size, tiles.height, tiles.width)
+
+
+def _backdrop(settings: Inference, limits: Checks) -> Backdrop | None:
+    """What composites are laid on, if there are to be any."""
+    if settings.composites is None:
+        return None
+    suffix: Literal[".jpg", ".png"] = ".jpg" if settings.composite_format == "jpg" else ".png"
+    return read_backdrop(settings.composites, suffix, limits.max_megapixels)
 
 
 def _submission_photos(settings: Inference, new_photos: NewPhotos) -> tuple[str, ...] | None:
