@@ -24,7 +24,7 @@ from car_segmentation.parameters import ProjectParameters, check_parameters
 logger = logging.getLogger(__name__)
 
 UNTOLD_PARAMETERS = (
-    *("demo_photos", "inference", "network_comparison", "photos", "predictions"),
+    *("demo_photos", "export", "inference", "network_comparison", "photos", "predictions"),
     *("runs", "run_comparison"),
 )
 """Parameters that no model depends on."""

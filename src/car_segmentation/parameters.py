@@ -198,6 +198,13 @@ class Inference(Predicting):
     sample_submission: str | None
 
 
+class Export(Parameters):
+    """For which runtimes the model is exported."""
+
+    formats: Annotated[tuple[Literal["onnx", "litert", "openvino"], ...], Field(min_length=1)]
+    checked_photos: PositiveInt
+
+
 class ComparisonCandidate(Parameters):
     """A network to compare with others, and what its training does differently."""
 
@@ -254,6 +261,7 @@ class ProjectParameters(Parameters):
     training: Training
     reporting: Reporting
     inference: Inference
+    export: Export
     network_comparison: NetworkComparison
     runs: ComparedRuns
     run_comparison: RunComparison
