@@ -131,9 +131,13 @@ class Network(BaseModel):
 class Training(Parameters):
     """How the network is trained."""
 
-    loss: Literal["bce_dice", "border_bce_dice"]
+    loss: Literal["bce_dice", "border_bce_dice", "dice", "jaccard", "focal", "tversky", "lovasz"]
     border_kernel: Annotated[int, Field(ge=3)]
     border_weight: NonNegativeFloat
+    focal_gamma: NonNegativeFloat = 2.0
+    focal_alpha: Share = 0.25
+    tversky_alpha: PositiveFloat = 0.3
+    tversky_beta: PositiveFloat = 0.7
     optimizer: Literal["adam", "adamw"]
     learning_rate: PositiveFloat
     encoder_rate: PositiveFloat = 1.0
