@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+from car_segmentation.parameters import Training
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 # A busy machine is no failure.
@@ -18,6 +20,26 @@ settings.load_profile("unhurried")
 
 SIZE = (48, 64)
 """Height and width of the small photos, in pixels."""
+
+
+TRAINING = Training(
+    loss="bce_dice",
+    border_kernel=3,
+    border_weight=0,
+    optimizer="adam",
+    learning_rate=0.01,
+    weight_decay=0,
+    schedule="constant",
+    warmup_share=0,
+    batch_size=2,
+    epochs=30,
+    patience=30,
+    min_delta=0,
+    precision="float32",
+    jit_compile=False,
+    loader_workers=1,
+)
+"""A plain training, to vary."""
 
 
 def disc_mask(height: int = SIZE[0], width: int = SIZE[1], radius: float = 15.0) -> np.ndarray:

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from car_segmentation import inference
+from car_segmentation.composites import read_backdrop
 from car_segmentation.errors import UserError
 from car_segmentation.inference import (
     PendingPredictions,
@@ -22,6 +23,7 @@ from car_segmentation.inference import (
     sort_out_photos,
 )
 from car_segmentation.photos import UnusableImage, read_mask
+from car_segmentation.predictors import Predictor, Tiles, Views
 from car_segmentation.rle import decode_runs
 from car_segmentation.scoring import score_mask
 from tests.conftest import SIZE, disc_mask, photo_of, write_pair
@@ -47,7 +49,7 @@ class Darkness:
         return [np.array([self.weight])]
 
 
-def pending(photos: Path, model: Darkness | None = None, **options) -> PendingPredictions:
+def pending(photos: Path, model: Predictor | None = None, **options) -> PendingPredictions:
     defaults = {"threshold": 0.5, "batch_size": 4, "max_megapixels": 1.0}
     files = sorted(path for path in photos.iterdir() if not path.is_dir())
     return PendingPredictions(
@@ -353,3 +355,58 @@ def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path: Path, folder: Path)
     }
     tables = [table_of(each).drop(columns="seconds") for each in (folder, tmp_path / "undisturbed")]
     pd.testing.assert_frame_equal(*tables)
+
+
+def test_tiles_see_photos_at_native_size(discs: Path, folder: Path) -> None:
+    model = Darkness()
+    pending(discs, Tiles(model, overlap=0.25, batch_size=4)).write(folder)
+    assert {batch.shape for batch in model.batches} == {(4, 24, 32, 3)}
+    for index, row in table_of(folder).iterrows():
+        # The model sees pixels, and at native size its mask is that of the photo's own pixels.
+        photo = np.asarray(Image.open(discs / f"{index:03d}.png"))
+        mask = read_mask(folder / "masks" / f"{index:03d}.png")
+        assert np.array_equal(mask, photo[..., 1] <= 127)
+        assert row["warnings"] == ""
+
+
+def test_photos_that_wait_at_native_size_are_few(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_discs(tmp_path / "photos", 30)
+    read = []
+    read_photo = inference.read_photo
+    monkeypatch.setattr(inference, "read_photo", lambda path: read.append(path) or read_photo(path))
+
+    class Watching(Darkness):
+        def predict_on_batch(self, photos: np.ndarray) -> np.ndarray:
+            waiting.append(len(read))
+            return super().predict_on_batch(photos)
+
+    waiting: list[int] = []
+    pending(tmp_path / "photos", Tiles(Watching(), 0.0, batch_size=16)).write(folder)
+    assert len(waiting) == 30
+    ahead = [number - index for index, number in enumerate(waiting)]
+    assert max(ahead) <= 1 + inference.AHEAD_AT_NATIVE_SIZE
+
+
+def test_other_ways_to_predict_are_not_mixed_either(discs: Path, folder: Path) -> None:
+    pending(discs).write(folder)
+    with pytest.raises(UserError, match="another model"):
+        pending(discs, Views(Darkness(), flip=True)).write(folder)
+
+
+def test_composites_are_made_anew_on_another_backdrop(discs: Path, folder: Path) -> None:
+    outputs = ("masks", "cut_outs", "composites")
+    for colour, suffix in (("#00ff00", ".png"), ("#0000ff", ".jpg")):
+        pending(discs, outputs=outputs, backdrop=read_backdrop(colour, suffix)).write(folder)
+        assert sorted(path.name for path in folder.glob("composites/[!.]*")) == [
+            f"{index:03d}{suffix}" for index in range(10)
+        ]
+        picture = np.asarray(Image.open(folder / "composites" / f"004{suffix}"))
+        assert picture.shape == (*SIZE, 3)
+        assert np.abs(picture[0, 0] - np.array(ImageColor.getrgb(colour))).max() < 3
+        assert picture[24, 32, 0] > 100  # the disc's red
+    before = contents(folder)
+    model = Darkness()
+    pending(discs, model, outputs=outputs, backdrop=read_backdrop(colour, suffix)).write(folder)
+    assert model.batches == [] and contents(folder) == before

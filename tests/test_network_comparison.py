@@ -18,8 +18,7 @@ from car_segmentation.network_comparison import (
 )
 from car_segmentation.parameters import ImageSize, Network
 from car_segmentation.stacks import ImageStack
-from tests.conftest import disc_mask, photo_of, write_pair
-from tests.test_training import SETTINGS
+from tests.conftest import TRAINING, disc_mask, photo_of, write_pair
 
 NETWORK = Network(
     architecture="segnet_unet", filters=[8, 16], centre_filters=16, batch_norm_momentum=0.5
@@ -53,7 +52,7 @@ def test_a_candidate_is_trained_and_scored_on_the_test_photos(task: Task) -> Non
     wide = Network(**NETWORK.model_dump() | {"filters": [16, 32]})
     epochs = []
     model, result, scores = train_and_score(
-        Candidate("net", NETWORK, SETTINGS, wide), task, lambda epoch, _: epochs.append(epoch)
+        Candidate("net", NETWORK, TRAINING, wide), task, lambda epoch, _: epochs.append(epoch)
     )
     assert scores["photo_id"].tolist() == ["d"]
     assert result.dice_mean == scores["dice"][0] > 0.9
@@ -82,16 +81,16 @@ def test_without_minutes_the_epochs_are_those_of_the_training() -> None:
 
 
 def test_a_fingerprint_tells_what_would_change_the_result(task: Task) -> None:
-    candidate = Candidate("net", NETWORK, SETTINGS)
+    candidate = Candidate("net", NETWORK, TRAINING)
     prints = {
         digest(candidate, task),
-        digest(Candidate("net", NETWORK, SETTINGS.model_copy(update={"epochs": 3})), task),
-        digest(Candidate("net", Network(**NETWORK.model_dump() | {"fold": 2}), SETTINGS), task),
+        digest(Candidate("net", NETWORK, TRAINING.model_copy(update={"epochs": 3})), task),
+        digest(Candidate("net", Network(**NETWORK.model_dump() | {"fold": 2}), TRAINING), task),
         digest(candidate, Task(**vars(task) | {"minutes": 5})),
         digest(candidate, Task(**vars(task) | {"photo_splits": task.photo_splits[1:]})),
     }
     assert len(prints) == 5
-    assert digest(Candidate("renamed", NETWORK, SETTINGS), task) in prints
+    assert digest(Candidate("renamed", NETWORK, TRAINING), task) in prints
 
 
 def test_the_table_has_the_best_first_and_the_verdict_names_it() -> None:

@@ -223,13 +223,28 @@ class TestAWholeRun:
             folder = Path(mlflow.artifacts.download_artifacts(logged.model_uri))
         finally:
             mlflow.set_tracking_uri(None)
-        (photo,) = info.signature.inputs.inputs
-        assert photo.shape == (-1, 32, 48, 3)
+        assert info.signature.inputs.input_names() == ["photo"]
         assert info.saved_input_example_info is not None
         assert "keras==" in (folder / "requirements.txt").read_text()
         photos = np.load(project.path / "data/05_model_input/photos/pixels.npy")[:2]
         local = keras.saving.load_model(project.path / "data/06_models/model.keras")
         assert np.allclose(model.predict_on_batch(photos), local.predict_on_batch(photos))
+
+    def test_the_promoted_model_makes_the_masks_of_the_file(self, finished, tmp_path: Path) -> None:
+        project, _ = finished
+        before = mlflow_runs(project)
+        promotion = project.run("--pipelines=promotion")
+        said = " ".join((promotion.stdout + promotion.stderr).split())
+        assert "Version 1 is the champion now: there was none yet." in said
+        photos = project.path / "data/01_raw/discs/train"
+        predict(project, photos, tmp_path / "file")
+        champion = "model=models:/car_segmentation@champion"
+        predict(project, photos, tmp_path / "registry", champion)
+        masks = sorted((tmp_path / "file" / "masks").iterdir())
+        assert masks
+        for mask in masks:
+            assert (tmp_path / "registry" / "masks" / mask.name).read_bytes() == mask.read_bytes()
+        assert mlflow_runs(project) == before
 
 
 class TestParts:

@@ -8,7 +8,6 @@ from car_segmentation.augmentation import Augmentation
 from car_segmentation.batches import PhotoBatches
 from car_segmentation.errors import UserError
 from car_segmentation.networks import build_network
-from car_segmentation.parameters import Training
 from car_segmentation.stacks import ImageStack
 from car_segmentation.training import (
     build_optimizer,
@@ -16,25 +15,8 @@ from car_segmentation.training import (
     train,
     without_training_state,
 )
-from tests.conftest import disc_mask, photo_of
+from tests.conftest import TRAINING, disc_mask, photo_of
 
-SETTINGS = Training(
-    loss="bce_dice",
-    border_kernel=3,
-    border_weight=0,
-    optimizer="adam",
-    learning_rate=0.01,
-    weight_decay=0,
-    schedule="constant",
-    warmup_share=0,
-    batch_size=2,
-    epochs=30,
-    patience=30,
-    min_delta=0,
-    precision="float32",
-    jit_compile=False,
-    loader_workers=1,
-)
 IDS = ["a", "b"]
 MASKS = np.stack([disc_mask(32, 32, radius) for radius in (8, 12)])
 PHOTO_STACK = ImageStack(tuple(IDS), np.stack([photo_of(mask) for mask in MASKS]))
@@ -60,7 +42,7 @@ def test_two_photos_are_learned_by_heart_and_every_weight_moves() -> None:
         network,
         batches(Augmentation()),
         batches(),
-        SETTINGS,
+        TRAINING,
         on_epoch_end=lambda epoch, metrics: epochs.append((epoch, dict(metrics))),
     )
     assert history["dice"][-1] > 0.99
@@ -82,7 +64,7 @@ def test_it_stops_early_and_keeps_the_best_weights(caplog: pytest.LogCaptureFixt
         if metrics["val_loss"] < best.get("val_loss", np.inf) - 0.3:
             best.update(val_loss=metrics["val_loss"], epoch=epoch)
 
-    settings = SETTINGS.model_copy(update={"patience": 2, "min_delta": 0.3, "learning_rate": 0.02})
+    settings = TRAINING.model_copy(update={"patience": 2, "min_delta": 0.3, "learning_rate": 0.02})
     with caplog.at_level(logging.INFO):
         history = train(network, batches(Augmentation()), batches(), settings, remember_best)
     assert len(history["loss"]) == best["epoch"] + 1 + 2
@@ -92,7 +74,7 @@ def test_it_stops_early_and_keeps_the_best_weights(caplog: pytest.LogCaptureFixt
 
 
 def test_cosine_rises_then_falls_to_nothing() -> None:
-    settings = SETTINGS.model_copy(update={"schedule": "cosine", "warmup_share": 0.1})
+    settings = TRAINING.model_copy(update={"schedule": "cosine", "warmup_share": 0.1})
     rate = build_optimizer(settings, steps=100)._learning_rate
     assert float(rate(0)) == 0
     assert float(rate(10)) == pytest.approx(0.01)
@@ -115,7 +97,7 @@ def test_an_encoder_learns_at_a_rate_of_its_own() -> None:
     encoder = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)], name="encoder")
     score = keras.layers.Conv2D(1, 1, activation="sigmoid")(encoder(photo))
     network = keras.Model(photo, score)
-    settings = SETTINGS.model_copy(update={"encoder_rate": 0.1})
+    settings = TRAINING.model_copy(update={"encoder_rate": 0.1})
     compile_network(network, settings, steps=1)
     before = [np.array(weight) for weight in network.trainable_weights]
     rng = np.random.default_rng(1)
@@ -128,6 +110,6 @@ def test_an_encoder_learns_at_a_rate_of_its_own() -> None:
 
 
 def test_a_rate_for_an_encoder_that_is_not_there() -> None:
-    settings = SETTINGS.model_copy(update={"encoder_rate": 0.1})
+    settings = TRAINING.model_copy(update={"encoder_rate": 0.1})
     with pytest.raises(UserError, match=r"training\.encoder_rate = 0\.1: the network segnet_unet"):
         compile_network(tiny_network(), settings, steps=1)

@@ -24,8 +24,8 @@ from car_segmentation.parameters import ProjectParameters, check_parameters
 logger = logging.getLogger(__name__)
 
 UNTOLD_PARAMETERS = (
-    *("demo_photos", "inference", "network_comparison", "photos", "predictions"),
-    *("runs", "run_comparison"),
+    *("demo_photos", "export", "inference", "model", "network_comparison", "photos"),
+    *("predictions", "registry", "runs", "run_comparison"),
 )
 """Parameters that no model depends on."""
 
@@ -68,7 +68,7 @@ class ProjectHooks:
     ) -> None:
         """Check the network's options, and name and tag the MLflow run."""
         self.photos_logged = False
-        if {"network", "model"} & pipeline.datasets():
+        if {"network", "model", "chosen_model"} & pipeline.datasets():
             self._prepare_keras(pipeline)
         # A comparison is named after what it compares, once that is known.
         if tracking.is_tracking() and "params:runs" not in pipeline.inputs():

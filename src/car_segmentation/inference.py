@@ -11,14 +11,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from car_segmentation.composites import Backdrop, clear_other_composites, composite
 from car_segmentation.cut_outs import cut_out
 from car_segmentation.errors import UserError
 from car_segmentation.files import atomic_file, remove_parts
@@ -33,20 +33,21 @@ from car_segmentation.photos import (
     resize_by_area,
 )
 from car_segmentation.prediction import to_native_size
+from car_segmentation.predictors import Predictor
 from car_segmentation.submission import write_submission
-
-if TYPE_CHECKING:
-    import keras
 
 logger = logging.getLogger(__name__)
 
 PREDICTIONS_FILE = "predictions.csv"
 JOURNAL_FILE = ".finished.jsonl"
 SUBMISSION_FILE = "submission.csv.gz"
-MASKS, PROBABILITY_MAPS, CUT_OUTS = "masks", "probability_maps", "cut_outs"
+MASKS, PROBABILITY_MAPS = "masks", "probability_maps"
+CUT_OUTS, COMPOSITES = "cut_outs", "composites"
 
 AHEAD = 8
 """Photos under way before and after the network, beside a batch: enough to keep it busy."""
+AHEAD_AT_NATIVE_SIZE = 2
+"""The same where photos wait at native size, which takes some ten times the memory."""
 PROBABILITY_STEPS = 65535
 """Levels of a probability map, which has 16 bits."""
 DISTORTION = 1.25
@@ -73,7 +74,7 @@ class ReadPhoto:
     Attributes:
         path: Its file.
         native_shape: Height and width in pixels.
-        pixels: uint8 RGB of the network's size.
+        pixels: uint8 RGB of the network's size; of native size for a predictor of any size.
         seconds: What it took so far.
     """
 
@@ -89,7 +90,7 @@ class PredictedPhoto:
 
     Attributes:
         photo: What went in.
-        probability: float16 (height, width) of the network's size, 0 to 1.
+        probability: float16 (height, width) of the size that was predicted, 0 to 1.
         seconds: What it took so far.
     """
 
@@ -103,21 +104,23 @@ class PendingPredictions:
     """Predictions that are still to be made, straight into a folder.
 
     Attributes:
-        model: From photos to probabilities.
+        model: From photos to probabilities; `predictors.better_predictor` makes better ones.
         threshold: Probability from which a pixel is car.
         photos: What to predict.
         batch_size: Photos that the model predicts at a time.
         max_megapixels: Larger photos are refused before anything is decoded.
         outputs: Folders of what is written for each photo.
+        backdrop: What `COMPOSITES` are laid on; None where there are none.
         submission: Photos of a Kaggle submission in its order; None for no submission.
     """
 
-    model: "keras.Model"
+    model: Predictor
     threshold: float
     photos: NewPhotos
     batch_size: int
     max_megapixels: float
     outputs: tuple[str, ...] = (MASKS,)
+    backdrop: Backdrop | None = None
     submission: tuple[str, ...] | None = None
 
     def write(self, folder: Path) -> None:
@@ -134,15 +137,19 @@ class PendingPredictions:
             ) from error
 
     def _write(self, folder: Path) -> None:
-        for written_to in ("", MASKS, PROBABILITY_MAPS, CUT_OUTS):
+        for written_to in ("", MASKS, PROBABILITY_MAPS, CUT_OUTS, COMPOSITES):
             remove_parts(folder / written_to)
         origin = {"model": model_digest(self.model), "threshold": self.threshold}
         journal = Journal(folder / JOURNAL_FILE, origin)
+        if self.backdrop is not None:
+            clear_other_composites(folder / COMPOSITES, self.backdrop)
         records = {path: PhotoRecord(path.name, warnings=why) for path, why in self.photos.rejected}
         missing = []
         for path in self.photos.usable:
             record = journal.finished(path)
-            files = (output_file(folder, output, path.name) for output in self.outputs)
+            files = (
+                output_file(folder, output, path.name, self.backdrop) for output in self.outputs
+            )
             if record is not None and all(file.is_file() for file in files):
                 records[path] = record
             else:
@@ -170,15 +177,22 @@ class PendingPredictions:
 
     def _predict(self, paths: Sequence[Path], folder: Path) -> Iterator[tuple[Path, PhotoRecord]]:
         """Predict photos and write their files, three stages at work at the same time."""
-        height, width = self.model.input_shape[1:3]
-        read = partial(_read, shape=(height, width), max_megapixels=self.max_megapixels)
-        photos = map_ahead(read, paths, self.batch_size + AHEAD)
-        write = partial(_write_files, folder=folder, threshold=self.threshold, outputs=self.outputs)
-        records = map_ahead(write, self._predicted(photos), AHEAD)
+        shape = network_size(self.model)
+        batch_size, ahead = (self.batch_size, AHEAD) if shape else (1, AHEAD_AT_NATIVE_SIZE)
+        read = partial(_read, shape=shape, max_megapixels=self.max_megapixels)
+        photos = map_ahead(read, paths, batch_size + ahead)
+        write = partial(
+            _write_files,
+            folder=folder,
+            threshold=self.threshold,
+            outputs=self.outputs,
+            backdrop=self.backdrop,
+        )
+        records = map_ahead(write, self._predicted(photos, batch_size), ahead)
         return zip(paths, records, strict=True)
 
     def _predicted(
-        self, photos: Iterable[ReadPhoto | PhotoRecord]
+        self, photos: Iterable[ReadPhoto | PhotoRecord], batch_size: int
     ) -> Iterator[PredictedPhoto | PhotoRecord]:
         """Photos with their probabilities, in order; records of broken ones pass through."""
         waiting: list[ReadPhoto | PhotoRecord] = []
@@ -186,17 +200,17 @@ class PendingPredictions:
         for photo in photos:
             waiting.append(photo)
             in_batch += isinstance(photo, ReadPhoto)
-            if in_batch == self.batch_size:
-                yield from self._predict_batch(waiting)
+            if in_batch == batch_size:
+                yield from self._predict_batch(waiting, batch_size)
                 waiting, in_batch = [], 0
-        yield from self._predict_batch(waiting)
+        yield from self._predict_batch(waiting, batch_size)
 
     def _predict_batch(
-        self, waiting: Sequence[ReadPhoto | PhotoRecord]
+        self, waiting: Sequence[ReadPhoto | PhotoRecord], batch_size: int
     ) -> Iterator[PredictedPhoto | PhotoRecord]:
         start = time.perf_counter()
         photos = [photo for photo in waiting if isinstance(photo, ReadPhoto)]
-        probabilities = iter(predict_full_batch(self.model, photos, self.batch_size))
+        probabilities = iter(predict_full_batch(self.model, photos, batch_size))
         seconds = (time.perf_counter() - start) / max(1, len(photos))
         for photo in waiting:
             if isinstance(photo, ReadPhoto):
@@ -211,12 +225,19 @@ def sort_out_photos(files: Sequence[Path]) -> NewPhotos:
     return NewPhotos(tuple(sorted(by_id.values())), tuple(rejected))
 
 
-def output_file(folder: Path, output: str, photo: str) -> Path:
+def output_file(folder: Path, output: str, photo: str, backdrop: Backdrop | None = None) -> Path:
     """Where an output, `MASKS` say, of a photo, given by its file name, is."""
-    return folder / output / f"{Path(photo).stem}.png"
+    suffix = backdrop.suffix if output == COMPOSITES and backdrop is not None else ".png"
+    return folder / output / f"{Path(photo).stem}{suffix}"
 
 
-def model_digest(model: "keras.Model") -> str:
+def network_size(model: Predictor) -> tuple[int, int] | None:
+    """Height and width that photos are resized to; None where they keep their native size."""
+    height, width = model.input_shape[1:3]
+    return None if height is None or width is None else (height, width)
+
+
+def model_digest(model: Predictor) -> str:
     """Tells models apart: a digest of architecture and weights."""
     digest = hashlib.blake2b(model.to_json().encode(), digest_size=16)
     for weights in model.get_weights():
@@ -225,7 +246,7 @@ def model_digest(model: "keras.Model") -> str:
 
 
 def predict_full_batch(
-    model: "keras.Model", photos: Sequence[ReadPhoto], batch_size: int
+    model: Predictor, photos: Sequence[ReadPhoto], batch_size: int
 ) -> list[np.ndarray]:
     """Probability maps, float16 (height, width), of at most ``batch_size`` photos.
 
@@ -297,12 +318,16 @@ def write_table(path: Path, records: Iterable[PhotoRecord]) -> None:
         table.writerows(vars(record) for record in records)
 
 
-def _read(path: Path, shape: tuple[int, int], max_megapixels: float) -> ReadPhoto | PhotoRecord:
+def _read(
+    path: Path, shape: tuple[int, int] | None, max_megapixels: float
+) -> ReadPhoto | PhotoRecord:
     """Read a photo and resize it for the network; a broken one becomes its record."""
     start = time.perf_counter()
     try:
         native_shape = photo_size(path, max_megapixels)
-        pixels = resize_by_area(read_photo(path), *shape)
+        pixels = read_photo(path)
+        if shape is not None:
+            pixels = resize_by_area(pixels, *shape)
     except UnusableImage as problem:
         return PhotoRecord(path.name, warnings=str(problem))
     except Exception as error:  # No photo, however odd, ends the run for all the others.
@@ -311,7 +336,11 @@ def _read(path: Path, shape: tuple[int, int], max_megapixels: float) -> ReadPhot
 
 
 def _write_files(
-    predicted: PredictedPhoto | PhotoRecord, folder: Path, threshold: float, outputs: Sequence[str]
+    predicted: PredictedPhoto | PhotoRecord,
+    folder: Path,
+    threshold: float,
+    outputs: Sequence[str],
+    backdrop: Backdrop | None,
 ) -> PhotoRecord:
     """Write the files of a photo at native size, and say what is in them."""
     if isinstance(predicted, PhotoRecord):
@@ -321,18 +350,29 @@ def _write_files(
     height, width = photo.native_shape
     probability = to_native_size(predicted.probability, height, width)
     mask = probability >= threshold
+
+    @cache
+    def car() -> np.ndarray:
+        # Decoded again, because photos that wait at native size would cost memory.
+        return cut_out(read_photo(photo.path), probability, threshold)
+
+    def on_backdrop() -> np.ndarray:
+        if backdrop is None:
+            raise ValueError("composites need a backdrop")
+        return composite(car(), backdrop.behind(height, width))
+
     pictures: dict[str, Callable[[], np.ndarray]] = {
         MASKS: lambda: mask.view(np.uint8) * np.uint8(255),
         PROBABILITY_MAPS: lambda: np.rint(probability * PROBABILITY_STEPS).astype(np.uint16),
-        # Decoded again, because photos that wait at native size would cost memory.
-        CUT_OUTS: lambda: cut_out(read_photo(photo.path), probability, threshold),
+        CUT_OUTS: car,
+        COMPOSITES: on_backdrop,
     }
     for output in outputs:
         try:
             picture = pictures[output]()
         except UnusableImage as problem:
             return PhotoRecord(photo.path.name, warnings=f"{problem}, though it was read before")
-        _write_png(output_file(folder, output, photo.path.name), picture)
+        _write_picture(output_file(folder, output, photo.path.name, backdrop), picture)
     return PhotoRecord(
         photo=photo.path.name,
         height=height,
@@ -344,11 +384,12 @@ def _write_files(
     )
 
 
-def _write_png(path: Path, image: np.ndarray) -> None:
-    """Write grey or RGBA, 8 or 16 bits."""
+def _write_picture(path: Path, image: np.ndarray) -> None:
+    """Write grey, RGB or RGBA, 8 or 16 bits, in the format of the file's extension."""
     if image.ndim == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA)
-    _, content = cv2.imencode(".png", image)
+        from_rgb = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+        image = cv2.cvtColor(image, from_rgb[image.shape[2]])
+    _, content = cv2.imencode(path.suffix, image)
     with atomic_file(path) as part:
         part.write_bytes(content.tobytes())
 

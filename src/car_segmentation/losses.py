@@ -3,6 +3,9 @@
 Every loss takes truth and prediction (batch, height, width, 1) with values 0 to 1, the truth
 soft at the edges, and returns one float32 value per photo, (batch,): no value depends on which
 photos share a batch, and no sum overflows half precision.
+
+On soft truth the losses differ: cross-entropy, focal and Lovász are least where the prediction is
+the truth, whereas Dice, Jaccard and Tversky, as their papers define them, are less if it is harder.
 """
 
 from collections.abc import Callable
@@ -10,9 +13,11 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
+from car_segmentation.parameters import Training
+
 SMOOTH = 1.0
-"""Added above and below in Dice, so that an empty mask predicted empty scores 1. As in the
-post's script and petrosgk's ``losses.py``."""
+"""Added above and below in Dice and its kin, so that an empty mask predicted empty scores 1. As in
+the post's script and petrosgk's ``losses.py``."""
 
 BORDER_SOFTNESS = 0.005
 """A pixel is at the border if the mean of the mask around it is this far from 0 and from 1
@@ -55,14 +60,97 @@ def border_bce_dice(kernel: int, weight: float) -> Loss:
     return loss
 
 
-LOSSES = ("bce_dice", "border_bce_dice")
+def dice(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+    """1 − Dice (Milletari et al. 2016, without squares)."""
+    y_true, y_pred = _float32(y_true, y_pred)
+    return 1 - _weighted_dice(y_true, y_pred, ops.ones_like(y_true))
 
 
-def build_loss(name: str, border_kernel: int, border_weight: float) -> Loss:
-    """Pick a loss by its name, one of `LOSSES`."""
-    if name == "border_bce_dice":
-        return border_bce_dice(border_kernel, border_weight)
-    return {"bce_dice": bce_dice}[name]
+def jaccard(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+    """1 − intersection over union, soft: Σtp / (Σt + Σp − Σtp) (Rahman and Wang 2016)."""
+    return tversky(alpha=1.0, beta=1.0)(y_true, y_pred)
+
+
+def tversky(alpha: float, beta: float) -> Loss:
+    """1 − Tversky's index, Σtp / (Σtp + α·Σ(1−t)p + β·Σt(1−p)) (Salehi et al. 2017).
+
+    One half each is Dice, 1 each is Jaccard's index.
+
+    Args:
+        alpha: Weight of false positives.
+        beta: Weight of false negatives.
+    """
+
+    def loss(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        y_true, y_pred = _float32(y_true, y_pred)
+        found = ops.sum(y_true * y_pred, axis=(1, 2, 3))
+        added = ops.sum((1 - y_true) * y_pred, axis=(1, 2, 3))
+        missed = ops.sum(y_true * (1 - y_pred), axis=(1, 2, 3))
+        return 1 - (found + SMOOTH) / (found + alpha * added + beta * missed + SMOOTH)
+
+    return loss
+
+
+def focal(gamma: float, alpha: float) -> Loss:
+    """Mean cross-entropy in which pixels that are nearly right count little (Lin et al. 2017).
+
+    ``|t − p|^γ`` is the factor of Li et al. 2020 for soft truth, and Lin's ``(1 − p_t)^γ`` where
+    the truth is 0 or 1.
+
+    Args:
+        gamma: How steeply the weight falls; 0 is cross-entropy.
+        alpha: Weight of car, 0 to 1; the background's is 1 − alpha.
+    """
+
+    def loss(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        y_true, y_pred = _float32(y_true, y_pred)
+        # An exact 0 has no finite gradient where gamma is below 1.
+        error = ops.maximum(ops.abs(y_true - y_pred), keras.config.epsilon())
+        balance = alpha * y_true + (1 - alpha) * (1 - y_true)
+        entropy = ops.binary_crossentropy(y_true, y_pred)
+        return ops.mean(balance * ops.power(error, gamma) * entropy, axis=(1, 2, 3))
+
+    return loss
+
+
+def lovasz(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+    """Lovász extension of the Jaccard loss, of the errors ``|t − p|`` (Berman et al. 2018).
+
+    The paper's Lovász-softmax for the one class that there is, since networks here end in
+    probabilities; its hinge takes logits. Where all predictions are 0 or 1, it is `jaccard`.
+
+    With errors in falling order, ``I_i = Σt + 1 − Σ_{j≤i} t_j`` and
+    ``U_i = Σt + 1 + Σ_{j≤i} (1 − t_j)``, an error's weight is ``I_{i−1}/U_{i−1} − I_i/U_i``. It is
+    computed as ``(t_i·U_{i−1} + (1 − t_i)·I_{i−1}) / (U_{i−1}·U_i)``, which is the same without
+    the difference of two nearly equal numbers.
+    """
+    y_true, y_pred = _float32(y_true, y_pred)
+    truth = ops.reshape(y_true, (ops.shape(y_true)[0], -1))
+    error = ops.abs(truth - ops.reshape(y_pred, ops.shape(truth)))
+    order = ops.argsort(-error, axis=-1)
+    error = ops.take_along_axis(error, order, axis=-1)
+    truth = ops.take_along_axis(truth, order, axis=-1)
+    area = ops.sum(truth, axis=-1, keepdims=True) + SMOOTH
+    intersection = ops.maximum(area - ops.cumsum(truth, axis=-1), SMOOTH)
+    union = area + ops.cumsum(1 - truth, axis=-1)
+    intersection_before = intersection + truth
+    union_before = union - (1 - truth)
+    weight = (truth * union_before + (1 - truth) * intersection_before) / (union_before * union)
+    return ops.sum(error * weight, axis=-1)
+
+
+def build_loss(settings: Training) -> Loss:
+    """Pick a loss by its name, ``training.loss``, with the parameters that it takes."""
+    losses: dict[str, Loss] = {
+        "bce_dice": bce_dice,
+        "border_bce_dice": border_bce_dice(settings.border_kernel, settings.border_weight),
+        "dice": dice,
+        "jaccard": jaccard,
+        "focal": focal(settings.focal_gamma, settings.focal_alpha),
+        "tversky": tversky(settings.tversky_alpha, settings.tversky_beta),
+        "lovasz": lovasz,
+    }
+    return losses[settings.loss]
 
 
 def _float32(*tensors: keras.KerasTensor) -> list[keras.KerasTensor]:

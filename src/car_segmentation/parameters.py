@@ -131,9 +131,13 @@ class Network(BaseModel):
 class Training(Parameters):
     """How the network is trained."""
 
-    loss: Literal["bce_dice", "border_bce_dice"]
+    loss: Literal["bce_dice", "border_bce_dice", "dice", "jaccard", "focal", "tversky", "lovasz"]
     border_kernel: Annotated[int, Field(ge=3)]
     border_weight: NonNegativeFloat
+    focal_gamma: NonNegativeFloat = 2.0
+    focal_alpha: Share = 0.25
+    tversky_alpha: PositiveFloat = 0.3
+    tversky_beta: PositiveFloat = 0.7
     optimizer: Literal["adam", "adamw"]
     learning_rate: PositiveFloat
     encoder_rate: PositiveFloat = 1.0
@@ -149,7 +153,33 @@ class Training(Parameters):
     loader_workers: PositiveInt
 
 
-class Reporting(Parameters):
+def _border_seen(scales: tuple[float, ...]) -> tuple[float, ...]:
+    if min(scales) > 1:
+        raise ValueError("one of the scales must be at most 1, or nothing sees the photo's border")
+    return scales
+
+
+class Predicting(Parameters):
+    """Better masks for more time: see `predictors`."""
+
+    flip: bool = False
+    scales: Annotated[
+        tuple[Annotated[float, Field(ge=0.25, le=4)], ...],
+        Field(min_length=1),
+        AfterValidator(_border_seen),
+    ] = (1.0,)
+    ensemble: tuple[str, ...] = ()
+
+
+class Tiling(Parameters):
+    """How a photo is cut into tiles: see `predictors.Tiles`."""
+
+    overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
+    height: Annotated[int, Field(ge=16, le=8192)] | None = None
+    width: Annotated[int, Field(ge=16, le=8192)] | None = None
+
+
+class Reporting(Predicting):
     """What the report shows."""
 
     worst_photos: PositiveInt
@@ -159,14 +189,32 @@ class Reporting(Parameters):
     prediction_batch_size: PositiveInt
 
 
-class Inference(Parameters):
+class Inference(Predicting):
     """How new photos are predicted, and what is written beside their masks."""
 
     batch_size: PositiveInt
+    tiles: Tiling | None = None
     probability_maps: bool
     cut_outs: bool
+    composites: Annotated[str, Field(min_length=1)] | None = None
+    composite_format: Literal["jpg", "png"] = "jpg"
     submission: bool
     sample_submission: str | None
+
+
+class Registry(Parameters):
+    """The models' name in MLflow's registry, and which version may become the champion."""
+
+    name: Annotated[str, Field(min_length=1)]
+    register_models: bool
+    candidate: PositiveInt | None
+
+
+class Export(Parameters):
+    """For which runtimes the model is exported."""
+
+    formats: Annotated[tuple[Literal["onnx", "litert", "openvino"], ...], Field(min_length=1)]
+    checked_photos: PositiveInt
 
 
 class ComparisonCandidate(Parameters):
@@ -214,6 +262,7 @@ class ProjectParameters(Parameters):
     raw_data: str
     photos: str
     predictions: str
+    model: str
     seed: NonNegativeInt
     demo_photos: DemoPhotos
     pairing: Pairing
@@ -225,6 +274,8 @@ class ProjectParameters(Parameters):
     training: Training
     reporting: Reporting
     inference: Inference
+    registry: Registry
+    export: Export
     network_comparison: NetworkComparison
     runs: ComparedRuns
     run_comparison: RunComparison

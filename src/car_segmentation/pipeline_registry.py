@@ -5,9 +5,11 @@ from kedro.pipeline import Pipeline
 from car_segmentation.pipelines import (
     data_processing,
     demo_photos,
+    export,
     inference,
     modelling,
     network_comparison,
+    promotion,
     reporting,
     run_comparison,
 )
@@ -21,7 +23,9 @@ def register_pipelines() -> dict[str, Pipeline]:
         "modelling": modelling.create_pipeline(),
         "reporting": reporting.create_pipeline(),
         "inference": inference.create_pipeline(),
+        "export": export.create_pipeline(),
         "network_comparison": network_comparison.create_pipeline(),
+        "promotion": promotion.create_pipeline(),
         "run_comparison": run_comparison.create_pipeline(),
     }
     pipelines["__default__"] = (

@@ -1,20 +1,17 @@
 """From photos to probability maps, and from those to masks at native size."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from car_segmentation.predictors import Predictor
 from car_segmentation.stacks import ImageStack, Note, PendingStack, WriteImage
-
-if TYPE_CHECKING:
-    import keras
 
 
 def predict_batches(
-    model: "keras.Model", photos: ImageStack, photo_ids: Sequence[str], batch_size: int
+    model: Predictor, photos: ImageStack, photo_ids: Sequence[str], batch_size: int
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Predict photos batch by batch.
 
@@ -32,7 +29,7 @@ def predict_batches(
 
 
 def predicted_stack(
-    model: "keras.Model", photos: ImageStack, photo_ids: Sequence[str], batch_size: int
+    model: Predictor, photos: ImageStack, photo_ids: Sequence[str], batch_size: int
 ) -> PendingStack:
     """The probability maps of photos as a stack of float16 (height, width), 0 to 1."""
 

@@ -289,8 +289,14 @@ def compared_runs(before: str | None, after: str | None) -> tuple[Run, Run]:
     return first, second
 
 
-def read_run(run: Run) -> RunRecord:
+def read_run(
+    run: Run, otherwise: str = "name another: --params=runs.before=RUN,runs.after=RUN"
+) -> RunRecord:
     """Fetch what runs are compared by, but for the masks.
+
+    Args:
+        run: The run.
+        otherwise: What the user can do if it is lacking, but for making it again.
 
     Raises:
         UserError: If the run lacks an artifact, `MASKS` included.
@@ -301,7 +307,7 @@ def read_run(run: Run) -> RunRecord:
         raise UserError(
             f"Run {_described(run)} has no {' and no '.join(missing)} among its artifacts: it was "
             "stopped early, or made before these were recorded. Make it again (`kedro run`), or "
-            "name another: --params=runs.before=RUN,runs.after=RUN"
+            + otherwise
         )
     return RunRecord(
         run_id=run.info.run_id,

@@ -87,7 +87,7 @@ def compile_network(network: keras.Model, settings: Training, steps: int) -> Non
         slow_encoder_down(optimizer, network, settings.encoder_rate)
     network.compile(
         optimizer=optimizer,
-        loss=build_loss(settings.loss, settings.border_kernel, settings.border_weight),
+        loss=build_loss(settings),
         metrics=[dice_metric()],
         jit_compile=settings.jit_compile,
     )

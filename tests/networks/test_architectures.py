@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from car_segmentation.losses import build_loss
+from car_segmentation.losses import bce_dice
 from car_segmentation.networks import ARCHITECTURES, build_network
 from car_segmentation.training import precision
 from tests.conftest import disc_mask, photo_of
@@ -51,7 +51,7 @@ def trained(request: pytest.FixtureRequest) -> Trained:
     network.compile(
         # FCN has no batch normalisation to forgive the higher rate.
         keras.optimizers.Adam(0.002 if architecture.startswith("fcn") else 0.01),
-        build_loss("bce_dice", border_kernel=3, border_weight=0),
+        bce_dice,
         jit_compile=keras.backend.backend() == "jax",  # On TensorFlow it takes long to compile.
     )
     truth = masks[..., np.newaxis].astype(np.float32)

@@ -29,6 +29,8 @@ PERSISTED = {
     "threshold",
     "threshold_dice",
     "new_photo_files",
+    "chosen_model",
+    "chosen_threshold",
     "finished_networks",
 }
 
@@ -39,7 +41,7 @@ def test_the_default_pipeline_is_the_three_in_a_row() -> None:
     assert set(pipelines["__default__"].nodes) == {n for part in parts for n in part.nodes}
     assert set(pipelines) == {
         *("__default__", "demo_photos", "data_processing", "modelling", "reporting"),
-        *("inference", "network_comparison", "run_comparison"),
+        *("inference", "network_comparison", "promotion", "run_comparison", "export"),
     }
 
 
@@ -195,5 +197,13 @@ def test_the_threshold_is_the_best_on_validation(result: dict) -> None:
 
 def test_the_model_is_tracked_with_one_real_photo() -> None:
     photos = ImageStack(("a", "b"), np.stack([photo_of(disc_mask(), seed) for seed in (1, 2)]))
-    _, example = describe_model(Brightness(), photos)
-    assert np.array_equal(example, photos.pixels[:1])
+    checks = {"max_megapixels": 100, "max_grey_share": 0.05, "max_rejected_share": 0.1}
+    registry = {"name": "cars", "register_models": True, "candidate": None}
+    served = describe_model(Brightness(), {"threshold": 0.4}, photos, checks, registry)
+    assert np.array_equal(served.example, photos.pixels[0])
+    assert (served.threshold, served.registered_name) == (0.4, "cars")
+    silent = registry | {"register_models": False}
+    assert (
+        describe_model(Brightness(), {"threshold": 0.4}, photos, checks, silent).registered_name
+        is None
+    )

@@ -1,34 +1,17 @@
-"""Models in MLflow, with signature, input example and pinned requirements."""
+"""Models in MLflow: photo bytes in, mask out."""
 
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import os
+from typing import Any
 
-import mlflow
-import numpy as np
 from kedro.io import AbstractDataset
-from mlflow.models import Model, ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.models import Model
 
-from car_segmentation.tracking import is_tracking
-
-if TYPE_CHECKING:
-    import keras
-
-PINNED = ("keras", "numpy", "tensorflow")
+from car_segmentation import registry, tracking
+from car_segmentation.serving import ServedModel, saving
 
 
-class _KerasFlavor:
-    """MLflow's Keras flavour, which forgets to make the folder for the input example (3.17)."""
-
-    @staticmethod
-    def save_model(path: str, **options: Any) -> None:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        mlflow.keras.save_model(path=path, **options)
-
-
-class TrackedModelDataset(AbstractDataset[tuple["keras.Model", np.ndarray], None]):
-    """Logs a model, given with an example of its input, to the active MLflow run.
+class TrackedModelDataset(AbstractDataset[ServedModel, None]):
+    """Logs a model to the active MLflow run, and registers it where it has a name for that.
 
     Args:
         name: Name of the model in the run.
@@ -39,25 +22,20 @@ class TrackedModelDataset(AbstractDataset[tuple["keras.Model", np.ndarray], None
         self._name = name
         self.metadata = metadata
 
-    def save(self, data: tuple["keras.Model", np.ndarray]) -> None:
+    def save(self, data: ServedModel) -> None:
         """Log the model; do nothing where tracking is off."""
-        if not is_tracking():
+        if not tracking.is_tracking():
             return
-        model, example = data
-        photo_shape = (-1, *example.shape[1:])
-        signature = ModelSignature(
-            inputs=Schema([TensorSpec(np.dtype("uint8"), photo_shape, "photo")]),
-            outputs=Schema([TensorSpec(np.dtype("float32"), (*photo_shape[:3], 1))]),
-        )
-        Model.log(
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        logged = Model.log(
             artifact_path=None,
             name=self._name,
-            flavor=_KerasFlavor,
-            model=model,
-            signature=signature,
-            input_example={"photo": example},
-            pip_requirements=[f"{package}=={version(package)}" for package in PINNED],
+            flavor=saving,
+            served=data,
+            validate_serving_input=False,  # It would load Keras' graph again.
         )
+        if data.registered_name is not None:
+            registry.register(data.registered_name, logged.model_uri, logged.run_id)
 
     def load(self) -> None:
         """Refuse: the model itself is another entry of the catalog."""

@@ -6,11 +6,10 @@ and then of ``pool3`` (section 4.3, figure 3).
 """
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import keras
-import numpy as np
-from keras import layers, ops
+from keras import layers
 from pydantic import Field, PositiveFloat
 
 from car_segmentation.networks.blocks import (
@@ -22,6 +21,7 @@ from car_segmentation.networks.blocks import (
     scaled,
     vgg16_filters,
 )
+from car_segmentation.networks.interpolation import BilinearKernel, EdgePadding
 
 FC_FILTERS = 4096
 """Channels of fc6 and fc7."""
@@ -125,26 +125,6 @@ def upsample(
         name=name,
     )(x)
     return layers.Cropping2D(factor, name=f"{name}_crop", dtype="float32")(x)
-
-
-@keras.saving.register_keras_serializable(package="car_segmentation")
-class EdgePadding(layers.Layer):
-    """Repeat the outermost pixels once: (batch, height + 2, width + 2, channels)."""
-
-    def call(self, x: Any) -> Any:
-        """Pad."""
-        return ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
-
-
-@keras.saving.register_keras_serializable(package="car_segmentation")
-class BilinearKernel(keras.initializers.Initializer):
-    """A kernel (2f, 2f, 1, 1) with which a transposed convolution of stride f interpolates."""
-
-    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
-        """Tents along both axes: 1 at the centre of the kernel, 0 one stride away."""
-        factor = shape[0] / 2
-        tent = 1 - np.abs(np.arange(shape[0]) + 0.5 - factor) / factor
-        return ops.convert_to_tensor(np.outer(tent, tent).reshape(shape), dtype=dtype)
 
 
 def _conv_relu(x: keras.KerasTensor, filters: int, kernel: int, name: str) -> keras.KerasTensor:

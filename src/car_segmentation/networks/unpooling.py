@@ -3,6 +3,8 @@
 Tensors are (batch, height, width, channels). A position is a number in a 2×2 window, in reading
 order: 0 top left, 1 top right, 2 bottom left, 3 bottom right. Among equal maxima the first wins,
 so that results do not depend on the backend (``argmax`` promises nothing on a GPU).
+
+This file travels with the model (`serving`): it may import nothing of the project.
 """
 
 from typing import Any

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from car_segmentation.composites import Backdrop, read_backdrop
 from car_segmentation.errors import UserError
 from car_segmentation.inference import (
+    COMPOSITES,
     CUT_OUTS,
     MASKS,
     PROBABILITY_MAPS,
@@ -14,6 +16,8 @@ from car_segmentation.inference import (
     sort_out_photos,
 )
 from car_segmentation.parameters import Checks, Inference
+from car_segmentation.pipelines.members import with_other_predictions
+from car_segmentation.predictors import Predictor, Tiles
 from car_segmentation.submission import sample_photos
 
 if TYPE_CHECKING:
@@ -47,16 +51,36 @@ def predict_new_photos(
         MASKS: True,
         PROBABILITY_MAPS: settings.probability_maps,
         CUT_OUTS: settings.cut_outs,
+        COMPOSITES: settings.composites is not None,
     }
+    limits = Checks(**checks)
     return PendingPredictions(
-        model=model,
+        model=_predictor(model, settings),
         threshold=threshold["threshold"],
         photos=new_photos,
         batch_size=settings.batch_size,
-        max_megapixels=Checks(**checks).max_megapixels,
+        max_megapixels=limits.max_megapixels,
         outputs=tuple(output for output, is_wanted in wanted.items() if is_wanted),
+        backdrop=_backdrop(settings, limits),
         submission=_submission_photos(settings, new_photos),
     )
+
+
+def _predictor(model: Model, settings: Inference) -> Predictor:
+    """The model, with everything that makes its masks better."""
+    predictor = with_other_predictions(model, settings)
+    if settings.tiles is None:
+        return predictor
+    tiles = settings.tiles
+    return Tiles(predictor, tiles.overlap, settings.batch_size, tiles.height, tiles.width)
+
+
+def _backdrop(settings: Inference, limits: Checks) -> Backdrop | None:
+    """What composites are laid on, if there are to be any."""
+    if settings.composites is None:
+        return None
+    suffix: Literal[".jpg", ".png"] = ".jpg" if settings.composite_format == "jpg" else ".png"
+    return read_backdrop(settings.composites, suffix, limits.max_megapixels)
 
 
 def _submission_photos(settings: Inference, new_photos: NewPhotos) -> tuple[str, ...] | None:

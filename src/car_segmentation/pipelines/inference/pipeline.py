@@ -17,7 +17,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=predict_new_photos,
-                inputs=["model", "threshold", "new_photos", "params:checks", "params:inference"],
+                inputs=[
+                    "chosen_model",
+                    "chosen_threshold",
+                    "new_photos",
+                    "params:checks",
+                    "params:inference",
+                ],
                 outputs="predictions",
                 name="predict_new_photos",
             ),

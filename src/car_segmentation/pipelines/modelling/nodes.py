@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from car_segmentation import tracking
 from car_segmentation.augmentation import Augmentation
 from car_segmentation.charts import threshold_curve
-from car_segmentation.parameters import ImageSize, Network, Training
+from car_segmentation.parameters import Checks, ImageSize, Network, Registry, Training
+from car_segmentation.serving import ServedModel
 from car_segmentation.stacks import ImageStack
 
 if TYPE_CHECKING:
@@ -87,9 +88,22 @@ def choose_threshold(
     return chosen, dice.tolist(), threshold_curve(dice, threshold)
 
 
-def describe_model(model: Model, photos: ImageStack) -> tuple[Model, np.ndarray]:
-    """Put the model beside an example of its input, for MLflow."""
-    return model, np.asarray(photos.pixels[:1])
+def describe_model(
+    model: Model,
+    threshold: dict[str, float],
+    photos: ImageStack,
+    checks: dict[str, Any],
+    registry: dict[str, Any],
+) -> ServedModel:
+    """Put the model beside all that it needs to make masks of photos, for MLflow."""
+    settings = Registry(**registry)
+    return ServedModel(
+        network=model,
+        threshold=threshold["threshold"],
+        max_megapixels=Checks(**checks).max_megapixels,
+        example=np.asarray(photos.pixels[0]),
+        registered_name=settings.name if settings.register_models else None,
+    )
 
 
 def _photo_ids(photo_splits: pd.DataFrame, split: str) -> list[str]:

@@ -42,7 +42,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=describe_model,
-                inputs=["model", "photos"],
+                inputs=["model", "threshold", "photos", "params:checks", "params:registry"],
                 outputs="tracked_model",
                 name="track_model",
             ),

@@ -22,7 +22,7 @@ from car_segmentation.network_comparison import (
     verdict,
 )
 from car_segmentation.parallel import in_fresh_process
-from car_segmentation.parameters import ImageSize, Network, NetworkComparison, Training
+from car_segmentation.parameters import Checks, ImageSize, Network, NetworkComparison, Training
 from car_segmentation.stacks import ImageStack
 
 logger = logging.getLogger(__name__)
@@ -58,11 +58,13 @@ def compare_networks(
     augmentation: dict[str, Any],
     image: dict[str, Any],
     network_comparison: dict[str, Any],
+    checks: dict[str, Any],
     seed: int,
     finished_networks: Records,
 ) -> Iterator[Records]:
     """Train and score each network in a process and a run of its own, but for finished ones."""
     settings = NetworkComparison(**network_comparison)
+    max_megapixels = Checks(**checks).max_megapixels
     task = Task(
         photos=photos,
         soft_masks=soft_masks,
@@ -82,7 +84,9 @@ def compare_networks(
             continue
         logger.info("Training %s (%d of %d) …", name, number, len(candidates))
         with tracking.child_run(name, candidate.network.architecture) as run_id:
-            train = partial(_train_in_own_process, candidate, task, tracking.uri(), run_id)
+            train = partial(
+                _train_in_own_process, candidate, task, max_megapixels, tracking.uri(), run_id
+            )
             result = in_fresh_process(train, f"The network {name}")
         logger.info("%s: Dice %.4f", name, result.dice_mean)
         yield {name: result.as_dict() | {"digest": fingerprint, "run_id": run_id}}
@@ -102,7 +106,11 @@ def plot_dice_against_cost(network_table: pd.DataFrame) -> Figure:
 
 
 def _train_in_own_process(
-    candidate: Candidate, task: Task, tracking_uri: str, run_id: str | None
+    candidate: Candidate,
+    task: Task,
+    max_megapixels: float,
+    tracking_uri: str,
+    run_id: str | None,
 ) -> Result:
     """Train and score a candidate, and log to its run."""
     with quiet_start():
@@ -110,6 +118,7 @@ def _train_in_own_process(
 
         keras.ops.zeros(())  # The first operation looks for GPUs.
     from car_segmentation.datasets.tracked_model import TrackedModelDataset
+    from car_segmentation.serving import ServedModel
 
     tracking.join_run(tracking_uri, run_id)
     model, result, scores = train_and_score(candidate, task, tracking.log_epoch)
@@ -130,5 +139,7 @@ def _train_in_own_process(
         {"network": candidate.network.model_dump(), "training": candidate.training.model_dump()},
         scores,
     )
-    TrackedModelDataset("model").save((model, np.asarray(task.photos.pixels[:1])))
+    example = np.asarray(task.photos.pixels[0])
+    served = ServedModel(model, result.threshold, max_megapixels, example)
+    TrackedModelDataset("model").save(served)
     return result

@@ -30,6 +30,7 @@ def create_pipeline() -> Pipeline:
                     "augmentation",
                     "params:image",
                     "params:network_comparison",
+                    "params:checks",
                     "params:seed",
                     "finished_networks",
                 ],

@@ -21,6 +21,7 @@ from car_segmentation.error_maps import (
 from car_segmentation.paint import car_colours
 from car_segmentation.parameters import Reporting
 from car_segmentation.photos import read_mask, read_photo
+from car_segmentation.pipelines.members import with_other_predictions
 from car_segmentation.plates import plate, suspect_key, suspect_place
 from car_segmentation.prediction import predicted_stack, to_native_size
 from car_segmentation.report_page import ReportContents, report_page
@@ -54,7 +55,8 @@ def predict_photos(
     settings = Reporting(**reporting)
     splits = ["test", "validation", *(["train"] if settings.include_train else [])]
     photo_ids = photo_splits.loc[photo_splits["split"].isin(splits), "photo_id"].tolist()
-    return predicted_stack(model, photos, photo_ids, settings.prediction_batch_size)
+    predictor = with_other_predictions(model, settings)
+    return predicted_stack(predictor, photos, photo_ids, settings.prediction_batch_size)
 
 
 def analyse_test_photos(

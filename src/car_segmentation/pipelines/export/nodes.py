@@ -1,0 +1,44 @@
+"""Nodes of the export pipeline."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from car_segmentation.parameters import Export
+from car_segmentation.portable import Format, PendingExports, check_packages, compare_exports
+
+if TYPE_CHECKING:
+    from keras import Model
+else:
+    Model = Any  # Kedro evaluates these hints, and Keras takes five seconds to import.
+
+logger = logging.getLogger(__name__)
+
+
+def export_model(
+    model: Model, threshold: dict[str, float], export: dict[str, Any]
+) -> PendingExports:
+    """Write the model, with resizing and threshold inside, in other formats."""
+    settings = Export(**export)
+    check_packages(settings.formats)
+    return PendingExports(model, threshold["threshold"], settings.formats)
+
+
+def check_exports(
+    exported_models: dict[Format, Path],
+    model: Model,
+    threshold: dict[str, float],
+    photo_splits: pd.DataFrame,
+    export: dict[str, Any],
+) -> pd.DataFrame:
+    """Hold every exported file against Keras on test photos, evenly drawn."""
+    test = photo_splits.loc[photo_splits["split"] == "test", "photo_path"].sort_values()
+    number = min(Export(**export).checked_photos, len(test))
+    drawn = np.linspace(0, len(test) - 1, number).astype(int)
+    photos = [Path(path) for path in test.iloc[drawn]]
+    table = compare_exports(model, threshold["threshold"], exported_models, photos)
+    logger.info("Exported models beside Keras, %d photos:\n%s", number, table.to_string())
+    return table
