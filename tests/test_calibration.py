@@ -21,17 +21,17 @@ def test_counts_by_hand() -> None:
 
 
 def test_reliability_and_error_by_hand() -> None:
-    # Ten pixels at 0.8 of which six are right, ten at 0.1 of which one is.
-    probability = np.repeat([0.8, 0.1], 10)
-    truth = np.repeat([True, False, True, False], [6, 4, 1, 9])
+    # Ten pixels at 0.8 of which six are on the car, thirty at 0.1 of which six are.
+    probability = np.repeat([0.8, 0.1], [10, 30])
+    truth = np.repeat([True, False, True, False], [6, 4, 6, 24])
     counts = calibration_counts(probability, truth)
     table = reliability_table(counts, bins=16)
     assert table["low"].tolist() == [1 / 16, 12 / 16]
     assert table["high"].tolist() == [2 / 16, 13 / 16]
-    assert table["pixels"].tolist() == [10, 10]
+    assert table["pixels"].tolist() == [30, 10]
     assert table["probability"].tolist() == pytest.approx([0.1, 0.8])
-    assert table["car_share"].tolist() == pytest.approx([0.1, 0.6])
-    assert expected_calibration_error(counts) == pytest.approx((0 + 0.2) / 2)
+    assert table["car_share"].tolist() == pytest.approx([0.2, 0.6])
+    assert expected_calibration_error(counts) == pytest.approx((30 * 0.1 + 10 * 0.2) / 40)
 
 
 def test_photos_add_up() -> None:

@@ -73,6 +73,11 @@ def test_the_ceiling_of_the_native_size_is_perfect(two_photos: pd.DataFrame) -> 
     assert ceiling(soft, two_photos) == {"photos": 2, "dice_mean": 1, "edge_error_px": 0}
 
 
+def test_the_ceiling_cuts_at_pixels_that_are_covered_by_half(two_photos: pd.DataFrame) -> None:
+    soft = np.where(TRUTH, 128, 127).astype(np.uint8)
+    assert ceiling(ImageStack(("a", "b"), np.stack([soft, soft])), two_photos)["dice_mean"] == 1
+
+
 def test_the_ceiling_falls_with_the_size(two_photos: pd.DataFrame) -> None:
     def dice_at(factor: int) -> float:
         height, width = (side // factor for side in TRUTH.shape)

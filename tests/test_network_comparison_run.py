@@ -1,7 +1,6 @@
 """`kedro run --pipelines=network_comparison` as a user runs it, killed in the middle once."""
 
 import json
-from pathlib import Path
 
 import mlflow
 import pandas as pd
@@ -23,20 +22,24 @@ CANDIDATES = {
 }
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """A project with resized photos and two networks to compare."""
-    project = make_project(tmp_path / "project")
-    write_cars(project.path / "data/01_raw/discs", cars=6)
-    comparison = {"minutes": None, "timed_steps": 1, "candidates": CANDIDATES}
+def compare(project: Project, candidates: dict) -> None:
+    comparison = {"minutes": None, "timed_steps": 1, "candidates": candidates}
     (project.path / "conf/tiny/parameters_comparison.yml").write_text(
-        yaml.safe_dump({"network_comparison": comparison})
+        yaml.safe_dump({"network_comparison": comparison}, sort_keys=False)
     )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with resized photos."""
+    project = make_project(tmp_path_factory.mktemp("comparison") / "project")
+    write_cars(project.path / "data/01_raw/discs", cars=6)
     assert project.run("--pipelines=data_processing").returncode == 0
     return project
 
 
 def test_a_comparison_is_taken_up_where_it_was_killed(project: Project) -> None:
+    compare(project, CANDIDATES)
     results = project.path / "data/08_reporting/network_comparison"
     project.kill("--pipelines=network_comparison", when=(results / "small.json").exists)
     small = (results / "small.json").read_text()
@@ -89,10 +92,7 @@ def test_a_comparison_is_taken_up_where_it_was_killed(project: Project) -> None:
 def test_mistakes_are_named_before_any_training(
     project: Project, candidate: dict, message: str
 ) -> None:
-    comparison = {"minutes": 1, "timed_steps": 1, "candidates": CANDIDATES | {"wrong": candidate}}
-    (project.path / "conf/tiny/parameters_comparison.yml").write_text(
-        yaml.safe_dump({"network_comparison": comparison})
-    )
+    compare(project, CANDIDATES | {"wrong": candidate})
     run = project.run("--pipelines=network_comparison")
     output = run.stdout + run.stderr
     assert run.returncode != 0

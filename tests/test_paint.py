@@ -84,7 +84,7 @@ def test_a_car_is_named_by_the_medians_of_its_views() -> None:
         [
             ("a", 80.0, 0.0, 0.0, 0.0),  # Silver,
             ("a", 82.0, 0.0, 0.0, 0.0),
-            ("a", 92.0, 0.0, 0.0, 0.0),  # though white in one view.
+            ("a", 99.0, 0.0, 0.0, 0.0),  # though white in one view.
             ("b", 30.0, 0.6, 2.0, -15.0),
             ("b", nan, nan, nan, nan),
             ("c", nan, nan, nan, nan),

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from car_segmentation import plates
 from car_segmentation.error_maps import FALSE_NEGATIVE, FALSE_POSITIVE
 from car_segmentation.lettering import Colour
 from car_segmentation.plates import (
@@ -138,3 +139,20 @@ def test_the_photo_itself_is_left_alone() -> None:
     plate(photo, disc_mask(), disc_mask(radius=10), "caption")
     change_plate(photo, disc_mask(), disc_mask(radius=10), disc_mask(radius=20), "caption")
     assert np.array_equal(photo, before)
+
+
+def test_a_doubted_place_shows_both_outlines() -> None:
+    truth, predicted = disc_mask(240, 320, 60), disc_mask(240, 320, 40)
+    photo = np.full((240, 320, 3), 90, np.uint8)
+    picture = plates.suspect_place(photo, truth, predicted, (60, 100, 180, 220), width=320)
+    assert picture.shape == (240, 320, 3)
+    for colour in (plates.BOX_COLOUR, plates.MODEL_COLOUR):
+        assert (picture == colour).all(axis=2).any()
+
+
+@pytest.mark.parametrize("box", [(0, 0, 4, 4), (230, 310, 240, 320), (0, 0, 240, 320)])
+def test_a_doubted_place_at_the_frame_stays_in_the_photo(box: tuple[int, int, int, int]) -> None:
+    shown = plates._box_around(box, (240, 320, 3))
+    assert 0 <= shown.top <= box[0] and 0 <= shown.left <= box[1]
+    assert box[2] <= shown.top + shown.height <= 240
+    assert box[3] <= shown.left + shown.width <= 320

@@ -264,6 +264,17 @@ class TestParts:
         assert run.returncode == 0, run.stdout + run.stderr
         assert project.dice() == before
 
+    def test_the_last_two_runs_are_compared(self, finished) -> None:
+        project, _ = finished
+        assert project.run("--pipelines=reporting").returncode == 0
+        run = project.run("--pipelines=run_comparison")
+        output = run.stdout + run.stderr
+        assert run.returncode == 0, output
+        assert "data/08_reporting/run_comparison.html" in output
+        changes = pd.read_csv(project.path / "data/08_reporting/run_comparison.csv")
+        assert len(changes) > 1
+        assert (changes["change"] == 0).all()  # It was the same model.
+
     def test_data_processing_imports_neither_tensorflow_nor_keras(self, finished) -> None:
         project, _ = finished
         script = (

@@ -142,7 +142,7 @@ def verdict(difference: Difference) -> str:
             f"Dice changed by {difference.mean:+.4f} on {photos}; "
             "one car cannot tell whether it would on others."
         )
-    text = f"{difference.mean:+.4f} (95 %: {interval.low:+.4f} to {interval.high:+.4f}) on {photos}"
+    text = f"{difference.mean:+.4f} (95%: {interval.low:+.4f} to {interval.high:+.4f}) on {photos}"
     if interval.low > 0:
         return f"The second run is better: Dice changed by {text}."
     if interval.high < 0:
@@ -156,7 +156,7 @@ def interval_text(difference: Difference) -> str:
     return (
         "one car: no interval"
         if interval is None
-        else (f"95 %: {interval.low:+.4f} to {interval.high:+.4f}")
+        else (f"95%: {interval.low:+.4f} to {interval.high:+.4f}")
     )
 
 

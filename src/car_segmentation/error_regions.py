@@ -25,6 +25,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from car_segmentation.morphology import disc, grown, holes
+
 DISTANCE_BINS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, math.inf)
 """Bounds of the bins of `error_distances`, pixels; a bin has its lower bound, not its upper."""
 
@@ -217,12 +219,12 @@ class _Scene:
     @cached_property
     def hole(self) -> np.ndarray:
         """Holes of the truth."""
-        return _holes(self.truth)
+        return holes(self.truth)
 
     @cached_property
     def at_hole(self) -> np.ndarray:
         """Holes of the truth and what is beside them."""
-        return _grown(self.hole, self.pixels(BESIDE))
+        return grown(self.hole, self.pixels(BESIDE))
 
     @cached_property
     def thin(self) -> np.ndarray:
@@ -232,7 +234,7 @@ class _Scene:
     @cached_property
     def at_thin(self) -> np.ndarray:
         """Thin structures of the truth and what is beside them, holes apart."""
-        return _grown(self.thin, self.pixels(BESIDE)) & ~self.hole
+        return grown(self.thin, self.pixels(BESIDE)) & ~self.hole
 
     @cached_property
     def ground_row(self) -> float:
@@ -258,7 +260,7 @@ def _regions_of(scene: _Scene, false_positives: bool, labels: np.ndarray) -> lis
     if not wrong.any():
         return []
     core = wrong & (special | (scene.depth > scene.pixels(JITTER_REACH)))
-    near_core = wrong & _grown(core, scene.pixels(GROWTH))
+    near_core = wrong & grown(core, scene.pixels(GROWTH))
     _, parts = cv2.connectedComponents(near_core.view(np.uint8), connectivity=8)
     rows, columns = np.nonzero(wrong)
     part = parts[rows, columns]
@@ -343,31 +345,15 @@ def _box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
     )
 
 
-def _disc(radius: float) -> np.ndarray:
-    side = 2 * math.ceil(radius) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-
-
-def _holes(mask: np.ndarray) -> np.ndarray:
-    """Background that the mask encloses; what touches the border is not enclosed."""
-    background = np.pad((~mask).view(np.uint8), 1, constant_values=1)
-    cv2.floodFill(background, None, (0, 0), 0)
-    return background[1:-1, 1:-1].view(bool)
-
-
-def _grown(mask: np.ndarray, by: float) -> np.ndarray:
-    return cv2.dilate(mask.view(np.uint8), _disc(by)).view(bool)
-
-
 def _thin_parts(mask: np.ndarray, width: float, reach: float) -> np.ndarray:
     """The parts that an opening by a disc of the given width removes.
 
     Only those that reach farther out of the rest than ``reach``: an opening also rounds every
     corner and evens every step of the edge.
     """
-    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, _disc(width / 2)).view(bool)
+    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, disc(width / 2)).view(bool)
     removed = mask & ~opened
-    far_out = removed & ~_grown(opened, reach)
+    far_out = removed & ~grown(opened, reach)
     if not far_out.any():
         return far_out
     number, parts = cv2.connectedComponents(removed.view(np.uint8), connectivity=8)
@@ -397,7 +383,7 @@ def _contrast(scene: _Scene, rows: np.ndarray, columns: np.ndarray) -> float:
     distance, truth = scene.edge_distance[around], scene.truth[around]
     region = np.zeros(truth.shape, np.uint8)
     region[rows - around[0].start, columns - around[1].start] = 1
-    beside = cv2.dilate(region, _disc(far)).view(bool) & (distance >= near) & (distance <= far)
+    beside = cv2.dilate(region, disc(far)).view(bool) & (distance >= near) & (distance <= far)
     if not (beside & truth).any() or not (beside & ~truth).any():
         return math.nan
     lab = _lab(scene.photo[around])

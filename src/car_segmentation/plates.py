@@ -51,6 +51,12 @@ LABEL_SHADE = 0.35
 """How much of a picture's brightness is left under a label on it."""
 BOX_COLOUR: Colour = (255, 215, 0)
 """Yellow, which error maps have not."""
+MODEL_COLOUR: Colour = (200, 60, 255)
+"""Violet: the outline of the model's mask beside that of a mask in doubt."""
+OUTLINE = 2
+"""Pixels: width of the outlines of doubted masks."""
+SUSPECT_ROOM = 1.3
+"""A place in doubt is shown with so much room: times its size."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +213,64 @@ def change_plate(
         parts.append(_row(crops))
     parts.append(_key())
     return _framed(parts)
+
+
+def suspect_place(
+    photo: np.ndarray,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    box: tuple[int, int, int, int],
+    width: int,
+) -> np.ndarray:
+    """The doubted place of a mask, with the outlines of the mask and of the model's mask.
+
+    Args:
+        photo: uint8 RGB (height, width, 3).
+        truth: bool (height, width): the mask that is doubted; yellow.
+        predicted: bool (height, width): the model's; its outline is violet.
+        box: Top, left, bottom, right in pixels, bottom and right exclusive; shown with
+            room around it, in the shape of `PLACE_CELL`, and no smaller than `place_size`.
+        width: Of the picture, in pixels.
+
+    Returns:
+        uint8 RGB, in the shape of `PLACE_CELL`.
+    """
+    shown = _box_around(box, photo.shape)
+    crop = np.ascontiguousarray(shown.of(photo))
+    height = round(width * PLACE_CELL[0] / PLACE_CELL[1])
+    size = (width, height)
+    picture = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
+    for mask, colour in ((predicted, MODEL_COLOUR), (truth, BOX_COLOUR)):
+        enlarged = cv2.resize(
+            shown.of(mask).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
+        )
+        outlines, _ = cv2.findContours(enlarged, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(picture, outlines, -1, colour, OUTLINE, cv2.LINE_AA)
+    return _labelled(picture, f"{shown.width} px wide")
+
+
+def suspect_key(width: int) -> np.ndarray:
+    """A strip that says what the outlines of `suspect_place` mean; uint8 RGB (…, width, 3)."""
+    return colour_key(((BOX_COLOUR, "the mask"), (MODEL_COLOUR, "the model's mask")), width)
+
+
+def _box_around(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> Box:
+    """A box with room around it, in the shape of a cell, moved and cut to stay in the photo."""
+    top, left, bottom, right = box
+    least = place_size(shape[1])
+    aspect = PLACE_CELL[1] / PLACE_CELL[0]
+    height = max(SUSPECT_ROOM * (bottom - top), SUSPECT_ROOM * (right - left) / aspect, least[0])
+    height = min(height, shape[0], shape[1] / aspect)
+    width = round(height * aspect)
+    height = round(height)
+    first_row = round((top + bottom - height) / 2)
+    first_column = round((left + right - width) / 2)
+    return Box(
+        min(max(first_row, 0), shape[0] - height),
+        min(max(first_column, 0), shape[1] - width),
+        height,
+        width,
+    )
 
 
 def _widths_of_equal_height(aspect: float) -> tuple[int, int]:

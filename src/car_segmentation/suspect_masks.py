@@ -17,8 +17,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
-SURE = 0.95
-"""The model is sure of car at this probability and above, of background at 1 − this and below."""
+from car_segmentation.morphology import disc, holes, largest_part
+
+SURE = 0.98
+"""The model is sure of car from this probability on, of background up to 1 − this."""
+LIKELY = 0.5
+"""At this probability and above the model sees rather car than background."""
 MARGIN = 0.0026
 """Nearer to the mask's edge than this the model says nothing; share of the diagonal (6 px)."""
 SMALLEST_BLOB = 1e-5
@@ -29,6 +33,8 @@ SHIFT_STEPS = 5
 """Gauss-Newton steps towards the best shift."""
 LARGEST_SHIFT = 0.01
 """Larger shifts are not believed; share of the diagonal (23 px)."""
+BOX_MARGIN = 0.02
+"""What is shown around a place that is enlarged; share of the diagonal (46 px)."""
 VIEWS = 16
 """Photos round the turntable; view k is seen from the other side in view 18 − k."""
 FEW_HOLES = 0.4
@@ -47,9 +53,9 @@ class Suspicion(StrEnum):
     SHIFTED = "shifted"
     """Dice that would be gained by shifting the mask."""
     LACKING = "lacking"
-    """Area of the largest blob, off the mask's edge, that the model surely sees as car."""
+    """Area of the largest blob, off the mask's edge, that the model surely sees as the car."""
     SURPLUS = "surplus"
-    """Area of the largest blob in the mask that the model surely sees as background."""
+    """Area of the largest blob in the mask that the model surely sees as the car's surroundings."""
     SPECKS = "specks"
     """Area of the mask outside its largest connected part."""
     HOLES_LACKING = "holes_lacking"
@@ -60,14 +66,19 @@ class Suspicion(StrEnum):
 
 FLOORS = {
     Suspicion.OTHER: 0.003,
-    Suspicion.SHIFTED: 0.0005,
-    Suspicion.LACKING: 2e-5,
-    Suspicion.SURPLUS: 2e-5,
+    Suspicion.SHIFTED: 0.0003,
+    Suspicion.LACKING: 1e-5,
+    Suspicion.SURPLUS: 1e-4,
     Suspicion.SPECKS: 1e-6,
-    Suspicion.HOLES_LACKING: 1e-5,
+    Suspicion.HOLES_LACKING: 5e-6,
     Suspicion.HOLES_SURPLUS: 2e-5,
 }
-"""The least that counts as one step of suspicion, where most photos have none and so no spread."""
+"""The least that counts as one step of suspicion, where most photos have none and so no spread.
+
+Background that the model surely sees in a mask counts least: a model that is surely wrong about a
+reflecting window is far more common than a mask with too much. Set on masks broken on purpose
+(benchmarks/suspect_masks.py, seeds 1 to 12).
+"""
 
 
 def suspect_evidence(
@@ -87,10 +98,10 @@ def suspect_evidence(
     """
     predicted = probability >= threshold
     unit = math.hypot(*truth.shape) ** 2
-    lacking, surplus, holes = _marks(truth, probability)
+    lacking, surplus = _marks(truth, probability)
     specks = _specks(truth)
     shift_x, shift_y, gain = _best_shift(truth, predicted)
-    hole_areas = _areas(holes)
+    hole_areas = _areas(holes(truth))
     hole_areas = hole_areas[hole_areas >= SMALLEST_BLOB * unit]
     speck_areas = _areas(specks)
     return {
@@ -205,16 +216,67 @@ def _reason(row: pd.Series, kind: str) -> str:
     }[Suspicion(kind)]
 
 
-def _marks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the model surely sees car outside, and background inside; and the mask's holes."""
-    margin = _disc(MARGIN * math.hypot(*truth.shape))
+def suspect_box(
+    truth: np.ndarray,
+    probability: np.ndarray,
+    suspicion: Suspicion | str,
+    opposite: np.ndarray | None = None,
+) -> tuple[int, int, int, int]:
+    """The place to enlarge in a picture of a suspect mask.
+
+    Args:
+        truth: bool (height, width).
+        probability: float32 (height, width), 0 to 1.
+        suspicion: What is to be seen.
+        opposite: The mask of the view from the other side, bool (height, width): it shows where
+            holes are lacking.
+
+    Returns:
+        Top, left, bottom, right in pixels, bottom and right exclusive: around the largest blob, all
+        specks or all holes in question; around the whole car where there is nothing of the kind.
+    """
+    lacking, surplus = _marks(truth, probability)
+    if suspicion == Suspicion.LACKING:
+        marked = largest_part(lacking)
+    elif suspicion == Suspicion.SURPLUS:
+        marked = largest_part(surplus)
+    elif suspicion == Suspicion.SPECKS:
+        marked = _specks(truth)
+    elif suspicion == Suspicion.HOLES_SURPLUS:
+        marked = holes(truth)
+    elif suspicion == Suspicion.HOLES_LACKING and opposite is not None:
+        marked = holes(opposite[:, ::-1])
+    else:
+        marked = truth
+    for shown in (marked, truth):
+        if shown.any():
+            return _box(shown)
+    return 0, 0, truth.shape[0], truth.shape[1]
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    margin = math.ceil(BOX_MARGIN * math.hypot(*mask.shape))
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return (
+        max(int(rows[0]) - margin, 0),
+        max(int(columns[0]) - margin, 0),
+        min(int(rows[-1]) + 1 + margin, mask.shape[0]),
+        min(int(columns[-1]) + 1 + margin, mask.shape[1]),
+    )
+
+
+def _marks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the mask lacks, and what it has too much, if the model is right.
+
+    The model must be sure, and see one car: what it takes for car apart from the car, and what it
+    misses in the midst of it, are its own errors.
+    """
+    margin = disc(MARGIN * math.hypot(*truth.shape))
     pixels = truth.view(np.uint8)
-    outside = cv2.dilate(pixels, margin) == 0
-    inside = cv2.erode(pixels, margin).view(bool)
-    background = np.pad(1 - pixels, 1, constant_values=1)
-    cv2.floodFill(background, None, (0, 0), 0)
-    lacking = outside & (probability >= SURE)
-    return lacking, inside & (probability <= 1 - SURE), background[1:-1, 1:-1].view(bool)
+    car = largest_part(probability >= LIKELY)
+    lacking = (cv2.dilate(pixels, margin) == 0) & (probability >= SURE) & car
+    surplus = cv2.erode(pixels, margin).view(bool) & (probability <= 1 - SURE) & ~holes(car)
+    return lacking, surplus
 
 
 def _areas(mask: np.ndarray) -> np.ndarray:
@@ -227,9 +289,7 @@ def _areas(mask: np.ndarray) -> np.ndarray:
 
 def _specks(truth: np.ndarray) -> np.ndarray:
     """The mask without its largest connected part."""
-    _, parts = cv2.connectedComponents(truth.view(np.uint8), connectivity=8)
-    areas = np.bincount(parts[truth], minlength=2)
-    return truth & (parts != areas.argmax())
+    return truth & ~largest_part(truth)
 
 
 def _dice(predicted: np.ndarray, truth: np.ndarray) -> float:
@@ -269,8 +329,3 @@ def _best_shift(truth: np.ndarray, predicted: np.ndarray) -> tuple[int, int, flo
     moved = cv2.warpAffine(truth.view(np.uint8), warp, truth.shape[::-1], flags=cv2.INTER_NEAREST)
     gain = _dice(predicted, moved.view(bool)) - _dice(predicted, truth)
     return (x, y, float(gain)) if gain > 0 else (0, 0, 0.0)
-
-
-def _disc(radius: float) -> np.ndarray:
-    side = 2 * math.ceil(radius) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

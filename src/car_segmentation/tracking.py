@@ -147,12 +147,13 @@ def describe_run(
 
 
 def log_photos(photo_splits: pd.DataFrame, source: str) -> None:
-    """Log the photos of each split as a data set of the active run.
+    """Log the photos of each split as a data set of the active run, and their whole table.
 
     Args:
         photo_splits: Columns ``photo_id``, ``car``, ``split`` and more.
         source: The folder that the photos come from.
     """
+    mlflow.log_text(photo_splits.to_csv(index=False), SPLITS)
     columns = ["photo_id", "car", "view", "height", "width", "foreground_share"]
     for split, photos in photo_splits.groupby("split"):
         with warnings.catch_warnings():

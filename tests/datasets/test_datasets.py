@@ -1,7 +1,9 @@
 import base64
 import io
+import shutil
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from car_segmentation.datasets.pictures import PictureDataset, PictureFolderData
 from car_segmentation.datasets.prediction_folder import PredictionFolderDataset
 from car_segmentation.datasets.previews import MAX_PREVIEW_WIDTH, encode_picture, image_preview
 from car_segmentation.datasets.record_folder import RecordFolderDataset
+from car_segmentation.datasets.tracked_table import TrackedTableDataset
 from car_segmentation.losses import bce_dice
 from car_segmentation.networks import build_network
 from car_segmentation.photos import read_mask
@@ -137,3 +140,19 @@ def test_records_are_added_and_replaced_one_by_one(tmp_path: Path) -> None:
     dataset.save({"b.c": {"dice": None}})
     dataset.save({"a": {"dice": 0.75}})
     assert dataset.load() == {"a": {"dice": 0.75}, "b.c": {"dice": None}}
+
+
+def test_a_tracked_table_is_a_file_and_a_table_of_the_run(
+    tmp_path: Path, empty_database: Path
+) -> None:
+    table = pd.DataFrame({"photo_id": ["a"], "dice": [0.5]})
+    dataset = TrackedTableDataset(filepath=str(tmp_path / "scores.csv"))
+    dataset.save(table)  # Nothing is tracked yet.
+    mlflow.set_tracking_uri(f"sqlite:///{shutil.copy(empty_database, tmp_path)}")
+    try:
+        with mlflow.start_run() as run:
+            dataset.save(table)
+            assert mlflow.load_table("scores.json", [run.info.run_id]).equals(table)
+    finally:
+        mlflow.set_tracking_uri(None)
+    assert dataset.load().equals(table)

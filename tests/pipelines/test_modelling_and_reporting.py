@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from car_segmentation.pipeline_registry import register_pipelines
 from car_segmentation.pipelines.modelling.nodes import choose_threshold, describe_model
@@ -15,6 +16,8 @@ from car_segmentation.pipelines.reporting import nodes
 from car_segmentation.stacks import ImageStack
 from tests.conftest import disc_mask, photo_of, write_pair
 from tests.test_prediction import Brightness
+
+REPOSITORY = Path(__file__).parents[2]
 
 PERSISTED = {
     "photos",
@@ -54,6 +57,20 @@ def test_every_node_says_in_one_sentence_what_it_does() -> None:
         assert first_line.endswith("."), node.name
 
 
+def test_layers_follow_each_other() -> None:
+    """Kedro-Viz draws no layers at all where they go round in a circle."""
+    catalog = yaml.safe_load((REPOSITORY / "conf/base/catalog.yml").read_text())
+    layer = {
+        name: entry["metadata"]["kedro-viz"]["layer"]
+        for name, entry in catalog.items()
+        if not name.startswith("_")
+    }
+    for node in register_pipelines()["__default__"].nodes:
+        before = {layer[name] for name in node.inputs if name in layer}
+        after = {layer[name] for name in node.outputs if name in layer}
+        assert not before or not after or max(before) <= min(after), node.name
+
+
 @pytest.fixture
 def result(raw: Path) -> dict:
     """One test photo, predicted two pixels too small, and one validation photo."""
@@ -61,8 +78,8 @@ def result(raw: Path) -> dict:
     rows = []
     for photo_id, split in (("a", "test"), ("b", "validation")):
         photo_path, mask_path = write_pair(raw, photo_id, truth)
-        rows.append((photo_id, photo_id, "", str(photo_path), str(mask_path), split))
-    columns = ["photo_id", "car", "view", "photo_path", "mask_path", "split"]
+        rows.append((photo_id, photo_id, "", str(photo_path), str(mask_path), 48, 64, split))
+    columns = ["photo_id", "car", "view", "photo_path", "mask_path", "height", "width", "split"]
     return {
         "photo_splits": pd.DataFrame(rows, columns=columns),
         "probabilities": ImageStack(("a",), predicted[np.newaxis].astype(np.float16)),
@@ -139,6 +156,20 @@ def test_the_table_of_scores_has_test_beside_validation(result: dict) -> None:
     assert table["split"].unique().tolist() == ["test", "validation"]
     dice = table[table["score"] == "dice"]
     assert dice["mean"].tolist() == pytest.approx([scores["dice"][0]] * 2)
+
+
+def test_lacking_holes_are_looked_for_where_the_other_side_has_them(
+    result: dict, raw: Path
+) -> None:
+    holed = disc_mask(radius=15)
+    holed[20:24, 25:29] = False
+    result["photo_splits"]["car"] = "car"
+    result["photo_splits"]["view"] = ["05", "13"]
+    write_pair(raw, "b", holed)
+    splits = result["photo_splits"].set_index("photo_id", drop=False)
+    assert np.array_equal(nodes._mask_from_other_side(splits.loc["a"], splits), holed)
+    alone = splits.loc["a"].replace({"05": "01"})  # The front is no other view's mirror.
+    assert nodes._mask_from_other_side(alone, splits) is None
 
 
 def test_final_numbers_have_their_stable_names() -> None:

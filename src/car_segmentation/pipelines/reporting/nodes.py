@@ -21,13 +21,13 @@ from car_segmentation.error_maps import (
 from car_segmentation.paint import car_colours
 from car_segmentation.parameters import Reporting
 from car_segmentation.photos import read_mask, read_photo
-from car_segmentation.plates import plate
-from car_segmentation.prediction import predicted_stack
+from car_segmentation.plates import plate, suspect_key, suspect_place
+from car_segmentation.prediction import predicted_stack, to_native_size
 from car_segmentation.report_page import ReportContents, report_page
 from car_segmentation.slices import all_slices, describe
 from car_segmentation.stacks import ImageStack, PendingStack
 from car_segmentation.submission import predicted_masks
-from car_segmentation.suspect_masks import rank_suspects
+from car_segmentation.suspect_masks import mirror_view, rank_suspects, suspect_box
 
 if TYPE_CHECKING:
     from keras import Model
@@ -37,6 +37,9 @@ else:
 SHEET_COLUMNS = 3
 SHEET_CELL_WIDTH = 480
 """Pixels."""
+
+SUSPECT_COLUMNS = ["photo_id", "split", "score", "suspicion", "reason"]
+"""What the page says of a suspect mask; the file beside it has all evidence."""
 
 Pictures = dict[str, Callable[[], np.ndarray]]
 
@@ -126,7 +129,9 @@ def find_suspect_masks(
 ) -> pd.DataFrame:
     """Rank the photos whose mask, and not the model, may be wrong."""
     evidence = pd.concat([mask_evidence, other_mask_evidence], ignore_index=True)
-    return rank_suspects(evidence.merge(photo_splits[["photo_id", "car", "view", "split"]]))
+    identity = photo_splits[["photo_id", "car", "view", "split"]]
+    ranked = rank_suspects(evidence.merge(identity[["photo_id", "car", "view"]], on="photo_id"))
+    return ranked.merge(identity[["photo_id", "split"]], on="photo_id")
 
 
 def track_scores(
@@ -173,8 +178,7 @@ def draw_error_maps(
         photo, truth, predicted = _read_result(row, probabilities, threshold)
         return np.concatenate([error_map(photo, predicted, truth), legend(photo.shape[1])])
 
-    worst = photo_scores.head(Reporting(**reporting).worst_photos)
-    return {name: partial(draw, row) for name, row in _ranked(worst, photo_splits)}
+    return _of_the_worst(draw, photo_scores, photo_splits, reporting)
 
 
 def draw_plates(
@@ -187,11 +191,10 @@ def draw_plates(
     """Draw the worst photos with truth, prediction, errors, and their worst places enlarged."""
 
     def draw(row: Any) -> np.ndarray:
-        photo, truth, predicted = _read_result(row, probabilities, threshold)
-        return plate(photo, truth, predicted, f"{row.photo_id}   {_scores_of(row)}")
+        result = _read_result(row, probabilities, threshold)
+        return plate(*result, f"{row.photo_id}   {_scores_of(row)}")
 
-    worst = photo_scores.head(Reporting(**reporting).worst_photos)
-    return {name: partial(draw, row) for name, row in _ranked(worst, photo_splits)}
+    return _of_the_worst(draw, photo_scores, photo_splits, reporting)
 
 
 def draw_sheets(
@@ -232,12 +235,18 @@ def draw_suspect_masks(
     """Lay out the most suspect masks on a sheet, each enlarged where it is doubted."""
     most_suspect = suspect_masks.head(Reporting(**reporting).suspect_masks)
     rows = [row for _, row in _ranked(most_suspect, photo_splits)]
-    pictures = (
-        error_thumbnail(*_read_result(row, probabilities, threshold), SHEET_CELL_WIDTH)
-        for row in rows
-    )
+
+    def draw(row: Any) -> np.ndarray:
+        photo, truth, predicted = _read_result(row, probabilities, threshold)
+        position = probabilities.rows_of([row.photo_id])[0]
+        probability = to_native_size(probabilities.pixels[position], *truth.shape)
+        opposite = _mask_from_other_side(row, photo_splits)
+        box = suspect_box(truth, probability, row.suspicion, opposite)
+        return suspect_place(photo, truth, predicted, box, SHEET_CELL_WIDTH)
+
     captions = [f"{row.photo_id}   {row.reason}" for row in rows]
-    return photo_sheet(pictures, captions, SHEET_COLUMNS, SHEET_CELL_WIDTH)
+    sheet = photo_sheet(map(draw, rows), captions, SHEET_COLUMNS, SHEET_CELL_WIDTH)
+    return np.concatenate([sheet, suspect_key(sheet.shape[1])])
 
 
 def write_report(
@@ -297,7 +306,7 @@ def write_report(
             threshold_dice=np.asarray(threshold_dice),
             calibration=calibration,
             calibration_errors=calibration_errors,
-            suspects=suspect_masks,
+            suspects=suspect_masks[SUSPECT_COLUMNS],
             suspect_sheet=suspect_sheet,
             history=history,
         )
@@ -313,11 +322,35 @@ def _count(photo_splits: pd.DataFrame, split: str) -> str:
     return f"{len(rows)} photos of {rows['car'].nunique()} cars"
 
 
+def _of_the_worst(
+    draw: Callable[[Any], np.ndarray],
+    photo_scores: pd.DataFrame,
+    photo_splits: pd.DataFrame,
+    reporting: dict[str, Any],
+) -> Pictures:
+    """A picture of each of the worst photos, drawn when it is asked for."""
+    worst = photo_scores.head(Reporting(**reporting).worst_photos)
+    return {name: partial(draw, row) for name, row in _ranked(worst, photo_splits)}
+
+
 def _ranked(chosen: pd.DataFrame, photo_splits: pd.DataFrame) -> Iterator[tuple[str, Any]]:
     """A picture's name and the row of each photo: its scores and its files."""
-    files = photo_splits[["photo_id", "photo_path", "mask_path"]]
+    files = photo_splits[["photo_id", "photo_path", "mask_path", "height", "width"]]
     rows = chosen.merge(files, on="photo_id").itertuples()
     return ((f"{rank:02d}_{row.photo_id}", row) for rank, row in enumerate(rows, start=1))
+
+
+def _mask_from_other_side(row: Any, photo_splits: pd.DataFrame) -> np.ndarray | None:
+    """The true mask of the same car seen from the other side, if there is one."""
+    if not str(row.view).isdigit():
+        return None
+    views = pd.to_numeric(photo_splits["view"], errors="coerce")
+    mirrored = mirror_view(int(row.view))
+    found = photo_splits[(photo_splits["car"] == row.car) & (views == mirrored)]
+    if found.empty or mirrored == int(row.view):
+        return None
+    mask = read_mask(Path(found["mask_path"].iloc[0]))
+    return mask if mask.shape == (row.height, row.width) else None
 
 
 def _scores_of(row: Any) -> str:
