@@ -62,3 +62,17 @@ def test_an_epoch_may_be_a_part_of_all_photos() -> None:
         batches.on_epoch_end()
     assert all(len(set(epoch)) == 3 for epoch in seen)
     assert {photo for epoch in seen for photo in epoch} == set(range(5))
+
+
+def test_an_epoch_can_be_begun_in_its_middle() -> None:
+    batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, seed=5)
+    batches.begin_epoch(3)
+    whole = [batches[number] for number in range(len(batches))]
+    other = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, seed=5)
+    other.begin_epoch(3, done=2)
+    assert len(other) == len(whole) - 2
+    for number in range(len(other)):
+        for one, expected in zip(other[number], whole[number + 2], strict=True):
+            assert np.array_equal(one, expected)
+    other.on_epoch_end()
+    assert (other.epoch, len(other)) == (4, len(whole))

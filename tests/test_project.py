@@ -58,8 +58,10 @@ class Project:
         """Call ``kedro run`` and return what it wrote, wide enough not to be wrapped."""
         return self.python("-m", "kedro", "run", "--env=tiny", *arguments, cwd=cwd, **environment)
 
-    def kill(self, *arguments: str, when: Callable[[], bool]) -> None:
-        """Call ``kedro run`` and kill it, without a warning, at a moment before its end."""
+    def kill(
+        self, *arguments: str, when: Callable[[], bool], sign: signal.Signals = signal.SIGKILL
+    ) -> None:
+        """Call ``kedro run`` and kill it, or send another signal, at a moment before its end."""
         process = subprocess.Popen(
             [sys.executable, "-m", "kedro", "run", "--env=tiny", *arguments],
             cwd=self.path,
@@ -70,8 +72,8 @@ class Project:
         while not when():
             assert process.poll() is None
             time.sleep(0.002)
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
+        process.send_signal(sign)
+        assert process.wait() == (-signal.SIGKILL if sign == signal.SIGKILL else 1)
 
     def variables(self, **environment: str) -> dict[str, str]:
         variables = {**os.environ, "COLUMNS": "1000", "DO_NOT_TRACK": "1", **environment}
@@ -318,6 +320,58 @@ def predict(project: Project, photos: Path, predictions: Path, *options: str) ->
     output = run.stdout + run.stderr
     assert run.returncode == 0, output
     return output
+
+
+class TestStoppedTraining:
+    """A training that is stopped, in a copy of a project with its data."""
+
+    def stop(
+        self, finished, tmp_path: Path, sign: signal.Signals
+    ) -> tuple[Project, list[str], int]:
+        project = Project(tmp_path / "stopped")
+        shutil.copytree(finished[0].path, project.path)
+        before = mlflow_runs(project)
+        modelling = [
+            "--pipelines=modelling",
+            "--params=training.epochs=60,training.patience=60,training.checkpoint_minutes=0",
+        ]
+        checkpoints = project.path / "data/06_models/checkpoints"
+        project.kill(*modelling, when=lambda: any(checkpoints.glob("*/best_*.npz")), sign=sign)
+        assert mlflow_runs(project) == before + 1
+        return project, modelling, before + 1
+
+    def curve(self, project: Project) -> tuple[mlflow.entities.Run, list[float]]:
+        client = mlflow.MlflowClient(f"sqlite:///{project.path}/mlflow.db")
+        experiment = client.get_experiment_by_name("car_segmentation")
+        run = client.search_runs([experiment.experiment_id], max_results=1)[0]
+        points = client.get_metric_history(run.info.run_id, "val_loss")
+        assert [point.step for point in points] == list(range(len(points)))
+        return run, [point.value for point in points]
+
+    def test_killed_and_run_again_it_is_one_run_with_one_curve(self, finished, tmp_path) -> None:
+        project, modelling, runs = self.stop(finished, tmp_path, signal.SIGKILL)
+        run, part = self.curve(project)
+        assert run.info.status == "RUNNING"
+        again = project.run(*modelling)
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert "Continuing the training in" in again.stdout + again.stderr
+        assert mlflow_runs(project) == runs
+        run, whole = self.curve(project)
+        assert run.info.status == "FINISHED"
+        assert whole[: len(part)] == part
+        assert whole == json.loads(project.read("06_models/history.json"))["val_loss"]
+        assert len(whole) == 60 > len(part)
+        assert not list((project.path / "data/06_models/checkpoints").iterdir())
+
+    def test_ctrl_c_saves_the_best_model_and_says_so(self, finished, tmp_path) -> None:
+        project, modelling, runs = self.stop(finished, tmp_path, signal.SIGINT)
+        history = json.loads(project.read("06_models/history.json"))["val_loss"]
+        assert 1 <= len(history) < 60
+        again = project.run(*modelling)
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert mlflow_runs(project) == runs
+        _, whole = self.curve(project)
+        assert whole[: len(history)] == history
 
 
 class TestInference:

@@ -53,6 +53,31 @@ def test_epochs_are_logged_as_steps(run) -> None:
     assert [(point.step, point.value) for point in history] == [(0, 0.5), (1, 0.25)]
 
 
+def test_an_epoch_that_is_there_is_not_logged_again(run) -> None:
+    for epoch in (0, 1, 0, 1, 2):
+        tracking.log_epoch(epoch, {"loss": 0.5, "dice": 0.9})
+    for metric in ("loss", "dice"):
+        history = mlflow.MlflowClient().get_metric_history(run.info.run_id, metric)
+        assert [point.step for point in history] == [0, 1, 2]
+
+
+def test_which_runs_can_be_continued(run) -> None:
+    parameters = {"seed": 42, "training.clip_norm": None, "network.filters": [4, 8]}
+    mlflow.log_params(parameters)
+    client, run_id = mlflow.MlflowClient(), run.info.run_id
+    assert tracking.run_id() == run_id
+    assert tracking.can_be_continued(run_id, parameters)
+    assert not tracking.can_be_continued(run_id, parameters | {"seed": 43})
+    assert not tracking.can_be_continued("0" * 32, parameters)
+    client.set_terminated(run_id, "FINISHED")
+    assert not tracking.can_be_continued(run_id, parameters)
+    client.set_terminated(run_id, "FAILED")
+    assert tracking.can_be_continued(run_id, parameters)
+    client.delete_run(run_id)
+    assert not tracking.can_be_continued(run_id, parameters)
+    client.restore_run(run_id)
+
+
 def test_a_failing_server_costs_a_warning_not_the_training(run, monkeypatch, caplog) -> None:
     def fail(*args, **kwargs):
         raise MlflowException("connection refused\nand a long story")

@@ -1,6 +1,8 @@
 """Batches of photos and masks for Keras, read from image stacks and augmented on the way."""
 
+import hashlib
 import math
+from dataclasses import asdict
 from typing import Any
 
 import keras
@@ -10,6 +12,9 @@ from car_segmentation.augmentation import Augmentation, augment_pair, draw_gener
 from car_segmentation.stacks import ImageStack
 
 MASK_LEVELS = np.float32(255)
+
+PHOTOS_IN_FINGERPRINT = 64
+"""Photos whose pixels stand for all of them: reading all would take as long as an epoch's."""
 
 
 class PhotoBatches(keras.utils.PyDataset):
@@ -41,13 +46,24 @@ class PhotoBatches(keras.utils.PyDataset):
         self.augmentation = augmentation
         self.seed = seed
         self.photos_per_epoch = photos_per_epoch or len(photo_ids)
-        self.epoch = 0
+        self.begin_epoch(0)
+
+    def begin_epoch(self, epoch: int, done: int = 0) -> None:
+        """Give the batches of an epoch from now on, without the first ones that are done.
+
+        Args:
+            epoch: From 0.
+            done: How many of its batches to leave out.
+        """
+        self.epoch = epoch
+        self.done = done
         self.order = self._draw_order()
 
     def __len__(self) -> int:
-        return math.ceil(len(self.order) / self.batch_size)
+        return math.ceil(len(self.order) / self.batch_size) - self.done
 
     def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        batch += self.done
         chosen = self.order[batch * self.batch_size : (batch + 1) * self.batch_size]
         pairs = [self._pair(position) for position in chosen]
         photos = np.stack([photo for photo, _ in pairs])
@@ -56,8 +72,25 @@ class PhotoBatches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Move on to the next epoch's order and warps."""
-        self.epoch += 1
-        self.order = self._draw_order()
+        self.begin_epoch(self.epoch + 1)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What decides about all batches of all epochs; pixels as a digest of some photos."""
+        digest = hashlib.sha256()
+        step = math.ceil(len(self.photo_rows) / PHOTOS_IN_FINGERPRINT)
+        for position in range(0, len(self.photo_rows), step):
+            digest.update(self.photos.pixels[self.photo_rows[position]].tobytes())
+            digest.update(self.masks.pixels[self.mask_rows[position]].tobytes())
+        ids = [self.photos.ids[row] for row in self.photo_rows]
+        return {
+            "photos": ids,
+            "masks": {photo_id: dict(self.masks.notes.get(photo_id, {})) for photo_id in ids},
+            "pixels": digest.hexdigest(),
+            "batch_size": self.batch_size,
+            "photos_per_epoch": self.photos_per_epoch,
+            "augmentation": asdict(self.augmentation) if self.augmentation else None,
+            "seed": self.seed,
+        }
 
     def _draw_order(self) -> np.ndarray:
         photos = len(self.photo_rows)

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kedro_mlflow.framework.hooks.utils import _flatten_dict
 from kedro_mlflow.io.catalog.switch_catalog_logging import switch_catalog_logging
 
 from car_segmentation import tracking
+from car_segmentation.checkpoints import unfinished
 from car_segmentation.console import quiet_start
 from car_segmentation.errors import UserError
 from car_segmentation.parameters import ProjectParameters, check_parameters
@@ -28,6 +30,9 @@ UNTOLD_PARAMETERS = (
     *("predictions", "registry", "runs", "run_comparison"),
 )
 """Parameters that no model depends on."""
+
+CHECKPOINTS = "checkpoints"
+"""The entry of the catalog with unfinished trainings."""
 
 
 class ProjectHooks:
@@ -62,11 +67,13 @@ class ProjectHooks:
                 tracking.tracking_uri(self.project_path),
             )
 
-    @hook_impl(trylast=True)
+    @hook_impl(wrapper=True)
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
-    ) -> None:
+    ) -> Iterator[None]:
         """Check the network's options, and name and tag the MLflow run."""
+        self._continue_run(pipeline, catalog)
+        yield  # kedro-mlflow starts the run.
         self.photos_logged = False
         if {"network", "model", "chosen_model"} & pipeline.datasets():
             self._prepare_keras(pipeline)
@@ -112,6 +119,17 @@ class ProjectHooks:
                 raise ClickException(str(cause)) from None
             cause = cause.__cause__
 
+    def _continue_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Have kedro-mlflow go on with the run of the training that is about to be continued."""
+        if CHECKPOINTS not in pipeline.inputs() or not self.parameters.training.resume:
+            return
+        for checkpoint in unfinished(catalog.load(CHECKPOINTS)):
+            run_id = checkpoint.read_note().get("run_id")
+            if run_id and tracking.can_be_continued(run_id, self._told_parameters()):
+                logger.info("Continuing the MLflow run %s", run_id)
+                mlflow_hook.mlflow_config.tracking.run.id = run_id
+                return
+
     def _prepare_keras(self, pipeline: Pipeline) -> None:
         """Import Keras without its chatter, and check the network's options before any work."""
         with quiet_start():
@@ -150,13 +168,16 @@ class ProjectHooks:
                 "raw_data": Path(parameters.raw_data).name,
                 "keras_backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
             },
-            # As written in conf/, which is how kedro-mlflow logs those that nodes take.
-            parameters={
-                key: value
-                for key, value in _flatten_dict(self.written_parameters).items()
-                if key.split(".")[0] not in UNTOLD_PARAMETERS
-            },
+            parameters=self._told_parameters(),
         )
+
+    def _told_parameters(self) -> dict[str, Any]:
+        """What MLflow is told, as written in conf/: so does kedro-mlflow log what nodes take."""
+        return {
+            key: value
+            for key, value in _flatten_dict(self.written_parameters).items()
+            if key.split(".")[0] not in UNTOLD_PARAMETERS
+        }
 
     def _leave_a_server_that_is_away(self, catalog: CatalogProtocol) -> None:
         """Switch kedro-mlflow off for the rest of the run once its server stops answering."""

@@ -138,12 +138,19 @@ class Training(Parameters):
     focal_alpha: Share = 0.25
     tversky_alpha: PositiveFloat = 0.3
     tversky_beta: PositiveFloat = 0.7
-    optimizer: Literal["adam", "adamw"]
+    optimizer: Literal["adam", "adamw", "sgd"]
     learning_rate: PositiveFloat
     encoder_rate: PositiveFloat = 1.0
     weight_decay: NonNegativeFloat
-    schedule: Literal["constant", "cosine"]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = True
+    clip_norm: PositiveFloat | None = None
+    accumulate_batches: PositiveInt = 1
+    average_momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
+    schedule: Literal["constant", "cosine", "plateau"]
     warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    plateau_patience: PositiveInt = 4
     batch_size: PositiveInt
     epochs: PositiveInt
     patience: NonNegativeInt
@@ -151,6 +158,8 @@ class Training(Parameters):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     jit_compile: bool
     loader_workers: PositiveInt
+    checkpoint_minutes: NonNegativeFloat = 5.0
+    resume: bool = True
 
 
 def _border_seen(scales: tuple[float, ...]) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 
 import mlflow
 import pandas as pd
-from mlflow.entities import Run, RunStatus
+from mlflow.entities import LifecycleStage, Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from car_segmentation.errors import UserError
@@ -83,14 +83,44 @@ def is_tracking() -> bool:
     return mlflow.active_run() is not None
 
 
+def run_id() -> str | None:
+    """The id of the active run, or None where nothing is tracked."""
+    run = mlflow.active_run()
+    return None if run is None else str(run.info.run_id)
+
+
+def can_be_continued(run_id: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether a run stopped before its end, and had these parameters.
+
+    Args:
+        run_id: Its id.
+        parameters: As `describe_run` takes them; MLflow lets none of a run's be changed.
+    """
+    if not answers(uri()):
+        return False
+    try:
+        run = mlflow.get_run(run_id)
+    except MlflowException:  # Deleted, or in another database.
+        return False
+    return (
+        run.info.lifecycle_stage == LifecycleStage.ACTIVE
+        and not _ended_well(run)
+        and run.data.params == {name: str(value) for name, value in parameters.items()}
+    )
+
+
 def log_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
     """Log the metrics of an epoch, as it ends, to the active run.
 
-    A server that is away costs one warning, never the training.
+    An epoch that the run has already, because its training is continued, is not logged again. A
+    server that is away costs one warning, never the training.
     """
     if not is_tracking() or leave_if_away():
         return
     try:
+        logged = mlflow.MlflowClient().get_metric_history(run_id() or "", next(iter(metrics)))
+        if any(point.step == epoch for point in logged):
+            return
         mlflow.log_metrics({name: float(value) for name, value in metrics.items()}, step=epoch)
     except MlflowException as error:
         reason = str(error).splitlines()[0][:200]

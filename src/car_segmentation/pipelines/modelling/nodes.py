@@ -1,5 +1,7 @@
 """Nodes of the modelling pipeline."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from matplotlib.figure import Figure
 from car_segmentation import tracking
 from car_segmentation.augmentation import Augmentation
 from car_segmentation.charts import threshold_curve
+from car_segmentation.checkpoints import open_checkpoint
 from car_segmentation.parameters import Checks, ImageSize, Network, Registry, Training
 from car_segmentation.serving import ServedModel
 from car_segmentation.stacks import ImageStack
@@ -44,12 +47,22 @@ def train_network(
     augmentation: dict[str, Any],
     training: dict[str, Any],
     seed: int,
-) -> tuple[Model, dict[str, list[float]]]:
-    """Train on the train split, stop by the validation split, and keep the best weights."""
+    checkpoints: Path,
+) -> Iterator[tuple[Model, dict[str, list[float]]]]:
+    """Train on the train split, stop by the validation split, and keep the best weights.
+
+    A training that was stopped is continued. If this one is stopped, the best model so far is saved
+    before the run ends.
+    """
     import keras
 
     from car_segmentation.batches import PhotoBatches
-    from car_segmentation.training import train, without_training_state
+    from car_segmentation.training import (
+        TrainingStopped,
+        fingerprint,
+        train,
+        without_training_state,
+    )
 
     keras.utils.set_random_seed(seed)
     settings = Training(**training)
@@ -65,10 +78,24 @@ def train_network(
         )
         for split, varied in (("train", Augmentation(**augmentation)), ("validation", None))
     )
-    history = train(
-        network, training_batches, validation_batches, settings, on_epoch_end=tracking.log_epoch
-    )
-    return without_training_state(network), history
+    mark = fingerprint(network, training_batches, validation_batches, settings)
+    checkpoint = open_checkpoint(checkpoints, mark, settings.resume)
+    checkpoint.write_note({"run_id": tracking.run_id()})
+    try:
+        history = train(
+            network,
+            training_batches,
+            validation_batches,
+            settings,
+            on_epoch_end=tracking.log_epoch,
+            checkpoint=checkpoint,
+        )
+    except TrainingStopped as stopped:
+        if stopped.history:
+            yield without_training_state(network), stopped.history
+        raise
+    yield without_training_state(network), history
+    checkpoint.remove()  # Not before the model is saved.
 
 
 def choose_threshold(

@@ -30,6 +30,7 @@ def create_pipeline() -> Pipeline:
                     "augmentation",
                     "params:training",
                     "params:seed",
+                    "checkpoints",
                 ],
                 outputs=["model", "history"],
                 name="train_network",
