@@ -32,6 +32,7 @@ PERSISTED = {
     "chosen_model",
     "chosen_threshold",
     "finished_networks",
+    "checkpoints",
 }
 
 
