@@ -14,6 +14,7 @@ import base64
 import json
 import os
 import random
+import signal
 import socket
 import statistics
 import struct
@@ -57,8 +58,19 @@ def main() -> None:
             measure(photos, arguments.clients)
             attack(photos[0])
         finally:
-            server.terminate()
-            server.wait()
+            stop(server)
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """Stop a server with the processes that it began, and wait until nothing answers."""
+    os.killpg(server.pid, signal.SIGTERM)
+    server.wait()
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", PORT), 1).close()
+        except OSError:
+            return
+        time.sleep(0.2)
 
 
 def start(kind: str, model: str) -> subprocess.Popen[bytes]:
@@ -73,7 +85,9 @@ def start(kind: str, model: str) -> subprocess.Popen[bytes]:
     }
     begin = time.perf_counter()
     server = subprocess.Popen(
-        [sys.executable, "-m", *(mlflow if kind == "mlflow" else guarded)], env=environment
+        [sys.executable, "-m", *(mlflow if kind == "mlflow" else guarded)],
+        env=environment,
+        start_new_session=True,
     )
     while time.perf_counter() - begin < START_SECONDS and server.poll() is None:
         try:
@@ -83,7 +97,7 @@ def start(kind: str, model: str) -> subprocess.Popen[bytes]:
         else:
             print(f"up after {time.perf_counter() - begin:.1f} s")
             return server
-    server.kill()
+    os.killpg(server.pid, signal.SIGKILL)
     sys.exit(f"The {kind} server did not start.")
 
 
