@@ -84,3 +84,16 @@ def test_the_costliest_class_comes_first() -> None:
     assert table["regions"].tolist() == [2, 1, 1]
     assert table["pixels"].tolist() == [18, 1, 4]
     assert table["dice_cost"].tolist() == pytest.approx([0.2, 0.15, 0.25])
+
+
+def test_calibration_near_the_edge_counts_a_band_on_both_sides(raw: Path) -> None:
+    truth = np.zeros((48, 64), bool)
+    truth[:, 32:] = True  # Its edge: column 32, and the frame from there on.
+    photo_path, mask_path = write_pair(raw, "a", truth)
+    row = ("a", "a", "01", str(photo_path), str(mask_path))
+    table = pd.DataFrame([row], columns=["photo_id", "car", "view", "photo_path", "mask_path"])
+    stack = ImageStack(("a",), truth[np.newaxis].astype(np.float16))
+    bins = analyse_photos(stack, table, threshold=0.5, description="one").calibration
+    near = bins[bins["where"] == CALIBRATED[1]]
+    # Outside, the 8 columns before the edge; inside, all but what is 9 px or more from every edge.
+    assert near["pixels"].tolist() == [48 * 8, 48 * 32 - (48 - 18) * (32 - 18)]

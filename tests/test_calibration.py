@@ -4,7 +4,6 @@ import pytest
 from car_segmentation.calibration import (
     calibration_counts,
     expected_calibration_error,
-    near_edge,
     reliability_table,
 )
 
@@ -58,11 +57,3 @@ def test_no_pixels() -> None:
     counts = calibration_counts(np.zeros(0), np.zeros(0, bool))
     assert reliability_table(counts).empty
     assert expected_calibration_error(counts) == 0
-
-
-def test_near_edge_is_a_band_on_both_sides() -> None:
-    truth = np.zeros((40, 60), bool)
-    truth[:, 30:] = True  # Its edge: column 30, and the frame from there on.
-    near = near_edge(truth, within=8)
-    assert near[20].nonzero()[0].tolist() == [*range(22, 39), *range(51, 60)]
-    assert not near_edge(np.zeros((5, 5), bool)).any()

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.calibration import (
+    NEAR_EDGE_PX,
     calibration_counts,
     expected_calibration_error,
-    near_edge,
     reliability_table,
 )
 from car_segmentation.edges import distance_to, edge_pixels
@@ -21,7 +21,7 @@ from car_segmentation.paint import Paint, measure_paint
 from car_segmentation.stacks import ImageStack
 from car_segmentation.suspect_masks import suspect_evidence
 
-CALIBRATED = ("all pixels", "within 8 px of the edge")
+CALIBRATED = ("all pixels", f"within {NEAR_EDGE_PX} px of the edge")
 """Where probabilities are held against the truth."""
 REGION_COLUMNS = [
     *("photo_id", "error_class", "kind", "area", "top", "left", "bottom", "right"),
@@ -60,7 +60,7 @@ def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
     paint = measure_paint(result.photo, truth)
     distances = error_distances(predicted, truth, edge_distance)
     regions, _ = error_regions(result.photo, predicted, truth, edge_distance)
-    near = near_edge(truth)
+    near = edge_distance <= NEAR_EDGE_PX
     return PhotoAnalysis(
         score=score_photo(result),
         distances=np.stack([distances["false_positives"], distances["false_negatives"]], axis=1),

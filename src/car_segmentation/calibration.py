@@ -7,18 +7,12 @@ looks calibrated over all of them; near the true edge is where probabilities mat
 import numpy as np
 import pandas as pd
 
-from car_segmentation.edges import distance_to, edge_pixels
 from car_segmentation.scoring import PROBABILITY_LEVELS, probability_levels
 
 BINS = 16
 """Guo et al. 2017 take 15; this divides the 256 levels that are counted."""
 NEAR_EDGE_PX = 8
 """How far from the true edge a pixel is still near it, in native pixels."""
-
-
-def near_edge(truth: np.ndarray, within: float = NEAR_EDGE_PX) -> np.ndarray:
-    """The pixels within so many pixels of an edge pixel of the truth; bool (height, width)."""
-    return distance_to(edge_pixels(truth)) <= within
 
 
 def calibration_counts(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
