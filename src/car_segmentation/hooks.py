@@ -17,7 +17,7 @@ from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
 from kedro_mlflow.framework.hooks.utils import _flatten_dict
 from kedro_mlflow.io.catalog.switch_catalog_logging import switch_catalog_logging
 
-from car_segmentation import tracking
+from car_segmentation import experiments, tracking
 from car_segmentation.checkpoints import unfinished
 from car_segmentation.console import quiet_start
 from car_segmentation.errors import UserError
@@ -107,6 +107,12 @@ class ProjectHooks:
         self._leave_a_server_that_is_away(catalog)
         if "score_summary" in pipeline.all_outputs():
             self._say_what_came_out()
+            if tracking.is_tracking():
+                experiments.conclude_run(
+                    catalog.load("score_summary"),
+                    catalog.load("photo_scores"),
+                    self.parameters.seed,
+                )
         if "run_comparison_page" in pipeline.all_outputs():
             logger.info("Comparison: data/08_reporting/run_comparison.html")
 
@@ -157,14 +163,16 @@ class ProjectHooks:
         changed = _flatten_dict(self.changed_parameters)
         changed.pop("raw_data", None)
         changes = ", ".join(f"{key}={value}" for key, value in changed.items())
+        experiments.describe_experiment()
         tracking.describe_run(
-            name=f"{name}: {changes}" if changes else name,
+            name=experiments.run_name(name, changed),
             note=f"Photos from `{parameters.raw_data}`, environment `{self.environment}`. "
             + (f"Changed for this run: `{changes}`." if changes else "Nothing changed for it."),
             tags={
                 "architecture": parameters.network.architecture,
                 "input_size": size,
                 "environment": self.environment,
+                experiments.CHANGED: changes or experiments.NOTHING,
                 "raw_data": Path(parameters.raw_data).name,
                 "keras_backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
             },

@@ -5,7 +5,7 @@ import os
 import socket
 import tempfile
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -291,15 +291,10 @@ def compared_runs(before: str | None, after: str | None) -> tuple[Run, Run]:
             "Runs are compared by what MLflow has of them, and MLflow is switched off "
             "(conf/*/mlflow.yml) or its server does not answer."
         )
-    # The newest first. Runs under another one, the networks of a comparison, have no masks.
     runs = [
         run for run in _runs(active.info.experiment_id) if run.info.run_id != active.info.run_id
     ]
-    scored = [
-        run
-        for run in runs
-        if _ended_well(run) and HEADLINE in run.data.metrics and PARENT not in run.data.tags
-    ]
+    scored = _with_scores(runs)
     first = None if before is None else _the_one(runs, before)
     if after is not None:
         second = _the_one(runs, after)
@@ -358,6 +353,11 @@ def read_masks(run_id: str, photos: Collection[str]) -> dict[str, str]:
     return dict(zip(wanted["img"], wanted["rle_mask"], strict=True))
 
 
+def read_photo_scores(run_id: str) -> pd.DataFrame:
+    """The scores of the test photos of a run, a row each."""
+    return _read_photo_table(run_id, SCORES)
+
+
 def describe_comparison(before: RunRecord, after: RunRecord) -> None:
     """Name the active run after the two that it compares."""
     describe_run(
@@ -368,6 +368,20 @@ def describe_comparison(before: RunRecord, after: RunRecord) -> None:
         tags={"kind": "comparison", "before": before.run_id, "after": after.run_id},
         parameters={},
     )
+
+
+def runs_with_scores(experiment_id: str) -> list[Run]:
+    """The runs of an experiment that ended well and have scores, the newest first."""
+    return _with_scores(_runs(experiment_id))
+
+
+def _with_scores(runs: Iterable[Run]) -> list[Run]:
+    """Without runs under another one: the networks of a comparison have no masks."""
+    return [
+        run
+        for run in runs
+        if _ended_well(run) and HEADLINE in run.data.metrics and PARENT not in run.data.tags
+    ]
 
 
 def _runs(experiment_id: str) -> Iterator[Run]:

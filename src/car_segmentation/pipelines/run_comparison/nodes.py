@@ -15,7 +15,13 @@ from car_segmentation.parameters import ComparedRuns, RunComparison
 from car_segmentation.photos import read_mask, read_photo
 from car_segmentation.plates import change_plate
 from car_segmentation.rle import decode_runs
-from car_segmentation.run_comparison import RunRecord, compare_scores, largest_changes, only_in_one
+from car_segmentation.run_comparison import (
+    RunRecord,
+    compare_scores,
+    difference_metrics,
+    largest_changes,
+    only_in_one,
+)
 from car_segmentation.uncertainty import Difference, paired_difference
 
 logger = logging.getLogger(__name__)
@@ -53,15 +59,8 @@ def measure_difference(changes: pd.DataFrame, seed: int) -> Difference:
 
 def track_difference(difference: Difference) -> dict[str, dict[str, float]]:
     """Hand the numbers of the comparison to MLflow."""
-    numbers = {
-        "dice_change": difference.mean,
-        "photos_better": difference.better,
-        "photos_worse": difference.worse,
-    }
-    if difference.interval is not None:
-        numbers["dice_change_low"] = difference.interval.low
-        numbers["dice_change_high"] = difference.interval.high
-    return {f"comparison.{name}": {"value": value, "step": 0} for name, value in numbers.items()}
+    metrics = difference_metrics(difference)
+    return {name: {"value": value, "step": 0} for name, value in metrics.items()}
 
 
 def draw_changes(
