@@ -146,6 +146,11 @@ def change_text(difference: Difference) -> str:
     return f"{says}: Dice {difference.mean:+.4f}{sure}"
 
 
+def alike(run: Run, other: Run) -> bool:
+    """Whether two runs are of the same environment and photos."""
+    return all(run.data.tags.get(tag) == other.data.tags.get(tag) for tag in ALIKE)
+
+
 def _comparison(
     run: Run, photo_scores: pd.DataFrame, seed: int
 ) -> tuple[RunRecord, Difference] | None:
@@ -162,16 +167,15 @@ def _comparison(
 
 def _reference(run: Run, runs: Sequence[Run]) -> Run | None:
     """The run to hold another one against, of runs with the newest first."""
-    tags = run.data.tags
-    alike = [
+    earlier = [
         other
         for other in runs
         if other.info.run_id != run.info.run_id
         and other.info.start_time <= run.info.start_time
-        and all(other.data.tags.get(tag) == tags.get(tag) for tag in ALIKE)
+        and alike(run, other)
     ]
-    unchanged = (other for other in alike if other.data.tags.get(CHANGED) == NOTHING)
-    return next(unchanged, alike[0] if alike else None)
+    unchanged = (other for other in earlier if other.data.tags.get(CHANGED) == NOTHING)
+    return next(unchanged, earlier[0] if earlier else None)
 
 
 def _record(run: Run, photo_scores: pd.DataFrame) -> RunRecord:
