@@ -121,11 +121,11 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 REPOSITORY = Path(__file__).parents[1]
 
 TINY_DEMO: dict[str, dict[str, dict[str, Any]]] = {
-    "parameters_demo_photos.yml": {"demo_photos": {"cars": 6, "height": 64, "width": 96}},
+    "parameters_demo_photos.yml": {"demo_photos": {"cars": 12, "height": 64, "width": 96}},
     "parameters_data_processing.yml": {"image": {"height": 32, "width": 48}},
     "parameters_modelling.yml": {
         "network": {"filters": [4, 8], "centre_filters": 8, "batch_norm_momentum": 0.5},
-        "training": {"epochs": 2, "batch_size": 16},
+        "training": {"epochs": 2, "batch_size": 32},
     },
     "parameters_reporting.yml": {
         "reporting": {"worst_photos": 2, "random_photos": 2, "suspect_masks": 2}
@@ -135,6 +135,7 @@ TINY_DEMO: dict[str, dict[str, dict[str, Any]]] = {
 
 TINY_DEMO_RUNS = """
 from pathlib import Path
+import mlflow
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
@@ -146,6 +147,8 @@ for pipelines, parameters in (
 ):
     with KedroSession.create(env="demo", runtime_params=parameters) as session:
         session.run(pipeline_names=pipelines)
+    print("active", mlflow.active_run())
+    mlflow.end_run()  # Where nothing ends after it, as here, the run would go on.
 """
 
 
