@@ -92,14 +92,14 @@ def in_fresh_process(function: Callable[[], Result], what: str) -> Result:
         what: Names the work in an error.
 
     Raises:
-        UserError: If the process was killed, as the system does when memory is short.
+        UserError: If the process was killed, as the system does when memory is short, or crashed.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
             return pool.submit(_call, function).result()
         except BrokenProcessPool as error:
             raise UserError(
-                f"{what} was stopped from outside, most likely because memory ran out: try a "
+                f"{what} broke off, most likely because memory ran out: try a "
                 "smaller batch, input size or width."
             ) from error
 
