@@ -147,8 +147,8 @@ for pipelines, parameters in (
 ):
     with KedroSession.create(env="demo", runtime_params=parameters) as session:
         session.run(pipeline_names=pipelines)
-    print("active", mlflow.active_run())
-    mlflow.end_run()  # Where nothing ends after it, as here, the run would go on.
+    while mlflow.active_run():  # kedro-mlflow enters it once for each node.
+        mlflow.end_run()
 """
 
 

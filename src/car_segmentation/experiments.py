@@ -38,16 +38,16 @@ VIEW = "what_helped"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 """Where MLflow's pages look for a view of that key, in an experiment's tags."""
 EXPERIMENT_NOTE = """\
-The view *What changed, and did it help* (button *Views*) has a row for each run. A run's name \
-begins with what was changed for it. `comparison.dice_change` is how the mean Dice of the test \
-photos changed from the last run that was made as conf/ says; `helped` is *yes* or *no* where the \
-95 % interval of that change leaves zero out, else *unsure*. A run's description has the interval, \
-and every parameter that differs.
+A run's name begins with what was changed for it; `helped` says whether Dice rose for sure. \
+It is *yes* or *no* where the 95 % interval of `comparison.dice_change`, the change of the test \
+photos' mean Dice from the last run that was made as conf/ says, leaves zero out, else *unsure*. \
+A run's description has the interval, and every parameter that differs. The button *Views* has a \
+view of all this.
 """
 COLUMN_WIDTHS = {
-    "attributes.`Run Name`": 330,
+    "attributes.`Run Name`": 300,
     f"tags.`{HELPED}`": 80,
-    "metrics.`comparison.dice_change`": 150,
+    "metrics.`comparison.dice_change`": 175,
     f"metrics.`{tracking.HEADLINE}`": 130,
     "metrics.`test.edge_error_px`": 140,
     "attributes.`Description`": 420,

@@ -120,7 +120,10 @@ def metrics_side_by_side(before: RunRecord, after: RunRecord) -> pd.DataFrame:
 
 
 def difference_metrics(difference: Difference) -> dict[str, float]:
-    """How Dice changed, as MLflow is told it; without the interval where there is none."""
+    """How Dice changed, as MLflow is told it; without the interval where there is none.
+
+    To six digits, as the scores of photos are written: MLflow's lists would show sixteen.
+    """
     numbers: dict[str, float] = {
         "dice_change": difference.mean,
         "photos_better": difference.better,
@@ -129,4 +132,4 @@ def difference_metrics(difference: Difference) -> dict[str, float]:
     if difference.interval is not None:
         numbers["dice_change_low"] = difference.interval.low
         numbers["dice_change_high"] = difference.interval.high
-    return {f"comparison.{name}": value for name, value in numbers.items()}
+    return {f"comparison.{name}": round(value, 6) for name, value in numbers.items()}
