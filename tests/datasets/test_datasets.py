@@ -101,6 +101,11 @@ def test_optional_csv(tmp_path: Path) -> None:
     assert dataset.load().columns.tolist() == ["id", "make"]
     pd.DataFrame({"id": ["a"], "make": ["Saab"]}).to_csv(path, index=False)
     assert dataset.load()["make"].tolist() == ["Saab"]
+    pd.DataFrame({"id": ["a"], "price": ["9"]}).to_csv(path, index=False)
+    assert dataset.load().to_dict("records") == [{"id": "a", "make": ""}]
+    pd.DataFrame({"product": ["a"]}).to_csv(path, index=False)
+    with pytest.raises(DatasetError, match="has no column 'id', only: product"):
+        dataset.load()
 
 
 def test_keras_model_round_trip_without_loss_and_optimiser(tmp_path: Path) -> None:

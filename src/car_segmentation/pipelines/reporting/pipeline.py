@@ -158,6 +158,7 @@ def create_pipeline() -> Pipeline:
                     "history",
                     "params:network",
                     "params:image",
+                    "params:subject",
                 ],
                 outputs="report",
                 name="write_report",
