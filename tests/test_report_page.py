@@ -2,7 +2,7 @@ import base64
 import json
 import re
 import weakref
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from car_segmentation import report_page as page_module
 from car_segmentation.html_page import anchor
 from car_segmentation.parameters import Subject
 from car_segmentation.report_page import SCORES, ReportContents, report_page
+from car_segmentation.scoring import PhotoScore
 from tests.test_html_page import NASTY, Page
 
 
@@ -213,6 +214,10 @@ def test_report_of_scores_alone(scores):
     assert any("no metadata" in text for text in page.text("p"))
     assert "span" not in [tag for tag, text in page.texts if "nan" in text.lower()]
     assert not any("nan" in text.lower() for text in page.text("td") + page.text("strong"))
+
+
+def test_every_score_has_a_heading_and_a_meaning():
+    assert set(SCORES) == {field.name for field in fields(PhotoScore)}
 
 
 def test_report_of_products_knows_no_cars(contents):
