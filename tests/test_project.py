@@ -268,7 +268,7 @@ class TestParts:
             ("--from-nodes=choose_threshold",),
             ("--from-nodes=split_cars", "--to-nodes=augment"),
             ("--to-nodes=resize_masks",),
-            ("--nodes=draw_plates,plot_learning_curves",),
+            ("--tags=pictures",),
         ],
         ids=lambda arguments: arguments[0],
     )

@@ -127,6 +127,7 @@ def promote(candidate: int | None = None) -> str:
         {
             "params:registry": MemoryDataset(settings),
             "params:seed": MemoryDataset(1),
+            "params:subject": MemoryDataset({"one": "car", "many": "cars"}),
             "promotion_verdict": verdict,
         }
     )

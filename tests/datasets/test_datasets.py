@@ -117,6 +117,11 @@ def test_keras_model_round_trip_without_loss_and_optimiser(tmp_path: Path) -> No
     photos = np.zeros((1, 16, 16, 3), np.uint8)
     assert np.array_equal(loaded.predict_on_batch(photos), network.predict_on_batch(photos))
     assert not loaded.compiled
+    layers = dataset.preview()
+    assert layers["columns"][:3] == ["layer", "name", "filters"]
+    convolutions = [row for row in layers["data"] if row[0] == "Conv2D"]
+    assert len(layers["data"]) == len(network.layers)
+    assert [row[2] for row in convolutions[:-1]] == ["4"] * (len(convolutions) - 1)
 
 
 def test_a_missing_model_is_the_users_to_mend(tmp_path: Path) -> None:
