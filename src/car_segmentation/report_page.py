@@ -416,7 +416,7 @@ def _slices(contents: ReportContents) -> Section:
 
 def _is_turntable(views: pd.DataFrame) -> bool:
     """Whether views are numbers, and enough of them to be steps of a turn."""
-    return len(views) >= FEWEST_STEPS and views["value"].astype(str).str.isdigit().all()
+    return len(views) >= FEWEST_STEPS and all(str(value).isdigit() for value in views["value"])
 
 
 def _slice_table(name: str, values: pd.DataFrame, subject: Subject) -> pd.DataFrame:

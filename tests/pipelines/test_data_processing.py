@@ -132,7 +132,10 @@ def test_names_that_the_pattern_does_not_know_cost_one_warning(
     with caplog.at_level(logging.INFO):
         run(catalog_for(raw, **{"params:subject": words}))
     (warning,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
-    assert "the names of 1 of 5 photos, shoe-red_3 the first: each counts as a shoe" in warning
+    assert (
+        "the names of 1 of 5 photos, shoe-red_3 the first: each of them counts as another shoe"
+        in warning
+    )
     assert "train: 3 photos of 3 shoes" in caplog.text
     assert "test: 1 photos of 1 shoe" in caplog.text
 

@@ -76,8 +76,8 @@ def pair_photos_with_masks(
     if strangers:
         logger.warning(
             "pairing.name_pattern does not match the names of %d of %d photos, %s the first: each "
-            "counts as a %s of its own. Should photos of one be in several splits, scores would "
-            "flatter. If there are no such photos, set the pattern to null.",
+            "of them counts as another %s. If some show the same, mend the pattern, or they get "
+            "into different splits and scores flatter; if none do, set it to null.",
             len(strangers),
             len(pairs),
             strangers[0],
@@ -219,7 +219,7 @@ def _stop_if_too_many_are_rejected(used: int, rejected: pd.DataFrame, max_share:
 
 def _warn_of_inverted_masks(notes: Sequence[Mapping[str, Any]]) -> None:
     """Say so where most masks are bright along most of the photo's border."""
-    inverted = sum(note["border_share"] > BRIGHT_BORDER for note in notes)
+    inverted = sum(note.get("border_share", 0) > BRIGHT_BORDER for note in notes)
     if inverted > len(notes) / 2:
         logger.warning(
             "In %d of %d masks most of the photo's border is bright. Are they inverted? Bright is "
