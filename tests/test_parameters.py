@@ -17,7 +17,7 @@ def parameters(env: str = "base", **runtime: Any) -> dict[str, Any]:
     return loader["parameters"]
 
 
-@pytest.mark.parametrize("env", ["base", "demo", "cpu"])
+@pytest.mark.parametrize("env", ["base", "demo", "cpu", "products"])
 def test_every_environment_is_valid(env: str) -> None:
     check_parameters(parameters(env))
 
@@ -38,7 +38,7 @@ def test_raw_data_can_be_given_for_one_run() -> None:
     assert parameters(raw_data="elsewhere")["raw_data"] == "elsewhere"
 
 
-@pytest.mark.parametrize("env", ["base", "demo", "cpu"])
+@pytest.mark.parametrize("env", ["base", "demo", "cpu", "products"])
 @pytest.mark.parametrize("group", ["pairing", "split", "image", "inference"])
 def test_one_name_of_a_group_can_be_given_for_one_run(env: str, group: str) -> None:
     before = parameters(env)

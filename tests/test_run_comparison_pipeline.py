@@ -84,6 +84,7 @@ def compare(pictures: Path, **named: str | None) -> dict:
             "params:runs": MemoryDataset({"before": None, "after": None} | named),
             "params:run_comparison": MemoryDataset({"pictures": 2}),
             "params:seed": MemoryDataset(1),
+            "params:subject": MemoryDataset({"one": "shoe", "many": "shoes"}),
             "run_comparison_pictures": PictureFolderDataset(str(pictures)),
             **datasets,
         }
@@ -114,6 +115,7 @@ def test_from_two_runs_to_a_page(runs: list[str], tmp_path: Path) -> None:
     page = result["run_comparison_page"]
     assert page.count("data:image/jpeg;base64,") == 3
     assert all(run_id in page for run_id in runs)
+    assert "3 shoes" in page and " cars" not in page
 
 
 def test_photos_that_are_gone_cost_their_pictures_and_one_warning(

@@ -56,7 +56,7 @@ def threshold_curve(dice: np.ndarray, chosen: float) -> Figure:
     shown = dice[len(dice) // 20 : -len(dice) // 20]
     axes.set(
         title="Validation Dice against the threshold",
-        xlabel="probability from which a pixel is car",
+        xlabel="probability from which a pixel is foreground",
         ylabel="mean Dice",
         ylim=(shown.min(), shown.max() + 0.1 * (np.ptp(shown) + 1e-6)),
     )

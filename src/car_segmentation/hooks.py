@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 UNTOLD_PARAMETERS = (
     *("demo_photos", "export", "inference", "model", "network_comparison", "photos"),
-    *("predictions", "registry", "runs", "run_comparison"),
+    *("predictions", "registry", "runs", "run_comparison", "subject"),
 )
 """Parameters that no model depends on."""
 
@@ -97,7 +97,7 @@ class ProjectHooks:
         """Log the photos that a run works with, once."""
         if dataset_name == "photo_splits" and not self.photos_logged and tracking.is_tracking():
             self.photos_logged = True
-            tracking.log_photos(data, self.parameters.raw_data)
+            tracking.log_photos(data, self.parameters.raw_data, self.parameters.subject)
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(

@@ -26,7 +26,9 @@ from car_segmentation.errors import UserError
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _with_car_group(pattern: str) -> str:
+def _with_car_group(pattern: str | None) -> str | None:
+    if pattern is None:
+        return None
     try:
         groups = re.compile(pattern).groupindex
     except re.error as error:
@@ -42,6 +44,20 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Subject(Parameters):
+    """What is cut out, in the words of messages and reports."""
+
+    one: Annotated[str, Field(min_length=1)] = "car"
+    many: Annotated[str, Field(min_length=1)] = "cars"
+
+    def count(self, number: int) -> str:
+        """``1 car``, ``2 cars``."""
+        return f"{number:,} {self.one if number == 1 else self.many}"
+
+
+CARS = Subject()
+
+
 class DemoPhotos(Parameters):
     """The rendered demo set."""
 
@@ -53,7 +69,7 @@ class DemoPhotos(Parameters):
 class Pairing(Parameters):
     """How photos and masks find each other."""
 
-    name_pattern: Annotated[str, AfterValidator(_with_car_group)]
+    name_pattern: Annotated[str | None, AfterValidator(_with_car_group)]
     mask_suffix: str
     max_cars: PositiveInt | None
 
@@ -269,6 +285,9 @@ class ProjectParameters(Parameters):
     """All parameters of the project."""
 
     raw_data: str
+    photo_folder: str = "train"
+    mask_folder: str = "train_masks"
+    subject: Subject = CARS
     photos: str
     predictions: str
     model: str

@@ -113,8 +113,9 @@ def resized_masks(
 ) -> PendingStack:
     """A stack of soft masks, uint8 (height, width): the share of car in each pixel, 0 to 255.
 
-    The note on each is its native ``height`` and ``width`` in pixels and its ``foreground_share``,
-    0 to 1, or, for a mask that cannot be used, the ``problem``: its image is left empty.
+    The note on each is its native ``height`` and ``width`` in pixels, its ``foreground_share``,
+    0 to 1, and the ``border_share``, that of the outermost pixels; or, for a mask that cannot be
+    used, the ``problem``: its image is left empty.
     """
 
     def read_and_write(row: int, path: str, write_image: WriteImage) -> Note:
@@ -128,6 +129,7 @@ def resized_masks(
             "height": mask.shape[0],
             "width": mask.shape[1],
             "foreground_share": np.count_nonzero(mask) / mask.size,
+            "border_share": _border_share(mask),
         }
 
     def fill(write_image: WriteImage) -> Mapping[str, Note]:
@@ -140,6 +142,12 @@ def resized_masks(
         return dict(zip(ids, notes, strict=True))
 
     return PendingStack(tuple(ids), (height, width), "uint8", fill)
+
+
+def _border_share(mask: np.ndarray) -> float:
+    """Share of the outermost pixels of a mask, bool (height, width), that are True."""
+    border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
+    return float(np.count_nonzero(border) / border.size)
 
 
 def write_stack(folder: Path, stack: PendingStack) -> None:

@@ -18,6 +18,7 @@ from mlflow.entities import LifecycleStage, Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from car_segmentation.errors import UserError
+from car_segmentation.parameters import CARS, Subject
 from car_segmentation.run_comparison import RunRecord
 
 logger = logging.getLogger(__name__)
@@ -146,12 +147,13 @@ def describe_run(
     mlflow.log_params(dict(parameters))
 
 
-def log_photos(photo_splits: pd.DataFrame, source: str) -> None:
+def log_photos(photo_splits: pd.DataFrame, source: str, subject: Subject = CARS) -> None:
     """Log the photos of each split as a data set of the active run, and their whole table.
 
     Args:
         photo_splits: Columns ``photo_id``, ``car``, ``split`` and more.
         source: The folder that the photos come from.
+        subject: What a car is called.
     """
     mlflow.log_text(photo_splits.to_csv(index=False), SPLITS)
     columns = ["photo_id", "car", "view", "height", "width", "foreground_share"]
@@ -164,7 +166,7 @@ def log_photos(photo_splits: pd.DataFrame, source: str) -> None:
             cars = photos["car"].nunique()
             counts = {"photos": str(len(photos)), "cars": str(cars)}
             mlflow.log_input(dataset, context=str(split), tags=counts)
-        mlflow.set_tag(f"photos.{split}", f"{len(photos)} of {cars} cars")
+        mlflow.set_tag(f"photos.{split}", f"{len(photos)} of {subject.count(cars)}")
 
 
 def uri() -> str:
