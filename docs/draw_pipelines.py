@@ -15,7 +15,7 @@ RESULTS = "scores, pictures and the report"
 
 WIDTH, MARGIN, LINE, GAP = 480, 12, 18, 64
 LABEL = 'font-style="italic" fill="#22343a"'
-CHARACTERS = 62
+CHARACTERS = 68
 """In a line of a box, at 12 pixels."""
 
 

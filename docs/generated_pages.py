@@ -25,8 +25,9 @@ CONF = ROOT / "conf"
 GRAPH = ROOT / "build"
 """Where ``kedro viz build`` writes."""
 
+REMOTE_FONTS = re.compile(rb"<link[^>]*fonts\.g[^>]*>")
 NO_GRAPH = "<!doctype html><title>The graph</title><p>Call <code>make docs</code> to build it."
-PICTURE_ONLY = ("network_comparison.candidates",)
+CHOSEN_NAMES = ("network_comparison.candidates",)
 """Parameters with names that users choose: those of other environments get no rows."""
 
 
@@ -146,11 +147,11 @@ def parameters_page() -> str:
     for path in sorted((CONF / "base").glob("parameters*.yml")):
         for section in read_sections(path.read_text(encoding="utf-8")):
             page += ["", f"## {section.name}", "", section.comment, "", f"`conf/base/{path.name}`"]
-            page += ["", "| name | default | what | elsewhere |", "|---|---|---|---|"]
+            page += ["", "| name | value | what |", "|---|---|---|"]
             page += [
                 f"| {code(parameter.name.removeprefix(section.name + '.'))} "
-                f"| {code(parameter.value)} | {cell(parameter.comment)} "
-                f"| {elsewhere(parameter, others)} |"
+                f"| {code(parameter.value)}{elsewhere(parameter, others)} "
+                f"| {cell(parameter.comment)} |"
                 for parameter in section.parameters
             ]
             page += only_elsewhere(section, others)
@@ -160,8 +161,8 @@ def parameters_page() -> str:
 def elsewhere(parameter: Parameter, others: dict[str, dict[str, Any]]) -> str:
     """The values of a parameter in environments where they differ from base."""
     base = yaml.safe_load(parameter.value)
-    return ", ".join(
-        f"{environment}: {code(as_written(values[parameter.name]))}"
+    return "".join(
+        f"<br>{environment}: {code(as_written(values[parameter.name]))}"
         for environment, values in others.items()
         if parameter.name in values and values[parameter.name] != base
     )
@@ -175,10 +176,10 @@ def only_elsewhere(section: Section, others: dict[str, dict[str, Any]]) -> Itera
             if (
                 name.split(".")[0] == section.name
                 and name not in known
-                and not any(f"{inner}." in f"{name}." for inner in (*PICTURE_ONLY, *known))
+                and not any(f"{inner}." in f"{name}." for inner in (*CHOSEN_NAMES, *known))
             ):
                 short = name.removeprefix(section.name + ".")
-                yield f"| {code(short)} | – | | {environment}: {code(as_written(value))} |"
+                yield f"| {code(short)} | {environment}: {code(as_written(value))} | |"
 
 
 def as_written(value: Any) -> str:
@@ -270,19 +271,16 @@ def code_page() -> str:
 def module_pages() -> Iterator[tuple[str, str]]:
     """For each module, its name and a page of its docstrings."""
     for name, _ in modules():
-        yield name, f"# {name}\n\n::: {name}\n    options: {{members: {has_members(name)}}}\n"
-
-
-def has_members(name: str) -> str:
-    """Packages show their docstring and what they define, not the modules inside."""
-    return "true" if name != "car_segmentation" else "false"
+        # The whole package would be all of the modules again.
+        options = "" if "." in name else "    options: {members: false}\n"
+        yield name, f"# {name}\n\n::: {name}\n{options}"
 
 
 # The graph ---------------------------------------------------------------------------------------
 
 
 def graph_files() -> Iterator[tuple[str, bytes | str]]:
-    """Files of the static Kedro-Viz, without the paths of the machine that built it."""
+    """Files of the static Kedro-Viz, without remote fonts and this machine's paths."""
     if not (GRAPH / "api" / "main").is_file():
         yield "index.html", NO_GRAPH
         return
@@ -291,4 +289,6 @@ def graph_files() -> Iterator[tuple[str, bytes | str]]:
             content = path.read_bytes()
             if path.is_relative_to(GRAPH / "api"):
                 content = content.replace(f"{ROOT}/".encode(), b"")
+            elif path.suffix == ".html":
+                content = REMOTE_FONTS.sub(b"", content)
             yield path.relative_to(GRAPH).as_posix(), content
