@@ -126,7 +126,7 @@ def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 def environments() -> dict[str, dict[str, Any]]:
     """The parameters that each environment but base has in its own files, by dotted names."""
     found: dict[str, dict[str, Any]] = {}
-    for path in sorted(CONF.glob("*/parameters*.yml")):
+    for path in sorted([*CONF.glob("*/globals.yml"), *CONF.glob("*/parameters*.yml")]):
         if path.parent.name not in ("base", "local"):
             values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
             found.setdefault(path.parent.name, {}).update(leaves(values))
@@ -139,13 +139,17 @@ def parameters_page() -> str:
     page = [
         "# Parameters",
         "",
-        "Everything in `conf/base/parameters*.yml`, with the comments that stand there. Where an "
+        "Everything in `conf/base/globals.yml` and `conf/base/parameters*.yml`, with the comments "
+        "that stand there. Where an "
         "environment, picked with `kedro run --env=NAME`, has another value, it is named. For one "
         "run, `--params=group.name=value` changes any of them. Every run checks names, types and "
         "ranges first (`parameters.py`).",
     ]
-    for path in sorted((CONF / "base").glob("parameters*.yml")):
+    base = CONF / "base"
+    for path in [base / "globals.yml", *sorted(base.glob("parameters*.yml"))]:
         for section in read_sections(path.read_text(encoding="utf-8")):
+            if section.parameters and section.parameters[0].value.startswith("${"):
+                continue  # It only hands on one of the globals.
             page += ["", f"## {section.name}", "", section.comment, "", f"`conf/base/{path.name}`"]
             page += ["", "| name | value | what |", "|---|---|---|"]
             page += [
