@@ -4,13 +4,14 @@ ENV ?= demo
 BIN := .venv/bin
 export DO_NOT_TRACK := 1
 
-.PHONY: help install run experiments test lint viz mlflow notebooks lock clean
+.PHONY: help install run experiments test lint docs viz mlflow notebooks lock clean
 
 help:
 	@echo "make run     render a demo set, train on it, report (a few minutes)"
 	@echo "make experiments  a few more runs on the demo set, each with one thing changed"
 	@echo "make test    run the tests"
 	@echo "make lint    check style and types"
+	@echo "make docs    build the docs into site/, with the graph"
 	@echo "make viz     explore the graph in Kedro-Viz, http://127.0.0.1:4141 (ENV=cpu for another environment)"
 	@echo "make mlflow  compare experiments in MLflow, http://127.0.0.1:5000"
 	@echo "make notebooks  explore photos and runs in JupyterLab, http://127.0.0.1:8888"
@@ -40,6 +41,11 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/installed
+	rm -rf build
+	$(BIN)/kedro viz build
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 viz: .venv/installed
 	$(BIN)/kedro viz run --env=$(ENV)
