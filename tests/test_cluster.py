@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import numpy as np
 import pandas as pd
@@ -161,6 +163,14 @@ def test_workers_that_do_not_see_the_photos(scheduler: str) -> None:
     cluster = Cluster(scheduler, (Path("/nowhere/photos"),))
     with pytest.raises(UserError, match=r"does not see /nowhere/photos\. .*share"):
         list(map_on_cluster(cluster, _negative, [[1]], _raise))
+
+
+def test_workers_without_a_package(on_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("only_here")
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    module.work = FunctionType(_negative.__code__, module.__dict__, "work")  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match=r"lack a package \(No module named 'only_here'\)"):
+        list(map_on_cluster(on_cluster, module.work, [[1]], _raise))
 
 
 def test_a_cluster_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:

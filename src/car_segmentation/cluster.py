@@ -9,6 +9,8 @@ own configuration sets up.
 """
 
 import logging
+import operator
+import pickle
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -93,8 +95,12 @@ def map_on_cluster(
             package or do not see the shared folders.
     """
     with _connected(cluster.scheduler) as client:
-        # As a task, and not as scattered data, which would be lost with the workers that have it.
-        work = client.submit(_itself, partial(_work, cluster.shared, function), pure=False)
+        import cloudpickle  # Comes with distributed.
+
+        # As a task, and not as scattered data, which would be lost with the workers that have it;
+        # and as bytes, so that the scheduler can do without this package.
+        packed = cloudpickle.dumps(partial(_work, cluster.shared, function))
+        work = client.submit(pickle.loads, packed, pure=False)
         again: list[Sequence[Item]] = []
         waiting = iter(chunks)
         under_way: dict[Future, Sequence[Item]] = {}
@@ -102,7 +108,8 @@ def map_on_cluster(
         while True:
             free = max(0, room.tasks() - len(under_way))
             for chunk in islice(chain(_drained(again), waiting), free):
-                under_way[client.submit(_call, work, chunk, pure=False)] = chunk
+                future = client.submit(operator.call, work, cloudpickle.dumps(chunk), pure=False)
+                under_way[future] = chunk
             if not under_way:
                 return
             for future in _done(client, cluster, under_way):
@@ -226,18 +233,10 @@ def _drained(chunks: list[Sequence[Item]]) -> Iterator[Sequence[Item]]:
         yield chunks.pop()
 
 
-def _itself(function: Callable[..., Result]) -> Callable[..., Result]:
-    return function
-
-
-def _call(work: Callable[[Sequence[Item]], Result], chunk: Sequence[Item]) -> Result:
-    return work(chunk)
-
-
 def _work(
     shared: Sequence[Path],
     function: Callable[[Sequence[Item]], Sequence[Result]],
-    chunk: Sequence[Item],
+    packed: bytes,
 ) -> Sequence[Result]:
     """What a worker does: look for the folders first, or all photos would seem to be broken."""
     unseen = [str(path) for path in shared if not path.exists()]
@@ -247,4 +246,4 @@ def _work(
             "results have to be in folders that all machines of the cluster share, under the same "
             "paths."
         )
-    return function(chunk)
+    return function(pickle.loads(packed))

@@ -206,7 +206,7 @@ class PendingPredictions:
     ) -> Iterator[tuple[Path, PhotoRecord]]:
         """Have a cluster predict photos and write their files; in any order."""
         folder = folder.absolute()
-        paths = [path.absolute() for path in paths]
+        given = {path.absolute(): path for path in paths}
         models: list[Path] = []
 
         def store(model: Any) -> Path:
@@ -217,13 +217,13 @@ class PendingPredictions:
 
         try:
             job = replace(self, model=stored(self.model, store), photos=NO_PHOTOS, submission=None)
-            shared = {folder / JOURNAL_FILE, *models, *(path.parent for path in paths)}
+            shared = {folder / JOURNAL_FILE, *models, *(path.parent for path in given)}
             cluster = replace(cluster, shared=(*cluster.shared, *sorted(shared)))
             size = BATCHES_PER_TASK * (self.batch_size if network_size(self.model) else 1)
             work = partial(_predict_chunk, job, folder)
-            done = map_on_cluster(cluster, work, in_chunks(paths, size), _killed)
+            done = map_on_cluster(cluster, work, in_chunks(given, size), _killed)
             for chunk, records in done:
-                yield from zip(chunk, records, strict=True)
+                yield from zip((given[path] for path in chunk), records, strict=True)
         finally:
             for path in models:
                 path.unlink(missing_ok=True)
