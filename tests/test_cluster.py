@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType, ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def _negative(chunk: list[int]) -> list[int]:
 def _deadly(chunk: list[int]) -> list[int]:
     if 3 in chunk:
         # What Dask says of a task after several workers have died of it; real deaths take a while.
-        raise distributed.KilledWorker("photos", None, 3)
+        raise distributed.KilledWorker("photos", SimpleNamespace(address="tcp://dead"), 3)
     return _negative(chunk)
 
 
