@@ -19,6 +19,7 @@ from kedro_mlflow.io.catalog.switch_catalog_logging import switch_catalog_loggin
 
 from car_segmentation import experiments, tracking
 from car_segmentation.checkpoints import unfinished
+from car_segmentation.cluster import Cluster, use_cluster
 from car_segmentation.console import quiet_start
 from car_segmentation.errors import UserError
 from car_segmentation.parameters import ProjectParameters, check_parameters
@@ -26,7 +27,7 @@ from car_segmentation.parameters import ProjectParameters, check_parameters
 logger = logging.getLogger(__name__)
 
 UNTOLD_PARAMETERS = (
-    *("demo_photos", "export", "inference", "model", "network_comparison", "photos"),
+    *("cluster", "demo_photos", "export", "inference", "model", "network_comparison", "photos"),
     *("predictions", "registry", "runs", "run_comparison", "subject"),
 )
 """Parameters that no model depends on."""
@@ -56,6 +57,7 @@ class ProjectHooks:
             self.parameters = check_parameters(context.params)
         except UserError as error:
             raise ClickException(str(error)) from None
+        self._choose_workers()
         tracking.fail_fast()
         uri = os.environ.get("MLFLOW_TRACKING_URI", "")
         if not tracking.answers(uri):
@@ -124,6 +126,15 @@ class ProjectHooks:
             if isinstance(cause, UserError):
                 raise ClickException(str(cause)) from None
             cause = cause.__cause__
+
+    def _choose_workers(self) -> None:
+        """Say where photos are worked on: on this machine, or on a cluster."""
+        if self.parameters.cluster is None:
+            use_cluster(None)
+            return
+        folders = (self.parameters.raw_data, self.parameters.photos, "data")
+        shared = (self.project_path / folder for folder in folders)
+        use_cluster(Cluster(self.parameters.cluster, tuple(filter(Path.exists, shared))))
 
     def _continue_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Have kedro-mlflow go on with the run of the training that is about to be continued."""

@@ -291,6 +291,7 @@ class ProjectParameters(Parameters):
     photos: str
     predictions: str
     model: str
+    cluster: Annotated[str, Field(min_length=1)] | None = None
     seed: NonNegativeInt
     demo_photos: DemoPhotos
     pairing: Pairing

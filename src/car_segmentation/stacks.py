@@ -8,13 +8,14 @@ one costs no memory beyond the images in flight.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from car_segmentation.errors import UserError
-from car_segmentation.files import atomic_folder
+from car_segmentation.files import atomic_folder, write_at
 from car_segmentation.parallel import map_photos
 from car_segmentation.photos import UnusableImage, read_mask, read_photo, resize_by_area
 
@@ -159,18 +160,24 @@ def write_stack(folder: Path, stack: PendingStack) -> None:
         offset = np.lib.format.open_memmap(
             pixels_file, mode="w+", dtype=np.dtype(stack.dtype), shape=shape
         ).offset
-
-        def write_image(row: int, image: np.ndarray) -> None:
-            image = np.ascontiguousarray(image, dtype=stack.dtype)
-            if image.shape != stack.image_shape:
-                raise ValueError(f"image {row} has shape {image.shape}, not {stack.image_shape}")
-            with pixels_file.open("r+b") as file:
-                file.seek(offset + row * image.nbytes)
-                file.write(image.data)
-
+        write_image = partial(_write_image, pixels_file, offset, stack.image_shape, stack.dtype)
         notes = stack.fill(write_image)
         index = {"ids": stack.ids, "notes": notes}
         (part / "index.json").write_text(json.dumps(index))
+
+
+def _write_image(
+    pixels_file: Path,
+    offset: int,
+    shape: tuple[int, ...],
+    dtype: str,
+    row: int,
+    image: np.ndarray,
+) -> None:
+    image = np.ascontiguousarray(image, dtype=dtype)
+    if image.shape != shape:
+        raise ValueError(f"image {row} has shape {image.shape}, not {shape}")
+    write_at(pixels_file, offset + row * image.nbytes, image.data)
 
 
 def read_stack(folder: Path) -> ImageStack:
