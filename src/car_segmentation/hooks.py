@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 UNTOLD_PARAMETERS = (
     *("demo_photos", "export", "inference", "model", "network_comparison", "photos"),
-    *("predictions", "registry", "runs", "run_comparison"),
+    *("predictions", "registry", "runs", "run_comparison", "search"),
 )
 """Parameters that no model depends on."""
 
