@@ -100,7 +100,11 @@ def test_the_name_pattern_must_tell_cars(pattern: str, message: str) -> None:
         ("training.momentum", {"low": 0, "high": 0.5, "log": True}, "logarithmic .* above 0"),
         ("training.momentum", {"low": 0.1}, "give choices, or low and high"),
         ("training.momentum", {"choices": [0.1], "log": True}, "choices stand alone"),
-        ("training.epochs", {"low": 1, "high": 9, "step": 0.5}, "steps of 0.5 do not stay on whole"),
+        (
+            "training.epochs",
+            {"low": 1, "high": 9, "step": 0.5},
+            "steps of 0.5 do not stay on whole",
+        ),
         ("network", {"choices": [{"fold": 1}]}, "each of them a group with an architecture"),
     ],
 )
