@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 UNTOLD_PARAMETERS = (
     *("cluster", "demo_photos", "export", "inference", "model", "network_comparison", "photos"),
-    *("predictions", "registry", "runs", "run_comparison", "subject"),
+    *("predictions", "registry", "runs", "run_comparison", "search", "subject"),
 )
 """Parameters that no model depends on."""
 

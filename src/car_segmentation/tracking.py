@@ -198,9 +198,9 @@ def join_run(tracking_uri: str, run_id: str | None) -> None:
 
 
 def adopt_run(run_id: str | None) -> None:
-    """Show a finished run of an interrupted comparison under the active run.
+    """Show a run of an interrupted comparison or search under the active run.
 
-    What the interrupted comparison left unfinished is marked as killed.
+    What was left unfinished with it is marked as killed.
     """
     if run_id is None or not is_tracking() or leave_if_away():
         return
@@ -211,7 +211,7 @@ def adopt_run(run_id: str | None) -> None:
         siblings = client.search_runs(
             [active.experiment_id], f"tags.`{PARENT}` = '{former_parent}'"
         )
-        for run in (client.get_run(former_parent), *siblings):
+        for run in (client.get_run(former_parent), client.get_run(run_id), *siblings):
             if run.info.status == "RUNNING" and run.info.run_id != active.run_id:
                 client.set_terminated(run.info.run_id, "KILLED")
     except MlflowException:  # Deleted by the user, or in another database.
@@ -224,31 +224,52 @@ def log_result(
     """Log what became of a network: its numbers, its settings, and a table of all test photos."""
     if not is_tracking() or leave_if_away():
         return
+    log_groups(parameters)
     mlflow.log_metrics(dict(metrics), step=0)
+    mlflow.log_table(photo_scores, "photo_scores.json")
+
+
+def log_groups(groups: Mapping[str, Mapping[str, Any]]) -> None:
+    """Log groups of parameters by dotted name."""
+    if not is_tracking() or leave_if_away():
+        return
     mlflow.log_params(
         {
             f"{group}.{name}": value
-            for group, values in parameters.items()
+            for group, values in groups.items()
             for name, value in values.items()
         }
     )
-    mlflow.log_table(photo_scores, "photo_scores.json")
+
+
+def log_numbers(metrics: Mapping[str, float]) -> None:
+    """Log what a run came to."""
+    if is_tracking() and not leave_if_away():
+        mlflow.log_metrics(dict(metrics), step=0)
+
+
+def say_of_run(name: str, note: str, tags: Mapping[str, str]) -> None:
+    """Name the active run, note something on its page, and tag it."""
+    if is_tracking() and not leave_if_away():
+        mlflow.set_tags({"mlflow.runName": name, "mlflow.note.content": note, **tags})
 
 
 def conclude_comparison(verdict: str, table: pd.DataFrame) -> None:
     """Have the active run say what came out of its children."""
-    if not is_tracking() or leave_if_away():
-        return
-    run = mlflow.active_run()
-    rows = [table.columns.tolist(), ["---"] * len(table.columns), *table.values.tolist()]
-    markdown = "\n".join(f"| {' | '.join(_short(value) for value in row)} |" for row in rows)
-    mlflow.set_tags(
-        {
-            "mlflow.runName": f"{len(table)} networks compared: {table['name'][0]} is best",
-            "mlflow.note.content": f"**{verdict}**\n\n{markdown}",
-        }
+    say_of_run(
+        f"{len(table)} networks compared: {table['name'][0]} is best",
+        f"**{verdict}**\n\n{markdown_table(table)}",
+        {},
     )
-    mlflow.log_table(table, "network_table.json", run_id=run.info.run_id)
+    if is_tracking():
+        run = mlflow.active_run()
+        mlflow.log_table(table, "network_table.json", run_id=run.info.run_id)
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table as the notes of runs show it."""
+    rows = [table.columns.tolist(), ["---"] * len(table.columns), *table.values.tolist()]
+    return "\n".join(f"| {' | '.join(_short(value) for value in row)} |" for row in rows)
 
 
 def _short(value: Any) -> str:
