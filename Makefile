@@ -58,7 +58,7 @@ mlflow: .venv/installed
 		--default-artifact-root file://$(CURDIR)/mlruns
 
 notebooks: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[notebooks]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[notebooks]'
 	$(BIN)/jupyter lab --ip=127.0.0.1 --port=8888 notebooks
 
 lock:
