@@ -21,7 +21,7 @@ def fetch_contenders(registry: dict[str, Any]) -> Contenders:
 
 
 def judge_candidate(contenders: Contenders, seed: int, subject: dict[str, str]) -> Decision:
-    """Compare both on the test photos that they share: is the candidate better beyond noise?"""
+    """Say whether the candidate is better beyond noise, on the test photos that both scored."""
     candidate, champion = contenders
     rival = None if champion is None else champion.run
     return decide(candidate.run, rival, seed, Subject(**subject))
