@@ -168,7 +168,9 @@ def test_workers_that_do_not_see_the_photos(scheduler: str) -> None:
 def test_workers_without_a_package(on_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("only_here")
     monkeypatch.setitem(sys.modules, "only_here", module)
-    module.work = FunctionType(_negative.__code__, module.__dict__, "work")  # type: ignore[attr-defined]
+    work = FunctionType(_negative.__code__, module.__dict__, "work")
+    work.__qualname__ = "work"  # Else it would travel by value.
+    module.work = work  # type: ignore[attr-defined]
     with pytest.raises(UserError, match=r"lack a package \(No module named 'only_here'\)"):
         list(map_on_cluster(on_cluster, module.work, [[1]], _raise))
 
