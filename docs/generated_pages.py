@@ -27,7 +27,7 @@ GRAPH = ROOT / "build"
 
 REMOTE_FONTS = re.compile(rb"<link[^>]*fonts\.g[^>]*>")
 NO_GRAPH = "<!doctype html><title>The graph</title><p>Call <code>make docs</code> to build it."
-CHOSEN_NAMES = ("network_comparison.candidates",)
+CHOSEN_NAMES = ("network_comparison.candidates", "search.space")
 """Parameters with names that users choose: those of other environments get no rows."""
 
 
@@ -69,7 +69,7 @@ class Section:
 
 LINE = re.compile(
     r"""^(?P<indent>\ *)
-    (?:(?P<name>\w+):(?:\ +(?P<value>(?:'[^']*'|"[^"]*"|[^#'"])+?))?)?
+    (?:(?P<name>[\w.]+):(?:\ +(?P<value>(?:'[^']*'|"[^"]*"|[^#'"])+?))?)?
     \ *(?:\#\ ?(?P<comment>.*))?$""",
     re.VERBOSE,
 )
