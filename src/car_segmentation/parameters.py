@@ -327,10 +327,10 @@ class Search(Parameters):
     """Which parameters are searched, and what that may cost."""
 
     trials: PositiveInt
-    minutes: PositiveFloat | None
-    pruner: Literal["median", "hyperband"] | None
-    startup_trials: NonNegativeInt
-    warmup_epochs: PositiveInt
+    minutes: PositiveFloat | None = None
+    pruner: Literal["median", "hyperband"] | None = "median"
+    startup_trials: NonNegativeInt = 5
+    warmup_epochs: PositiveInt = 1
     space: Annotated[dict[str, Searched], Field(min_length=1)]
 
 

@@ -256,14 +256,14 @@ def say_of_run(name: str, note: str, tags: Mapping[str, str]) -> None:
 
 def conclude_comparison(verdict: str, table: pd.DataFrame) -> None:
     """Have the active run say what came out of its children."""
+    if not is_tracking() or leave_if_away():
+        return
     say_of_run(
         f"{len(table)} networks compared: {table['name'][0]} is best",
         f"**{verdict}**\n\n{markdown_table(table)}",
         {},
     )
-    if is_tracking():
-        run = mlflow.active_run()
-        mlflow.log_table(table, "network_table.json", run_id=run.info.run_id)
+    mlflow.log_table(table, "network_table.json", run_id=mlflow.active_run().info.run_id)
 
 
 def markdown_table(table: pd.DataFrame) -> str:
