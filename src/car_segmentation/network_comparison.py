@@ -375,8 +375,9 @@ def verdict(table: pd.DataFrame) -> str:
     )
     if len(table) > 1:
         second = table.iloc[1]
+        ahead = f"{best['dice_mean'] - second['dice_mean']:.4f}"
         sentence += (
-            f", {best['dice_mean'] - second['dice_mean']:.4f} before {second['name']}, "
+            f", {'level with' if ahead == '0.0000' else f'{ahead} before'} {second['name']}, "
             f"which costs {_ratio(second, best)} as much to train"
         )
     return sentence + "."
