@@ -328,6 +328,7 @@ class Search(Parameters):
 
     trials: PositiveInt
     minutes: PositiveFloat | None = None
+    timed_steps: PositiveInt = 2
     pruner: Literal["median", "hyperband"] | None = "median"
     startup_trials: NonNegativeInt = 5
     warmup_epochs: PositiveInt = 1

@@ -276,11 +276,9 @@ def stored(predictor: Predictor, store: Callable[[Any], Path]) -> Predictor:
 
 @cache
 def _read_model(path: Path) -> Any:
-    import keras
+    from car_segmentation.networks import read_model
 
-    import car_segmentation.networks  # noqa: F401  Registers our layers with Keras.
-
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+    return read_model(path)
 
 
 def better_predictor(

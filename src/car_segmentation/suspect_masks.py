@@ -129,8 +129,8 @@ def rank_suspects(evidence: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         evidence: A row per photo: ``photo_id``, ``car``, ``view`` and the numbers of
-            `suspect_evidence`. Views are compared for holes if they
-            are 1 to 16, all of them there: a turntable's.
+            `suspect_evidence`. Views are compared for holes if they are 1 to 16, all of them
+            there: a turntable's.
 
     Returns:
         A row per photo, the most suspect first: ``photo_id``, ``car``, ``view``, ``suspicion``
@@ -178,9 +178,8 @@ def _hole_evidence(table: pd.DataFrame) -> pd.DataFrame:
     views = list(range(1, VIEWS + 1))
     number = pd.to_numeric(table["view"], errors="coerce")
     if set(number.dropna()) != set(views):
-        number = pd.Series(
-            np.nan, table.index
-        )  # Other views than a turntable's have no other side.
+        # Other views than a turntable's have no other side.
+        number = pd.Series(np.nan, table.index)
     areas = (
         table.assign(number=number)[number.isin(views)]
         .pivot_table(index="car", columns="number", values="hole_area")

@@ -61,7 +61,7 @@ def search_parameters(
         image=ImageSize(**image),
         augmentation=search.augmentation(groups),
         minutes=settings.minutes,
-        timed_steps=3,
+        timed_steps=settings.timed_steps,
         seed=seed,
     )
     name = search.search_name(settings.space, settings.minutes, groups, task)
