@@ -8,6 +8,7 @@ trying it means. A command that passes has an empty answer, any other one the re
 
 import argparse
 import json
+import os
 import re
 import runpy
 import shlex
@@ -184,9 +185,12 @@ def accept(command: click.Command, words: list[str]) -> None:
 
 def make(words: list[str], _: str) -> None:
     """Have make name the target's commands, and try those."""
+    # Called from `make test`, it would take over its flags, and name the folder that it enters.
+    variables = {name: it for name, it in os.environ.items() if not name.startswith("MAKE")}
     run = subprocess.run(
         ["make", "--dry-run", "--old-file=.venv/installed", *words],
         cwd=REPOSITORY,
+        env=variables,
         capture_output=True,
         text=True,
         check=False,
