@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from car_segmentation.console import quiet_start
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.parallel import map_photos
 from car_segmentation.photos import PHOTO_SUFFIXES, read_mask, read_photo, resize_by_area
@@ -84,7 +85,8 @@ def _run(files: Sequence[Path], number: int, folder: Path, model: Path) -> tuple
 
 def _limit(files: Sequence[Path], masks: Sequence[np.ndarray], model_file: Path) -> float:
     """Photos a second if each part had all cores and nothing else had to be done."""
-    model = KerasModelDataset(str(model_file)).load()
+    with quiet_start():
+        model = KerasModelDataset(str(model_file)).load()
     batch = np.stack(
         [resize_by_area(read_photo(f), *model.input_shape[1:3]) for f in files[:BATCH]]
     )

@@ -53,7 +53,8 @@ def _compare(arguments: argparse.Namespace, undisturbed: Path, killed: Path) -> 
         f"{work:.1f} s after it"
     )
 
-    moments = sorted(random.Random(arguments.seed).uniform(0, work) for _ in range(arguments.kills))
+    rng = random.Random(arguments.seed)
+    moments = sorted(rng.uniform(0, work) for _ in range(arguments.kills))
     pauses = [moment - before for before, moment in zip([0.0, *moments], moments, strict=False)]
     problems: list[str] = []
     finished: dict[str, int] = {}
