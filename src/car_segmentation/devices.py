@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -107,12 +108,10 @@ class Devices:
                 )
 
     def spread(self, network: "keras.Model") -> "keras.Model":
-        """A network with the same weights on all devices; to be called inside the scope.
+        """A copy of a network on all devices; to be called inside the scope.
 
         Its batch normalisation sees the whole batch. On JAX it does anyway.
         """
-        if self.count == 1:
-            return network
         spread = type(network).from_config(network.get_config())
         spread.set_weights(network.get_weights())
         if self.mirrored:
@@ -167,8 +166,7 @@ class Devices:
         size = np.array(divmod(len(content), CHUNK), np.int32)
         chunks, rest = map(int, multihost_utils.broadcast_one_to_all(size))
         received = io.BytesIO()
-        for chunk in range(chunks + 1):
-            length = CHUNK if chunk < chunks else rest
+        for chunk, length in enumerate([CHUNK] * chunks + [rest] * bool(rest)):
             part = np.zeros(length, np.uint8)
             if self.process == 0:
                 part[:] = np.frombuffer(content, np.uint8, length, chunk * CHUNK)
@@ -253,11 +251,11 @@ def _choose(devices: list[Any], wanted: int | Literal["all"]) -> list[Any]:
 class _SharedCheckpoint(Checkpoint):
     """A checkpoint of several processes, whether they share a disk or not."""
 
-    def __init__(self, folder: Any, devices: Devices) -> None:
-        super().__init__(folder)
-        object.__setattr__(self, "devices", devices)
-
     devices: Devices
+
+    def __init__(self, folder: Path, devices: Devices) -> None:
+        super().__init__(folder)
+        object.__setattr__(self, "devices", devices)  # A checkpoint cannot be changed.
 
     def write_last(self, progress: Progress, state: State) -> None:
         if self.devices.process == 0:
@@ -267,7 +265,7 @@ class _SharedCheckpoint(Checkpoint):
         if self.devices.process == 0:
             super().write_best(epoch, weights)
 
-    def _read(self, path: Any) -> dict[str, np.ndarray] | None:
+    def _read(self, path: Path) -> dict[str, np.ndarray] | None:
         """What the first process finds in a file."""
         content = b""
         if self.devices.process == 0:
