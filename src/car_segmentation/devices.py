@@ -63,7 +63,9 @@ def join_processes() -> None:
     import jax
 
     if not jax.distributed.is_initialized():
-        keras.distribution.initialize()
+        # Keras' own `initialize` draws a seed in common besides; trainings have theirs.
+        coordinator = os.environ[JOBS].split(",")[0]
+        jax.distributed.initialize(coordinator, process_count(), process_number())
 
 
 @dataclass(frozen=True)
