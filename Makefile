@@ -4,14 +4,17 @@ ENV ?= demo
 BIN := .venv/bin
 export DO_NOT_TRACK := 1
 
-.PHONY: help install run test lint viz mlflow lock clean
+.PHONY: help install run experiments test lint docs viz mlflow notebooks lock clean
 
 help:
 	@echo "make run     render a demo set, train on it, report (a few minutes)"
+	@echo "make experiments  a few more runs on the demo set, each with one thing changed"
 	@echo "make test    run the tests"
 	@echo "make lint    check style and types"
+	@echo "make docs    build the docs into site/, with the graph"
 	@echo "make viz     explore the graph in Kedro-Viz, http://127.0.0.1:4141 (ENV=cpu for another environment)"
 	@echo "make mlflow  compare experiments in MLflow, http://127.0.0.1:5000"
+	@echo "make notebooks  explore photos and runs in JupyterLab, http://127.0.0.1:8888"
 	@echo "make clean   remove caches and everything under data/ but 01_raw"
 
 install: .venv/installed
@@ -26,6 +29,11 @@ run: .venv/installed
 	$(BIN)/kedro run --env=demo --pipelines=demo_photos
 	$(BIN)/kedro run --env=demo
 
+experiments: run
+	$(BIN)/kedro run --env=demo --params=training.loss=bce_dice
+	$(BIN)/kedro run --env=demo --params=network.fold=2
+	$(BIN)/kedro run --env=demo --params=training.epochs=4
+
 test: .venv/installed
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
@@ -34,13 +42,24 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/installed
+	rm -rf build
+	$(BIN)/kedro viz build
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 viz: .venv/installed
 	$(BIN)/kedro viz run --env=$(ENV)
 
 mlflow: .venv/installed
+	@echo "What changed, and did it help:" \
+		"http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=what_helped"
 	$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 \
 		--backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db} \
 		--default-artifact-root file://$(CURDIR)/mlruns
+
+notebooks: .venv/installed
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[notebooks]'
+	$(BIN)/jupyter lab --ip=127.0.0.1 --port=8888 notebooks
 
 lock:
 	{ head -2 requirements.lock; uv pip compile pyproject.toml --all-extras --universal \

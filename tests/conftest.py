@@ -1,12 +1,18 @@
 """What several tests share: small pictures on disk, and settings that keep them fast."""
 
+import fcntl
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import settings
 from PIL import Image
 
@@ -110,3 +116,82 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("empty") / "mlflow.db"
     mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
+
+
+REPOSITORY = Path(__file__).parents[1]
+
+TINY_DEMO: dict[str, dict[str, dict[str, Any]]] = {
+    "parameters_demo_photos.yml": {"demo_photos": {"cars": 12, "height": 64, "width": 96}},
+    "parameters_data_processing.yml": {"image": {"height": 32, "width": 48}},
+    "parameters_modelling.yml": {
+        "network": {"filters": [4, 8], "centre_filters": 8, "batch_norm_momentum": 0.5},
+        "training": {"epochs": 2, "batch_size": 32},
+    },
+    "parameters_reporting.yml": {
+        "reporting": {"worst_photos": 2, "random_photos": 2, "suspect_masks": 2}
+    },
+}
+"""What makes conf/demo a matter of seconds."""
+
+TINY_DEMO_RUNS = """
+from pathlib import Path
+import mlflow
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+bootstrap_project(Path.cwd())
+for pipelines, parameters in (
+    (["demo_photos"], {}),
+    (["__default__"], {}),
+    (["modelling", "reporting"], {"training": {"learning_rate": 0.02}}),
+):
+    with KedroSession.create(env="demo", runtime_params=parameters) as session:
+        session.run(pipeline_names=pipelines)
+    while mlflow.active_run():  # kedro-mlflow enters it once for each node.
+        mlflow.end_run()
+"""
+
+
+@pytest.fixture(scope="session")
+def demo_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project whose demo is tiny, after two runs of it; to read, or to copy.
+
+    One for all workers of pytest-xdist: the first that asks makes it, the others wait.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    project = folder / "demo_project"
+    with (folder / "demo_project.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (project / "finished").exists():
+            make_demo_project(project)
+            (project / "finished").touch()
+    return project
+
+
+def make_demo_project(project: Path) -> None:
+    """Copy the project, make its demo tiny, and run it twice."""
+    for name in ("conf", "src", "notebooks"):
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
+        shutil.copytree(REPOSITORY / name, project / name, ignore=ignore)
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(REPOSITORY / name, project)
+    for name, groups in TINY_DEMO.items():
+        file = project / "conf" / "demo" / name
+        parameters = yaml.safe_load(file.read_text()) if file.exists() else {}
+        for group, values in groups.items():
+            parameters[group] = parameters.get(group, {}) | values
+        file.write_text(yaml.safe_dump(parameters))
+    variables = {**os.environ, "DO_NOT_TRACK": "1"}
+    variables.pop("PYTHONPATH", None)
+    run = subprocess.run(
+        [sys.executable, "-c", TINY_DEMO_RUNS],
+        cwd=project,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr

@@ -46,3 +46,26 @@ def test_dice_stands_against_both_costs_with_names() -> None:
         points = axes.collections[0].get_offsets()
         assert np.asarray(points) == pytest.approx(networks[[column, "dice_mean"]].to_numpy())
         assert [text.get_text() for text in axes.texts] == ["a", "b"]
+
+
+def test_trials_are_shown_in_order_and_against_each_parameter() -> None:
+    table = pd.DataFrame(
+        {
+            "trial": [0, 1, 2, 3],
+            "state": ["complete", "pruned", "complete", "complete"],
+            "validation_dice": [0.8, np.nan, 0.7, 0.9],
+            "training.learning_rate": [1e-3, 1e-4, 1e-2, 1e-1],
+            "training.clip_norm": ["null", "1.0", "1.0", "null"],
+        }
+    )
+    names = ["training.learning_rate", "training.clip_norm"]
+    figure = charts.trials(table, names, names[:1], {"training.learning_rate": 0.75})
+    order, rate, clip = figure.axes
+    assert order.lines[0].get_xydata().tolist() == [[0, 0.8], [2, 0.7], [3, 0.9]]
+    assert order.lines[1].get_ydata().tolist() == [0.8, 0.8, 0.9]
+    assert order.lines[2].get_xdata().tolist() == [1]
+    assert [text.get_text() for text in order.get_legend().get_texts()] == ["best so far", "pruned"]
+    assert rate.lines[0].get_xydata().tolist() == [[1e-3, 0.8], [1e-2, 0.7], [1e-1, 0.9]]
+    assert (rate.get_xscale(), rate.get_title()) == ("log", "learning_rate: 75% of the spread")
+    assert clip.lines[0].get_xdata(orig=True).tolist() == ["null", "1.0", "null"]
+    assert (clip.get_xscale(), clip.get_title()) == ("linear", "clip_norm")

@@ -1,8 +1,9 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from car_segmentation.files import atomic_file, atomic_folder
+from car_segmentation.files import atomic_file, atomic_folder, remove_parts, write_at
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -28,6 +29,27 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         fail_half_way()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_a_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    with atomic_file(path, "a") as one, atomic_file(path, "b") as other:
+        one.write_text("one")
+        other.write_text("other")
+        assert one != other
+    assert path.read_text() == "one"  # The last to end.
+    (tmp_path / ".file.a.part.txt").touch()
+    remove_parts(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_neighbours_write_into_the_middle_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(4000))
+    with ThreadPoolExecutor(8) as pool:
+        for row in range(40):
+            pool.submit(write_at, path, 100 * row, memoryview(bytes([row]) * 100))
+    assert path.read_bytes() == b"".join(bytes([row]) * 100 for row in range(40))
 
 
 def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:

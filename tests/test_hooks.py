@@ -63,7 +63,7 @@ def test_a_server_that_answers_is_kept(tracked, monkeypatch) -> None:
 
 
 def pipeline_of(tag: str) -> Pipeline:
-    return Pipeline([Node(str, "before", "after", name="work", tags=tag)])
+    return Pipeline([Node(lambda before: before, "before", "after", name="work", tags=tag)])
 
 
 @pytest.mark.parametrize(("number", "keeps"), [("0", False), ("1", True)])

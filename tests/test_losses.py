@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from typing import get_args
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from car_segmentation import losses
 from car_segmentation.losses import (
     BORDER_SOFTNESS,
     bce_dice,
@@ -20,6 +22,7 @@ from car_segmentation.losses import (
     lovasz,
     tversky,
 )
+from car_segmentation.parameters import Training
 from tests.conftest import TRAINING
 
 LOSSES = {
@@ -254,6 +257,11 @@ def test_lovasz_keeps_its_precision_on_a_large_photo() -> None:
     shape = (1, 1024, 1024, 1)
     value = as_numpy(lovasz(truth.astype(np.float32).reshape(shape), predicted.reshape(shape)))
     assert value == pytest.approx([expected], rel=1e-5)
+
+
+def test_every_loss_can_be_chosen_and_is_tested() -> None:
+    names = get_args(Training.model_fields["loss"].annotation)
+    assert set(names) == losses.LOSSES.keys() == LOSSES.keys()
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -108,6 +108,8 @@ def test_the_table_has_the_best_first_and_the_verdict_names_it() -> None:
         "0.25 times as much to train."
     )
     assert verdict(table[:1]) == "large is best: Dice 0.9800 (edge error 6.0 px)."
+    table.loc[1, "dice_mean"] = 0.97997
+    assert "level with small, which costs" in verdict(table)
 
 
 def test_peak_memory_counts_what_is_touched() -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from car_segmentation.pairing import check_pairs, first_cars, pair_by_name
+from car_segmentation.pairing import check_pairs, first_cars, pair_by_name, unmatched
 from car_segmentation.stacks import read_stack, resized_masks, write_stack
 from tests.conftest import disc_mask, photo_of, write_pair
 
@@ -50,6 +50,23 @@ def test_the_same_id_twice() -> None:
     assert rejected["a.jpg"] == "has the same id as another file (a.jpg, a.png)"
     assert rejected["a.png"] == rejected["a.jpg"]
     assert rejected["a_mask.png"] == "has no photo"
+
+
+def test_photos_and_masks_in_one_folder() -> None:
+    files = ["a.jpg", "a_mask.png", "b.jpg", "c_mask.png"]
+    pairs, rejected = paired(files, files)
+    assert pairs[["photo_path", "mask_path"]].to_numpy().tolist() == [["a.jpg", "a_mask.png"]]
+    assert rejected == {"b.jpg": "has no mask", "c_mask.png": "has no photo"}
+
+
+def test_names_without_a_match_are_told_apart_from_no_pattern() -> None:
+    names = ["00087a6bd4dc_01", "shoe-red_3"]
+    photos, masks = [Path(f"{name}.jpg") for name in names], [Path(f"{name}.png") for name in names]
+    pairs, _ = pair_by_name(photos, masks, CARVANA, "")
+    assert unmatched(pairs, CARVANA) == ["shoe-red_3"]
+    pairs, _ = pair_by_name(photos, masks, None, "")
+    assert pairs["car"].tolist() == names
+    assert unmatched(pairs, None) == []
 
 
 def test_upper_case_extensions_and_spaces() -> None:
@@ -108,6 +125,10 @@ def test_a_good_pair_is_measured(raw: Path) -> None:
         (
             lambda p, m: Image.new("RGB", (64, 40)).save(p),
             "is 64×40 pixels, but its mask b_mask.gif is 64×48",
+        ),
+        (
+            lambda p, m: Image.new("RGB", (48, 64)).save(p),
+            "is 48×64 pixels, but its mask b_mask.gif is 64×48: is one of them upright only by",
         ),
         (lambda p, m: Image.new("L", (64, 48)).save(m), "its mask b_mask.gif is empty"),
         (lambda p, m: m.write_bytes(m.read_bytes()[:100]), "its mask b_mask.gif is truncated"),

@@ -47,5 +47,5 @@ def test_errors_of_a_fresh_process_are_raised_here() -> None:
 
 
 def test_a_killed_process_is_named() -> None:
-    with pytest.raises(UserError, match=r"The network x was stopped from outside.*memory"):
+    with pytest.raises(UserError, match=r"The network x broke off.*memory"):
         in_fresh_process(partial(os._exit, 9), "The network x")

@@ -17,7 +17,7 @@ def parameters(env: str = "base", **runtime: Any) -> dict[str, Any]:
     return loader["parameters"]
 
 
-@pytest.mark.parametrize("env", ["base", "demo", "cpu", "gpu"])
+@pytest.mark.parametrize("env", ["base", "demo", "cpu", "gpu", "products"])
 def test_every_environment_is_valid(env: str) -> None:
     check_parameters(parameters(env))
 
@@ -38,7 +38,7 @@ def test_raw_data_can_be_given_for_one_run() -> None:
     assert parameters(raw_data="elsewhere")["raw_data"] == "elsewhere"
 
 
-@pytest.mark.parametrize("env", ["base", "demo", "cpu"])
+@pytest.mark.parametrize("env", ["base", "demo", "cpu", "products"])
 @pytest.mark.parametrize("group", ["pairing", "split", "image", "inference"])
 def test_one_name_of_a_group_can_be_given_for_one_run(env: str, group: str) -> None:
     before = parameters(env)
@@ -85,6 +85,48 @@ def test_the_fold_must_exist() -> None:
 def test_the_name_pattern_must_tell_cars(pattern: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         check_parameters(changed("pairing", name_pattern=pattern))
+
+
+@pytest.mark.parametrize(
+    ("name", "searched", "message"),
+    [
+        ("training.learning_rat", {"low": 0.1, "high": 1.0}, "learning_rat: unknown parameter"),
+        ("training", {"low": 0.1, "high": 1.0}, "training: unknown parameter"),
+        ("image.height", {"choices": [16]}, "image.height cannot be searched, only .* network"),
+        ("training.loss", {"choices": ["dice", "cross"]}, "training.loss = 'cross': input should"),
+        ("training.momentum", {"low": 0.5, "high": 1.5}, "training.momentum = 1.5: .* less than 1"),
+        ("training.batch_size", {"low": 1.0, "high": 8.0}, "training.batch_size = 3.59: "),
+        ("training.batch_size", {"low": 8, "high": 1}, r"low \(8\) is not below high \(1\)"),
+        ("training.momentum", {"low": 0, "high": 0.5, "log": True}, "logarithmic .* above 0"),
+        ("training.momentum", {"low": 0.1}, "give choices, or low and high"),
+        ("training.momentum", {"choices": [0.1], "log": True}, "choices stand alone"),
+        (
+            "training.epochs",
+            {"low": 1, "high": 9, "step": 0.5},
+            "steps of 0.5 do not stay on whole",
+        ),
+        ("network", {"choices": [{"fold": 1}]}, "each of them a group with an architecture"),
+    ],
+)
+def test_a_space_that_cannot_be_searched_is_named(
+    name: str, searched: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        check_parameters(changed("search", space={name: searched}))
+    assert name in str(error.value) and len(str(error.value)) < 300
+
+
+def test_all_problems_of_a_space_are_listed_at_once() -> None:
+    space = {
+        "training.loss": {"choices": ["cross"]},
+        "colour": {"choices": ["red"]},
+        "network": {"choices": [{"architecture": "segnet"}]},
+        "network.fold": {"choices": [1]},
+    }
+    with pytest.raises(UserError) as error:
+        check_parameters(changed("search", space=space))
+    assert [name in str(error.value) for name in space] == [True] * 4
+    assert str(error.value).count("\n") == 3
 
 
 def test_all_problems_are_listed_at_once() -> None:

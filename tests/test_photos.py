@@ -164,6 +164,22 @@ class TestReadMask:
         with pytest.raises(UnusableImage, match=r"is no mask: \d+% of its pixels"):
             read_mask(path, max_grey_share=0.05)
 
+    def test_numbers_of_classes_are_no_mask(self, tmp_path: Path) -> None:
+        classes = self.MASK.astype(np.uint8)
+        classes[:, WIDTH // 2 :] *= 2
+        grey = save(tmp_path / "grey.png", Image.fromarray(classes))
+        coloured = Image.fromarray(classes)
+        coloured.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])  # As PASCAL VOC has them.
+        for path in (grey, save(tmp_path / "palette.png", coloured)):
+            with pytest.raises(UnusableImage, match=r"numbers of several classes \(0, 1, 2\)"):
+                read_mask(path, max_grey_share=1)
+            read_mask(path)  # Not asked to judge.
+
+    def test_a_soft_edge_in_a_grey_palette_is_a_mask(self, tmp_path: Path) -> None:
+        soft = cv2.blur(self.MASK.astype(np.uint8) * 255, (3, 3))
+        path = save(tmp_path / "mask.gif", Image.fromarray(soft))
+        assert np.array_equal(read_mask(path, max_grey_share=0.1), soft > 127)
+
     def test_all_dark(self, tmp_path: Path) -> None:
         path = save(tmp_path / "mask.png", Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)))
         assert not read_mask(path, max_grey_share=0.05).any()

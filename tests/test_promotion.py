@@ -73,7 +73,7 @@ def test_only_what_is_better_beyond_noise_is_promoted(
 def test_one_car_is_too_few_to_tell() -> None:
     decision = decide(record("b", BETTER), record("a", WORSE, cars=1), seed=1)
     assert not decision.promoted
-    assert decision.why.endswith("on 2 test photos of 1 cars, which is too few to tell.")
+    assert decision.why.endswith("on 2 test photos of 1 car, which is too few to tell.")
 
 
 @pytest.fixture
@@ -127,6 +127,7 @@ def promote(candidate: int | None = None) -> str:
         {
             "params:registry": MemoryDataset(settings),
             "params:seed": MemoryDataset(1),
+            "params:subject": MemoryDataset({"one": "car", "many": "cars"}),
             "promotion_verdict": verdict,
         }
     )

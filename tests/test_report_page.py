@@ -1,7 +1,8 @@
 import base64
 import json
+import re
 import weakref
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ import pytest
 from car_segmentation import html_page
 from car_segmentation import report_page as page_module
 from car_segmentation.html_page import anchor
+from car_segmentation.parameters import Subject
 from car_segmentation.report_page import SCORES, ReportContents, report_page
+from car_segmentation.scoring import PhotoScore
 from tests.test_html_page import NASTY, Page
 
 
@@ -96,7 +99,7 @@ def contents(scores):
             }
         ),
         slices={
-            "view": slice_of(["01", "02"], [0.96, 0.94], True),
+            "view": slice_of(["01", "02", "03", "04"], [0.96, 0.94, 0.95, 0.95], True),
             "make": slice_of(["Kia", "Audi", "MINI"], [0.98, 0.97, 0.5], [True, True, False]),
         },
         plates=[("a_02", "1. a_02", SHEET), ("a_01", "2. a_01", SHEET)],
@@ -211,6 +214,32 @@ def test_report_of_scores_alone(scores):
     assert any("no metadata" in text for text in page.text("p"))
     assert "span" not in [tag for tag, text in page.texts if "nan" in text.lower()]
     assert not any("nan" in text.lower() for text in page.text("td") + page.text("strong"))
+
+
+def test_every_score_has_a_heading_and_a_meaning():
+    assert set(SCORES) == {field.name for field in fields(PhotoScore)}
+
+
+def test_report_of_products_knows_no_cars(contents):
+    products = replace(contents, subject=Subject(one="watch", many="watches"))
+    named = replace(
+        products, slices=contents.slices | {"view": slice_of(["left", "top"], [0.9, 1], True)}
+    )
+    for report in (products, named):
+        page = Page(report_page(report))
+        words = " ".join(text for _, text in page.texts)
+        assert "Watches and views" in leads(page)
+        assert "over watches, since photos of one watch err alike" in words
+        assert not re.search(r"\bcars?\b", words, re.IGNORECASE)
+
+
+def test_only_numbered_views_are_a_turntable(contents):
+    numbered = slice_of([f"{view:02}" for view in range(1, 5)], [0.9] * 4, True)
+    named = slice_of(["back", "front", "left", "right"], [0.9] * 4, True)
+    for views, drawn in ((numbered, True), (named, False), (numbered.head(3), False)):
+        html = report_page(replace(contents, slices={"view": views}))
+        assert ("Dice round the turntable" in html) == drawn
+        assert ("Dice by view" in html) != drawn
 
 
 def test_report_without_an_error(scores):

@@ -84,6 +84,7 @@ def compare(pictures: Path, **named: str | None) -> dict:
             "params:runs": MemoryDataset({"before": None, "after": None} | named),
             "params:run_comparison": MemoryDataset({"pictures": 2}),
             "params:seed": MemoryDataset(1),
+            "params:subject": MemoryDataset({"one": "shoe", "many": "shoes"}),
             "run_comparison_pictures": PictureFolderDataset(str(pictures)),
             **datasets,
         }
@@ -101,7 +102,7 @@ def test_from_two_runs_to_a_page(runs: list[str], tmp_path: Path) -> None:
     difference = result["run_difference"]
     assert (difference.better, difference.worse) == (5, 1)
     tracked = result["tracked_difference"]["comparison.dice_change"]["value"]
-    assert tracked == pytest.approx(changes["change"].mean())
+    assert tracked == pytest.approx(changes["change"].mean(), abs=1e-6)
     names = sorted(path.stem for path in (tmp_path / "pictures").iterdir())
     gained = changes["photo_id"].iloc[::-1]
     assert names == [
@@ -114,6 +115,7 @@ def test_from_two_runs_to_a_page(runs: list[str], tmp_path: Path) -> None:
     page = result["run_comparison_page"]
     assert page.count("data:image/jpeg;base64,") == 3
     assert all(run_id in page for run_id in runs)
+    assert "3 shoes" in page and " cars" not in page
 
 
 def test_photos_that_are_gone_cost_their_pictures_and_one_warning(

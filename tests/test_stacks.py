@@ -49,7 +49,9 @@ def test_masks_are_noted_with_size_and_share_or_with_their_problem(raw: Path) ->
     stack = resized_masks(["a", "b"], [str(good), str(broken)], 12, 16, 1, 0.05)
     write_stack(raw / "stack", stack)
     loaded = read_stack(raw / "stack")
-    assert loaded.notes["a"] == {"height": 48, "width": 64, "foreground_share": 0.25}
+    size_and_share = {"height": 48, "width": 64, "foreground_share": 0.25}
+    # The whole upper side, and 11 pixels more of the left and of the right one.
+    assert loaded.notes["a"] == size_and_share | {"border_share": (64 + 22) / (2 * (48 + 64) - 4)}
     assert loaded.notes["b"] == {"problem": "is empty (0 bytes)"}
     assert not loaded.pixels[1].any()
 

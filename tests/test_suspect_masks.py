@@ -160,6 +160,13 @@ def test_holes_that_the_other_side_has() -> None:
     assert set(ranked.loc[ranked["score"] > 0, "photo_id"]) == {"0_01", "1_01", "2_01"}
 
 
+def test_numbered_photos_that_are_no_turntable_have_no_other_side() -> None:
+    table = table_of(evidence_of(car_mask()))
+    table = table[table["view"] != "16"].reset_index(drop=True)
+    table["hole_area"] = np.where(table["view"] == "05", 1e-3, 0.0)
+    assert rank_suspects(table)["score"].max() == 0
+
+
 def test_photos_without_views_or_with_few_of_a_car_are_ranked_too() -> None:
     table = table_of(evidence_of(car_mask()))
     table["view"] = None

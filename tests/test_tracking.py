@@ -121,7 +121,7 @@ def test_the_photos_of_each_split_are_a_data_set(run) -> None:
     tags = {tag.key: tag.value for tag in by_name["studio train"].tags}
     assert tags == {"mlflow.data.context": "train", "photos": "2", "cars": "1"}
     assert "/photos/studio" in by_name["studio test"].dataset.source
-    assert logged.data.tags["photos.train"] == "2 of 1 cars"
+    assert logged.data.tags["photos.train"] == "2 of 1 car"
 
 
 SCORES = {"photo_id": ["NA", "01"], "car": ["c", "c"], "view": ["01", "02"], "dice": [0.9, 1.0]}

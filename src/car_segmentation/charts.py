@@ -56,7 +56,7 @@ def threshold_curve(dice: np.ndarray, chosen: float) -> Figure:
     shown = dice[len(dice) // 20 : -len(dice) // 20]
     axes.set(
         title="Validation Dice against the threshold",
-        xlabel="probability from which a pixel is car",
+        xlabel="probability from which a pixel is foreground",
         ylabel="mean Dice",
         ylim=(shown.min(), shown.max() + 0.1 * (np.ptp(shown) + 1e-6)),
     )
@@ -88,4 +88,52 @@ def dice_against_cost(networks: pd.DataFrame) -> Figure:
         axes.grid(alpha=0.3, which="both")
     panels[0].set_ylabel("mean Dice of test photos, native size")
     figure.suptitle("Dice against cost")
+    return figure
+
+
+def trials(
+    table: pd.DataFrame,
+    parameters: Sequence[str],
+    logarithmic: Sequence[str],
+    importance: Mapping[str, float],
+) -> Figure:
+    """Validation Dice of a search's trials in their order, and against each parameter.
+
+    Args:
+        table: Columns ``trial``, ``state``, ``validation_dice``, and one for each parameter.
+        parameters: The searched ones.
+        logarithmic: Those with a logarithmic range.
+        importance: Share of each in the spread of Dice, 0 to 1; those that it lacks show none.
+    """
+    columns = min(3, 1 + len(parameters))
+    rows = -(-(1 + len(parameters)) // columns)
+    figure = Figure(figsize=(4 * columns, 3.4 * rows), layout="constrained")
+    order, *panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flat
+    complete = table[table["state"] == "complete"]
+    order.plot(complete["trial"], complete["validation_dice"], "o", color="tab:green")
+    best = complete["validation_dice"].cummax()
+    order.step(complete["trial"], best, where="post", color="black", label="best so far")
+    for state, mark in (("pruned", "|"), ("failed", "x"), ("killed", "+")):
+        others = table.loc[table["state"] == state, "trial"]
+        if len(others):
+            floor = np.full(len(others), 0.03)  # They have no Dice at native size.
+            frame = order.get_xaxis_transform()
+            order.plot(others, floor, mark, color="grey", transform=frame, label=state)
+    order.set(title="all trials", xlabel="trial", ylabel="validation Dice, native size")
+    order.xaxis.get_major_locator().set_params(integer=True)
+    order.legend()
+    for axes, name in zip(panels, parameters, strict=False):
+        values = complete[name]
+        numbers = pd.to_numeric(values, errors="coerce").notna().all()
+        plotted = values.astype(float) if numbers else values.map(lambda value: str(value)[:24])
+        axes.plot(plotted, complete["validation_dice"], "o", color="tab:green")
+        axes.set(title=name.rpartition(".")[2], xlabel=name)
+        if name in importance:
+            axes.set_title(f"{axes.get_title()}: {importance[name]:.0%} of the spread")
+        if name in logarithmic:
+            axes.set_xscale("log")
+    for axes in panels[len(parameters) :]:
+        axes.set_axis_off()
+    for axes in (order, *panels):
+        axes.grid(alpha=0.3)
     return figure

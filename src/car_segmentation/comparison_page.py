@@ -20,6 +20,7 @@ from car_segmentation.html_page import (
     render_page,
     table,
 )
+from car_segmentation.parameters import CARS, Subject
 from car_segmentation.run_comparison import (
     RunRecord,
     changed_parameters,
@@ -52,6 +53,7 @@ def comparison_page(
     difference: Difference,
     worse: Iterable[Picture],
     better: Iterable[Picture],
+    subject: Subject = CARS,
 ) -> str:
     """Put the page together, as HTML.
 
@@ -62,12 +64,13 @@ def comparison_page(
         difference: Of Dice, over the same photos.
         worse: Pictures of the photos that lost most.
         better: Pictures of the photos that gained most.
+        subject: What cars are called.
     """
     same = difference.photos - difference.better - difference.worse
     lost, gained = _pictures(worse), _pictures(better)
     drawn = {name: name for name, _ in lost + gained}
     tiles = [
-        ("mean change of Dice", f"{difference.mean:+.4f}", interval_text(difference)),
+        ("mean change of Dice", f"{difference.mean:+.4f}", interval_text(difference, subject)),
         (
             "photos that got better",
             f"{difference.better:,} of {difference.photos:,}",
@@ -95,13 +98,14 @@ def comparison_page(
                 numbers(tiles),
                 facts(runs),
                 paragraph(
-                    "The interval is over cars: it says how surely the second model is the better "
-                    "one on other cars, and not whether training it again would give the same.",
+                    f"The interval is over {subject.many}: it says how surely the second model is "
+                    f"the better one on other {subject.many}, and not whether training it again "
+                    "would give the same.",
                     quiet=True,
                 ),
                 *_left_out(before, after),
             ],
-            verdict(difference),
+            verdict(difference, subject),
         ),
         Section("What was changed", _changed(before, after), _changed_in_words(before, after)),
         Section(
@@ -111,9 +115,13 @@ def comparison_page(
                     scatter(changes),
                     "One point per photo; a click leads to its picture or its row.",
                 ),
-                figure(car_bars(changes), "Mean over each car's photos, sorted."),
+                figure(
+                    car_bars(changes, subject), f"Mean over each {subject.one}'s photos, sorted."
+                ),
                 table(
-                    changes.set_axis(["photo", "car", "view", *CHANGE_FORMATS], axis="columns"),
+                    changes.set_axis(
+                        ["photo", subject.one, "view", *CHANGE_FORMATS], axis="columns"
+                    ),
                     CHANGE_FORMATS,
                     "All photos that both runs scored, the one that lost most first.",
                     searchable=True,
@@ -133,14 +141,14 @@ def comparison_page(
     return render_page(" → ".join(names), "Two runs on the same test photos.", sections)
 
 
-def verdict(difference: Difference) -> str:
+def verdict(difference: Difference, subject: Subject = CARS) -> str:
     """One sentence that says whether the second run is better, and how surely."""
-    photos = f"{difference.photos:,} photos of {difference.cars:,} cars"
+    photos = f"{difference.photos:,} photos of {subject.count(difference.cars)}"
     interval = difference.interval
     if interval is None:
         return (
             f"Dice changed by {difference.mean:+.4f} on {photos}; "
-            "one car cannot tell whether it would on others."
+            f"one {subject.one} cannot tell whether it would on others."
         )
     text = f"{difference.mean:+.4f} (95%: {interval.low:+.4f} to {interval.high:+.4f}) on {photos}"
     if interval.low > 0:
@@ -150,11 +158,11 @@ def verdict(difference: Difference) -> str:
     return f"Neither run is surely better than the other: Dice changed by {text}."
 
 
-def interval_text(difference: Difference) -> str:
+def interval_text(difference: Difference, subject: Subject = CARS) -> str:
     """The interval for a note below a number."""
     interval = difference.interval
     return (
-        "one car: no interval"
+        f"one {subject.one}: no interval"
         if interval is None
         else (f"95%: {interval.low:+.4f} to {interval.high:+.4f}")
     )
@@ -196,7 +204,7 @@ def scatter(changes: pd.DataFrame) -> go.Figure:
     )
 
 
-def car_bars(changes: pd.DataFrame) -> go.Figure:
+def car_bars(changes: pd.DataFrame, subject: Subject = CARS) -> go.Figure:
     """Mean change of Dice of each car, sorted."""
     cars = changes_by_car(changes)
     colours = [light("first" if change > 0 else "second") for change in cars["change"]]
@@ -209,13 +217,16 @@ def car_bars(changes: pd.DataFrame) -> go.Figure:
         textposition="none",
         marker={"color": colours},
         hovertemplate=(
-            "car %{text}, %{customdata[0]} photos<br>Dice %{customdata[1]:.4f} → "
+            f"{subject.one} %{{text}}, %{{customdata[0]}} photos<br>Dice %{{customdata[1]:.4f}} → "
             "%{customdata[2]:.4f} (%{y:+.4f})<extra></extra>"
         ),
     )
     return chart.update_layout(
-        title={"text": "Mean change of Dice, car by car"},
-        xaxis={"title": {"text": "cars, the one that lost most first"}, "showticklabels": False},
+        title={"text": f"Mean change of Dice, {subject.one} by {subject.one}"},
+        xaxis={
+            "title": {"text": f"{subject.many}, the one that lost most first"},
+            "showticklabels": False,
+        },
         yaxis={"title": {"text": "change of Dice"}, "tickformat": SIGNED},
     )
 

@@ -2,24 +2,52 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_WRITING = threading.Lock()
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, writer: str = "") -> Iterator[Path]:
     """Yield a path to write to; it takes the place of ``path`` when the block ends well.
 
     The temporary name keeps the extension, which many writers choose the format by.
+
+    Args:
+        path: The file.
+        writer: Tells apart those who may write the same file at the same time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}{writer and f'.{writer}'}.part{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_at(path: Path, offset: int, content: memoryview) -> None:
+    """Write bytes into the middle of a file that other processes, on other machines, write to too.
+
+    They hold a lock on what they write, where the file system has locks: NFS clients write
+    whole pages of 4 kB and more back, and would put old bytes over those of a neighbour.
+    """
+    # One thread of a process at a time, because its locks end when any of its threads closes the
+    # file; leaving the block writes everything back before it lets go of the lock.
+    with _WRITING, path.open("r+b") as file:
+        if fcntl is not None:
+            with suppress(OSError):
+                fcntl.lockf(file, fcntl.LOCK_EX, content.nbytes, offset)
+        file.seek(offset)
+        file.write(content)
 
 
 def remove_parts(folder: Path) -> None:

@@ -18,8 +18,9 @@ from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
 from kedro_mlflow.framework.hooks.utils import _flatten_dict
 from kedro_mlflow.io.catalog.switch_catalog_logging import switch_catalog_logging
 
-from car_segmentation import tracking
+from car_segmentation import experiments, tracking
 from car_segmentation.checkpoints import unfinished
+from car_segmentation.cluster import Cluster, use_cluster
 from car_segmentation.console import quiet_start
 from car_segmentation.devices import join_processes, process_count, process_number
 from car_segmentation.errors import UserError
@@ -28,8 +29,8 @@ from car_segmentation.parameters import ProjectParameters, check_parameters
 logger = logging.getLogger(__name__)
 
 UNTOLD_PARAMETERS = (
-    *("demo_photos", "export", "inference", "model", "network_comparison", "photos"),
-    *("predictions", "registry", "runs", "run_comparison"),
+    *("cluster", "demo_photos", "export", "inference", "model", "network_comparison", "photos"),
+    *("predictions", "registry", "runs", "run_comparison", "search", "subject"),
 )
 """Parameters that no model depends on."""
 
@@ -58,6 +59,7 @@ class ProjectHooks:
             self.parameters = check_parameters(context.params)
         except UserError as error:
             raise ClickException(str(error)) from None
+        self._choose_workers()
         tracking.fail_fast()
         uri = os.environ.get("MLFLOW_TRACKING_URI", "")
         if not tracking.answers(uri):
@@ -101,7 +103,7 @@ class ProjectHooks:
         """Log the photos that a run works with, once."""
         if dataset_name == "photo_splits" and not self.photos_logged and tracking.is_tracking():
             self.photos_logged = True
-            tracking.log_photos(data, self.parameters.raw_data)
+            tracking.log_photos(data, self.parameters.raw_data, self.parameters.subject)
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(
@@ -111,6 +113,12 @@ class ProjectHooks:
         self._leave_a_server_that_is_away(catalog)
         if "score_summary" in pipeline.all_outputs():
             self._say_what_came_out()
+            if tracking.is_tracking():
+                experiments.conclude_run(
+                    catalog.load("score_summary"),
+                    catalog.load("photo_scores"),
+                    self.parameters.seed,
+                )
         if "run_comparison_page" in pipeline.all_outputs():
             logger.info("Comparison: data/08_reporting/run_comparison.html")
 
@@ -136,6 +144,15 @@ class ProjectHooks:
             for name in pipeline.all_outputs():
                 catalog[name] = MemoryDataset(copy_mode="assign")
             catalog[CHECKPOINTS] = MemoryDataset(Path(tempfile.mkdtemp()), copy_mode="assign")
+
+    def _choose_workers(self) -> None:
+        """Say where photos are worked on: on this machine, or on a cluster."""
+        if self.parameters.cluster is None:
+            use_cluster(None)
+            return
+        folders = (self.parameters.raw_data, self.parameters.photos, "data")
+        shared = (self.project_path / folder for folder in folders)
+        use_cluster(Cluster(self.parameters.cluster, tuple(filter(Path.exists, shared))))
 
     def _continue_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Have kedro-mlflow go on with the run of the training that is about to be continued."""
@@ -183,14 +200,16 @@ class ProjectHooks:
         changed = _flatten_dict(self.changed_parameters)
         changed.pop("raw_data", None)
         changes = ", ".join(f"{key}={value}" for key, value in changed.items())
+        experiments.describe_experiment()
         tracking.describe_run(
-            name=f"{name}: {changes}" if changes else name,
+            name=experiments.run_name(name, changed),
             note=f"Photos from `{parameters.raw_data}`, environment `{self.environment}`. "
             + (f"Changed for this run: `{changes}`." if changes else "Nothing changed for it."),
             tags={
                 "architecture": parameters.network.architecture,
                 "input_size": size,
                 "environment": self.environment,
+                experiments.CHANGED: changes or experiments.NOTHING,
                 "raw_data": Path(parameters.raw_data).name,
                 "keras_backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
             },

@@ -9,15 +9,18 @@ import csv
 import hashlib
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from car_segmentation.cluster import Cluster, cluster_in_use, in_chunks, map_on_cluster
 from car_segmentation.composites import Backdrop, clear_other_composites, composite
 from car_segmentation.cut_outs import cut_out
 from car_segmentation.errors import UserError
@@ -33,7 +36,7 @@ from car_segmentation.photos import (
     resize_by_area,
 )
 from car_segmentation.prediction import to_native_size
-from car_segmentation.predictors import Predictor
+from car_segmentation.predictors import Predictor, stored
 from car_segmentation.submission import write_submission
 
 logger = logging.getLogger(__name__)
@@ -48,6 +51,8 @@ AHEAD = 8
 """Photos under way before and after the network, beside a batch: enough to keep it busy."""
 AHEAD_AT_NATIVE_SIZE = 2
 """The same where photos wait at native size, which takes some ten times the memory."""
+BATCHES_PER_TASK = 8
+"""Of a cluster: enough for reading, predicting and writing to go on at the same time."""
 PROBABILITY_STEPS = 65535
 """Levels of a probability map, which has 16 bits."""
 DISTORTION = 1.25
@@ -158,8 +163,13 @@ class PendingPredictions:
             done = len(self.photos.usable) - len(missing)
             logger.info("%d photos are finished, %d are to be predicted", done, len(missing))
 
-        progress = tqdm(self._predict(missing, folder), "predict", len(missing), unit="photo")
-        for path, record in progress:
+        cluster = cluster_in_use()
+        predicted = (
+            self._predict(missing, folder)
+            if cluster is None
+            else self._predict_on(cluster, missing, folder)
+        )
+        for path, record in tqdm(predicted, "predict", len(missing), unit="photo"):
             records[path] = record
             if record.height is not None:
                 journal.append(path, record)
@@ -191,6 +201,33 @@ class PendingPredictions:
         records = map_ahead(write, self._predicted(photos, batch_size), ahead)
         return zip(paths, records, strict=True)
 
+    def _predict_on(
+        self, cluster: Cluster, paths: Sequence[Path], folder: Path
+    ) -> Iterator[tuple[Path, PhotoRecord]]:
+        """Have a cluster predict photos and write their files; in any order."""
+        folder = folder.absolute()
+        given = {path.absolute(): path for path in paths}
+        models: list[Path] = []
+
+        def store(model: Any) -> Path:
+            models.append(folder / f".{model_digest(model)}.part.keras")
+            with atomic_file(models[-1]) as part:
+                model.save(part)
+            return models[-1]
+
+        try:
+            job = replace(self, model=stored(self.model, store), photos=NO_PHOTOS, submission=None)
+            shared = {folder / JOURNAL_FILE, *models, *(path.parent for path in given)}
+            cluster = replace(cluster, shared=(*cluster.shared, *sorted(shared)))
+            size = BATCHES_PER_TASK * (self.batch_size if network_size(self.model) else 1)
+            work = partial(_predict_chunk, job, folder)
+            done = map_on_cluster(cluster, work, in_chunks(given, size), _killed)
+            for chunk, records in done:
+                yield from zip((given[path] for path in chunk), records, strict=True)
+        finally:
+            for path in models:
+                path.unlink(missing_ok=True)
+
     def _predicted(
         self, photos: Iterable[ReadPhoto | PhotoRecord], batch_size: int
     ) -> Iterator[PredictedPhoto | PhotoRecord]:
@@ -217,6 +254,22 @@ class PendingPredictions:
                 yield PredictedPhoto(photo, next(probabilities), photo.seconds + seconds)
             else:
                 yield photo
+
+
+NO_PHOTOS = NewPhotos((), ())
+
+
+def _predict_chunk(
+    job: PendingPredictions, folder: Path, paths: Sequence[Path]
+) -> list[PhotoRecord]:
+    """What a worker of a cluster does."""
+    return [record for _, record in job._predict(paths, folder)]
+
+
+def _killed(path: Path) -> PhotoRecord:
+    return PhotoRecord(
+        path.name, warnings="every worker that tried it was killed, for want of memory perhaps"
+    )
 
 
 def sort_out_photos(files: Sequence[Path]) -> NewPhotos:
@@ -390,7 +443,8 @@ def _write_picture(path: Path, image: np.ndarray) -> None:
         from_rgb = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
         image = cv2.cvtColor(image, from_rgb[image.shape[2]])
     _, content = cv2.imencode(path.suffix, image)
-    with atomic_file(path) as part:
+    # Of a cluster, two workers may have the same photo: one that seemed dead, and another.
+    with atomic_file(path, writer=uuid.uuid4().hex[:8]) as part:
         part.write_bytes(content.tobytes())
 
 

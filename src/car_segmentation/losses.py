@@ -139,18 +139,22 @@ def lovasz(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasT
     return ops.sum(error * weight, axis=-1)
 
 
+LOSSES: dict[str, Callable[[Training], Loss]] = {
+    "bce_dice": lambda _: bce_dice,
+    "border_bce_dice": lambda given: border_bce_dice(given.border_kernel, given.border_weight),
+    "dice": lambda _: dice,
+    "jaccard": lambda _: jaccard,
+    "focal": lambda given: focal(given.focal_gamma, given.focal_alpha),
+    "tversky": lambda given: tversky(given.tversky_alpha, given.tversky_beta),
+    "lovasz": lambda _: lovasz,
+}
+"""Losses by name, from the parameters that they take. `parameters.Training` lists the names, too,
+so that a wrong one is found before Keras is imported."""
+
+
 def build_loss(settings: Training) -> Loss:
     """Pick a loss by its name, ``training.loss``, with the parameters that it takes."""
-    losses: dict[str, Loss] = {
-        "bce_dice": bce_dice,
-        "border_bce_dice": border_bce_dice(settings.border_kernel, settings.border_weight),
-        "dice": dice,
-        "jaccard": jaccard,
-        "focal": focal(settings.focal_gamma, settings.focal_alpha),
-        "tversky": tversky(settings.tversky_alpha, settings.tversky_beta),
-        "lovasz": lovasz,
-    }
-    return losses[settings.loss]
+    return LOSSES[settings.loss](settings)
 
 
 def _float32(*tensors: keras.KerasTensor) -> list[keras.KerasTensor]:

@@ -132,6 +132,27 @@ class Result:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to.
+
+    Attributes:
+        network: With the weights of its best epoch.
+        epochs: How many were trained.
+        photos_per_epoch: How many photos each of them saw.
+        minutes: Of training alone, the validation after each epoch included.
+        threshold: The probability with the best validation Dice.
+        validation_dice: That Dice, the mean over photos at native size.
+    """
+
+    network: "keras.Model"
+    epochs: int
+    photos_per_epoch: int
+    minutes: float
+    threshold: float
+    validation_dice: float
+
+
 def train_and_score(
     candidate: Candidate, task: Task, on_epoch_end: "OnEpochEnd"
 ) -> tuple["keras.Model", Result, pd.DataFrame]:
@@ -142,17 +163,77 @@ def train_and_score(
     Returns:
         The model, its result, and the scores of each test photo, the worst first.
     """
+    from car_segmentation.evaluation import score_photos
+    from car_segmentation.prediction import predicted_stack
+    from car_segmentation.training import without_training_state
+
+    settings = candidate.training
+    seconds_per_photo = seconds_per_training_photo(candidate.network, settings, task)
+    trained = train_candidate(candidate, task, on_epoch_end, seconds_per_photo)
+    network, batch_size = trained.network, settings.batch_size
+    prediction_seconds = seconds_per_predicted_photo(network, task, batch_size)
+    with tempfile.TemporaryDirectory() as folder:
+        stack = predicted_stack(network, task.photos, task.ids("test"), batch_size)
+        write_stack(Path(folder) / "probabilities", stack)
+        scores = score_photos(
+            read_stack(Path(folder) / "probabilities"), task.of("test"), trained.threshold
+        )
+    peak_memory_gb = peak_memory() / 1e9  # Before the full width, which would raise it.
+
+    full_width = candidate.full_width
+    result = Result(
+        name=candidate.name,
+        parameters=network.count_params(),
+        epochs=trained.epochs,
+        times_each_photo_was_seen=trained.epochs
+        * trained.photos_per_epoch
+        / len(task.ids("train")),
+        training_minutes=trained.minutes,
+        training_seconds_per_photo=seconds_per_photo,
+        prediction_ms_per_photo=1000 * prediction_seconds,
+        peak_memory_gb=peak_memory_gb,
+        threshold=trained.threshold,
+        validation_dice=trained.validation_dice,
+        dice_mean=float(scores["dice"].mean()),
+        dice_median=float(scores["dice"].median()),
+        dice_worst=float(scores["dice"].min()),
+        edge_error_px=float(scores["edge_error_px"].mean()),
+        full_width_parameters=(
+            _build(full_width, settings, task).count_params() if full_width else None
+        ),
+        full_width_training_seconds_per_photo=(
+            seconds_per_training_photo(full_width, settings, task) if full_width else None
+        ),
+    )
+    return without_training_state(network), result, scores
+
+
+def train_candidate(
+    candidate: Candidate,
+    task: Task,
+    on_epoch_end: "OnEpochEnd",
+    seconds_per_photo: float,
+    checkpoints: Path | None = None,
+) -> Trained:
+    """Train a candidate within the budget, and find its threshold; test photos are left alone.
+
+    Args:
+        candidate: What to train.
+        task: On what, and how long.
+        on_epoch_end: See `training.train`.
+        seconds_per_photo: What a photo costs in training; not looked at without a budget of time.
+        checkpoints: A folder to keep the training's state in, so that it can be continued.
+    """
     import keras
 
     from car_segmentation.batches import PhotoBatches
-    from car_segmentation.evaluation import mean_dice_at_thresholds, score_photos
-    from car_segmentation.prediction import predicted_stack
-    from car_segmentation.training import train, without_training_state
+    from car_segmentation.checkpoints import open_checkpoint
+    from car_segmentation.evaluation import mean_dice_at_thresholds
+    from car_segmentation.training import fingerprint, train
 
-    settings, train_ids = candidate.training, task.ids("train")
-    seconds_per_photo = seconds_per_training_photo(candidate.network, settings, task)
+    settings = candidate.training
     epochs, photos_per_epoch = spend(
-        task.minutes, seconds_per_photo, len(train_ids), settings.epochs
+        task.minutes, seconds_per_photo, len(task.ids("train")), settings.epochs
     )
     if task.minutes is not None:
         settings = settings.model_copy(update={"epochs": epochs, "patience": epochs})
@@ -175,47 +256,26 @@ def train_and_score(
             ("validation", None, None),
         )
     )
+    checkpoint = None
+    if checkpoints is not None:
+        mark = fingerprint(network, training_batches, validation_batches, settings)
+        checkpoint = open_checkpoint(checkpoints, mark, settings.resume)
     start = time.perf_counter()
-    history = train(network, training_batches, validation_batches, settings, on_epoch_end)
-    training_seconds = time.perf_counter() - start
-
-    batch_size = settings.batch_size
-    dice = mean_dice_at_thresholds(network, task.photos, task.of("validation"), batch_size)
-    best = int(np.argmax(dice))
-    threshold = best / len(dice)
-    prediction_seconds = seconds_per_predicted_photo(network, task, batch_size)
-    with tempfile.TemporaryDirectory() as folder:
-        stack = predicted_stack(network, task.photos, task.ids("test"), batch_size)
-        write_stack(Path(folder) / "probabilities", stack)
-        scores = score_photos(
-            read_stack(Path(folder) / "probabilities"), task.of("test"), threshold
-        )
-    peak_memory_gb = peak_memory() / 1e9  # Before the full width, which would raise it.
-
-    full_width = candidate.full_width
-    result = Result(
-        name=candidate.name,
-        parameters=network.count_params(),
-        epochs=len(history["loss"]),
-        times_each_photo_was_seen=len(history["loss"]) * photos_per_epoch / len(train_ids),
-        training_minutes=training_seconds / 60,
-        training_seconds_per_photo=seconds_per_photo,
-        prediction_ms_per_photo=1000 * prediction_seconds,
-        peak_memory_gb=peak_memory_gb,
-        threshold=threshold,
-        validation_dice=float(dice[best]),
-        dice_mean=float(scores["dice"].mean()),
-        dice_median=float(scores["dice"].median()),
-        dice_worst=float(scores["dice"].min()),
-        edge_error_px=float(scores["edge_error_px"].mean()),
-        full_width_parameters=(
-            _build(full_width, settings, task).count_params() if full_width else None
-        ),
-        full_width_training_seconds_per_photo=(
-            seconds_per_training_photo(full_width, settings, task) if full_width else None
-        ),
+    history = train(
+        network, training_batches, validation_batches, settings, on_epoch_end, checkpoint
     )
-    return without_training_state(network), result, scores
+    minutes = (time.perf_counter() - start) / 60
+    validation = task.of("validation")
+    dice = mean_dice_at_thresholds(network, task.photos, validation, settings.batch_size)
+    best = int(np.argmax(dice))
+    return Trained(
+        network=network,
+        epochs=len(history["loss"]),
+        photos_per_epoch=photos_per_epoch,
+        minutes=minutes,
+        threshold=best / len(dice),
+        validation_dice=float(dice[best]),
+    )
 
 
 def spend(
@@ -315,8 +375,9 @@ def verdict(table: pd.DataFrame) -> str:
     )
     if len(table) > 1:
         second = table.iloc[1]
+        ahead = f"{best['dice_mean'] - second['dice_mean']:.4f}"
         sentence += (
-            f", {best['dice_mean'] - second['dice_mean']:.4f} before {second['name']}, "
+            f", {'level with' if ahead == '0.0000' else f'{ahead} before'} {second['name']}, "
             f"which costs {_ratio(second, best)} as much to train"
         )
     return sentence + "."

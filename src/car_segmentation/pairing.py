@@ -35,7 +35,10 @@ REJECTED_COLUMNS = ["path", "reason"]
 
 
 def pair_by_name(
-    photo_files: Sequence[Path], mask_files: Sequence[Path], name_pattern: str, mask_suffix: str
+    photo_files: Sequence[Path],
+    mask_files: Sequence[Path],
+    name_pattern: str | None,
+    mask_suffix: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pair each photo with the mask of the same name.
 
@@ -44,15 +47,21 @@ def pair_by_name(
 
     Args:
         photo_files: Files of the photo folder.
-        mask_files: Files of the mask folder.
-        name_pattern: Regular expression with groups ``car`` and ``view`` over the photo's id.
-            Without a match the photo is a car (a group) of its own.
+        mask_files: Files of the mask folder. Of files in both, those that end in ``mask_suffix``
+            are masks.
+        name_pattern: Regular expression with group ``car``, and ``view`` if there is one, over the
+            photo's id. Without a match, or without a pattern, the photo is a car (a group) of its
+            own.
         mask_suffix: What a mask's name has after the photo's id.
 
     Returns:
         The pairs (columns `PAIR_COLUMNS`, in order of photo id) and the rejected files
         (columns `REJECTED_COLUMNS`).
     """
+    in_both = set(photo_files) & set(mask_files)
+    masks_in_both = {path for path in in_both if path.stem.endswith(mask_suffix)}
+    photo_files = [path for path in photo_files if path not in masks_in_both]
+    mask_files = [path for path in mask_files if path not in in_both - masks_in_both]
     photos, rejected_photos = files_by_id(photo_files, PHOTO_SUFFIXES)
     masks, rejected_masks = files_by_id(mask_files, MASK_SUFFIXES, suffix=mask_suffix)
     rejected = [
@@ -142,8 +151,15 @@ def check_pairs(
     return pd.concat([usable, measured], axis="columns"), _rejected_table(rejected)
 
 
-def _car_and_view(photo_id: str, name_pattern: str) -> tuple[str, str]:
-    match = re.search(name_pattern, photo_id)
+def unmatched(pairs: pd.DataFrame, name_pattern: str | None) -> list[str]:
+    """The photos whose id a pattern does not match, so that each became a car of its own."""
+    if name_pattern is None:
+        return []
+    return [name for name in pairs["photo_id"] if re.search(name_pattern, name) is None]
+
+
+def _car_and_view(photo_id: str, name_pattern: str | None) -> tuple[str, str]:
+    match = None if name_pattern is None else re.search(name_pattern, photo_id)
     if match is None:
         return photo_id, ""
     return match["car"], match.groupdict().get("view") or ""
@@ -160,9 +176,11 @@ def _reason_against(item: tuple[Pair, Mapping[str, Any]], max_megapixels: float)
     if "problem" in mask:
         return f"its mask {mask_name} {mask['problem']}"
     if (mask["height"], mask["width"]) != (height, width):
+        turned = (mask["height"], mask["width"]) == (width, height)
         return (
             f"is {width}×{height} pixels, but its mask {mask_name} is "
             f"{mask['width']}×{mask['height']}"
+            + (": is one of them upright only by its EXIF orientation?" if turned else "")
         )
     if mask["foreground_share"] == 0:
         return f"its mask {mask_name} is empty"

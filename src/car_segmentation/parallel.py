@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Literal, TypeVar
@@ -12,10 +12,14 @@ from typing import Literal, TypeVar
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from car_segmentation.cluster import Cluster, cluster_in_use, in_chunks, map_on_cluster
 from car_segmentation.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+ITEMS_PER_TASK = 16
+"""Of a cluster: half a second's work, beside which a task's own millisecond is nothing."""
 
 
 def map_photos(
@@ -38,8 +42,7 @@ def stream_photos(
 ) -> Iterator[Result]:
     """Apply ``function`` to every item, one worker per core, and yield the results in order.
 
-    A surrounding ``joblib.parallel_config(backend=…)`` takes the work elsewhere, to a Dask
-    cluster say.
+    Where `cluster.use_cluster` names a cluster, what is for processes goes there.
 
     Args:
         function: Called once per item; its results should be small, for the workers run on
@@ -50,9 +53,38 @@ def stream_photos(
         workers: Processes decode images faster, for Pillow holds on to the interpreter's lock.
             Threads start at once and share memory.
     """
-    parallel = Parallel(n_jobs=-1, prefer=workers, return_as="generator")
-    results = parallel(delayed(function)(item) for item in items)
+    cluster = cluster_in_use()
+    results: Iterable[Result]
+    if cluster is not None and workers == "processes":
+        results = _stream_from(cluster, function, items)
+    else:
+        parallel = Parallel(n_jobs=-1, prefer=workers, return_as="generator")
+        results = parallel(delayed(function)(item) for item in items)
     yield from tqdm(results, total=total, desc=description, unit="photo")
+
+
+def _stream_from(
+    cluster: Cluster, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    """Results of a cluster in the order of the items, though chunks get done in any order."""
+
+    def work(chunk: Sequence[tuple[int, Item]]) -> list[Result]:
+        return [function(item) for _, item in chunk]
+
+    def killed(numbered: tuple[int, Item]) -> Result:
+        raise UserError(
+            f"Every worker that worked on this was killed, for want of memory perhaps: "
+            f"{numbered[1]}"
+        )
+
+    chunks = in_chunks(enumerate(items), ITEMS_PER_TASK)
+    early: dict[int, Result] = {}
+    taken = 0
+    for chunk, results in map_on_cluster(cluster, work, chunks, killed):
+        early |= zip((number for number, _ in chunk), results, strict=True)
+        while taken in early:
+            yield early.pop(taken)
+            taken += 1
 
 
 def map_ahead(
@@ -92,14 +124,14 @@ def in_fresh_process(function: Callable[[], Result], what: str) -> Result:
         what: Names the work in an error.
 
     Raises:
-        UserError: If the process was killed, as the system does when memory is short.
+        UserError: If the process was killed, as the system does when memory is short, or crashed.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
             return pool.submit(_call, function).result()
         except BrokenProcessPool as error:
             raise UserError(
-                f"{what} was stopped from outside, most likely because memory ran out: try a "
+                f"{what} broke off, most likely because memory ran out: try a "
                 "smaller batch, input size or width."
             ) from error
 

@@ -4,7 +4,7 @@ Units and sources of the values are in the comments of ``conf/base``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -26,7 +26,9 @@ from car_segmentation.errors import UserError
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _with_car_group(pattern: str) -> str:
+def _with_car_group(pattern: str | None) -> str | None:
+    if pattern is None:
+        return None
     try:
         groups = re.compile(pattern).groupindex
     except re.error as error:
@@ -42,6 +44,20 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Subject(Parameters):
+    """What is cut out, in the words of messages and reports."""
+
+    one: Annotated[str, Field(min_length=1)] = "car"
+    many: Annotated[str, Field(min_length=1)] = "cars"
+
+    def count(self, number: int) -> str:
+        """``1 car``, ``2 cars``."""
+        return f"{number:,} {self.one if number == 1 else self.many}"
+
+
+CARS = Subject()
+
+
 class DemoPhotos(Parameters):
     """The rendered demo set."""
 
@@ -53,7 +69,7 @@ class DemoPhotos(Parameters):
 class Pairing(Parameters):
     """How photos and masks find each other."""
 
-    name_pattern: Annotated[str, AfterValidator(_with_car_group)]
+    name_pattern: Annotated[str | None, AfterValidator(_with_car_group)]
     mask_suffix: str
     max_cars: PositiveInt | None
 
@@ -267,13 +283,71 @@ class RunComparison(Parameters):
     pictures: NonNegativeInt
 
 
+class Searched(Parameters):
+    """What the search tries for one parameter: a range, or choices."""
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    step: PositiveInt | PositiveFloat | None = None
+    choices: Annotated[tuple[Any, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _is_a_range_or_choices(self) -> Self:
+        if self.choices is not None:
+            if self.model_fields_set != {"choices"}:
+                raise ValueError("choices stand alone")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("give choices, or low and high")
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) is not below high ({self.high:g})")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("a logarithmic range begins above 0 and has no step")
+        if self.whole and isinstance(self.step, float):
+            raise ValueError(f"steps of {self.step:g} do not stay on whole numbers: low is one")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether a range is one of whole numbers: both its ends are written as such."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def samples(self) -> tuple[Any, ...]:
+        """All choices; or the ends of a range, and what lies between them."""
+        if self.choices is not None:
+            return self.choices
+        assert self.low is not None
+        assert self.high is not None
+        if self.whole:
+            return self.low, self.high
+        between = self.low + (self.step or 0.37 * (self.high - self.low))
+        return float(self.low), float(between), float(self.high)
+
+
+class Search(Parameters):
+    """Which parameters are searched, and what that may cost."""
+
+    trials: PositiveInt
+    minutes: PositiveFloat | None = None
+    timed_steps: PositiveInt = 2
+    pruner: Literal["median", "hyperband"] | None = "median"
+    startup_trials: NonNegativeInt = 5
+    warmup_epochs: PositiveInt = 1
+    space: Annotated[dict[str, Searched], Field(min_length=1)]
+
+
 class ProjectParameters(Parameters):
     """All parameters of the project."""
 
     raw_data: str
+    photo_folder: str = "train"
+    mask_folder: str = "train_masks"
+    subject: Subject = CARS
     photos: str
     predictions: str
     model: str
+    cluster: Annotated[str, Field(min_length=1)] | None = None
     seed: NonNegativeInt
     demo_photos: DemoPhotos
     pairing: Pairing
@@ -290,6 +364,7 @@ class ProjectParameters(Parameters):
     network_comparison: NetworkComparison
     runs: ComparedRuns
     run_comparison: RunComparison
+    search: Search
 
     @model_validator(mode="after")
     def _candidates_can_be_trained(self) -> Self:
@@ -302,6 +377,91 @@ class ProjectParameters(Parameters):
                     f"the training of network_comparison.candidates.{name}: {problems}"
                 ) from None
         return self
+
+    @model_validator(mode="after")
+    def _space_can_be_searched(self) -> Self:
+        groups = {name: getattr(self, name).model_dump() for name in SEARCHED_GROUPS}
+        problems = space_problems(self.search.space, groups)
+        if problems:
+            raise ValueError("\n  ".join(problems))
+        return self
+
+
+SEARCHED_GROUPS: dict[str, type[BaseModel]] = {
+    "augmentation": AugmentationRanges,
+    "network": Network,
+    "training": Training,
+}
+"""Groups that a search may vary: those that training reads, and `data_processing` does not."""
+
+
+def with_values(
+    groups: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Groups of parameters with other values.
+
+    Args:
+        groups: By name.
+        values: By dotted name; by the group's name, for all of a group.
+    """
+    changed = {name: dict(group) for name, group in groups.items()}
+    for name, value in values.items():
+        group, _, parameter = name.partition(".")
+        changed[group] = changed[group] | {parameter: value} if parameter else dict(value)
+    return changed
+
+
+def space_problems(
+    space: Mapping[str, Searched], groups: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """What is wrong with a space to search; options of networks are not looked at.
+
+    Args:
+        space: By dotted name.
+        groups: Parameters of `SEARCHED_GROUPS`, which a trial changes some of.
+    """
+    problems = []
+    for name, searched in space.items():
+        group, _, parameter = name.partition(".")
+        model = SEARCHED_GROUPS.get(group)
+        if model is None:
+            problems.append(
+                f"search.space: {name} cannot be searched, only what begins with "
+                f"{', '.join(SEARCHED_GROUPS)}"
+            )
+        elif group == "network":
+            problems += _network_problems(name, searched, space)
+        elif parameter not in model.model_fields or name == "augmentation.min_in_frame":
+            problems.append(f"search.space: {name}: unknown parameter")
+        else:
+            problems += _sample_problems(name, searched, model, groups)
+    return problems
+
+
+def _network_problems(
+    name: str, searched: Searched, space: Mapping[str, Searched]
+) -> Iterator[str]:
+    if name != "network":
+        if "network" in space:
+            yield f"search.space: {name}: network as a whole is searched already"
+    elif not all(isinstance(c, dict) and "architecture" in c for c in searched.choices or [None]):
+        yield "search.space: network: takes choices, each of them a group with an architecture"
+
+
+def _sample_problems(
+    name: str,
+    searched: Searched,
+    model: type[BaseModel],
+    groups: Mapping[str, Mapping[str, Any]],
+) -> Iterator[str]:
+    group = name.partition(".")[0]
+    for value in searched.samples():
+        try:
+            model.model_validate(with_values(groups, {name: value})[group])
+        except ValidationError as error:
+            for details in error.errors():
+                yield f"search.space: {group}.{_problem(details)}"
+            return  # The first is enough of each parameter.
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> ProjectParameters:
@@ -327,4 +487,6 @@ def _problem(details: Any) -> str:
     if details["type"] == "missing":
         return f"{name}: missing"
     message = details["msg"].removeprefix("Value error, ")
+    if not name:  # Said of all parameters together, by one of the checks above.
+        return message
     return f"{name} = {details['input']!r}: {message[0].lower()}{message[1:]}"

@@ -21,6 +21,12 @@ MASK_SUFFIXES = PHOTO_SUFFIXES | {".gif"}
 ORIENTATION_TAG = 0x0112
 SIDEWAYS_ORIENTATIONS = frozenset({5, 6, 7, 8})
 
+HIGHEST_CLASS = 63
+"""An image with more than two values and none above this has numbers of classes: masks with soft
+edges, even JPEGs, reach higher."""
+GREY_SPREAD = 8
+"""How far apart red, green and blue may lie in a colour that is grey."""
+
 
 class UnusableImage(Exception):
     """An image that cannot be used; the message is the reason, worded for the user."""
@@ -80,10 +86,13 @@ def read_mask(
             tenths of the brightest. More of them, and the image is no mask. None: any share.
 
     Raises:
-        UnusableImage: If the file cannot be read, or has too many grey pixels to be a mask.
+        UnusableImage: If the file cannot be read, or, with ``max_grey_share``, has too many grey
+            pixels to be a mask, or numbers of several classes.
     """
     with _open_of_fair_size(path, max_megapixels) as image:
         _decode(image)
+        if max_grey_share is not None:
+            _refuse_label_map(image)
         values = _mask_values(image)
     brightest = int(values.max())
     if max_grey_share is not None:
@@ -91,7 +100,7 @@ def read_mask(
         if grey_share > max_grey_share:
             raise UnusableImage(
                 f"is no mask: {grey_share:.0%} of its pixels are neither dark nor bright "
-                f"(at most {max_grey_share:.0%} may be)"
+                f"(checks.max_grey_share is {max_grey_share:g})"
             )
     return values > brightest // 2
 
@@ -146,6 +155,29 @@ def _decode(image: Image.Image) -> None:
         image.load()
     except Exception as error:  # As above: every codec has its own.
         raise UnusableImage(f"is truncated or damaged ({error})") from error
+
+
+def _refuse_label_map(image: Image.Image) -> None:
+    """Refuse numbers of classes in place of dark and bright: nothing says which are meant."""
+    if image.mode not in {"L", "P"}:
+        return
+    numbers = np.flatnonzero(image.histogram()[:256])
+    colours = np.stack([numbers] * 3, axis=1) if image.mode == "L" else _palette(image)[numbers]
+    is_coloured = (np.ptp(colours, axis=1) > GREY_SPREAD).any()
+    if len(numbers) > 2 and (is_coloured or colours.max() <= HIGHEST_CLASS):
+        listed = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
+        raise UnusableImage(
+            f"holds numbers of several classes ({listed}), not one mask: docs/own_photos.md says "
+            "how to make masks of it"
+        )
+
+
+def _palette(image: Image.Image) -> np.ndarray:
+    """The palette's 256 colours, int (256, 3); black where it has no entry."""
+    colours = np.zeros((256, 3), int)
+    entries = np.array(image.getpalette("RGB")).reshape(-1, 3)
+    colours[: len(entries)] = entries
+    return colours
 
 
 def _mask_values(image: Image.Image) -> np.ndarray:

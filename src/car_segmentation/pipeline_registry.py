@@ -12,6 +12,7 @@ from car_segmentation.pipelines import (
     promotion,
     reporting,
     run_comparison,
+    search,
 )
 
 
@@ -27,6 +28,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "network_comparison": network_comparison.create_pipeline(),
         "promotion": promotion.create_pipeline(),
         "run_comparison": run_comparison.create_pipeline(),
+        "search": search.create_pipeline(),
     }
     pipelines["__default__"] = (
         pipelines["data_processing"] + pipelines["modelling"] + pipelines["reporting"]

@@ -386,9 +386,9 @@ def _title(text: str) -> np.ndarray:
 def _key(predicted: np.ndarray | None = None, truth: np.ndarray | None = None) -> np.ndarray:
     """What the colours mean and, of one prediction, how many pixels there are of each."""
     entries = [
-        (FALSE_POSITIVE, "false positive: taken for car, and is not"),
-        (FALSE_NEGATIVE, "false negative: car, and missed"),
-        (TRUE_POSITIVE, "true positive: rightly car"),
+        (FALSE_POSITIVE, "false positive: taken for foreground, and is not"),
+        (FALSE_NEGATIVE, "false negative: foreground, and missed"),
+        (TRUE_POSITIVE, "true positive: rightly foreground"),
     ]
     if predicted is not None and truth is not None:
         counts = (predicted & ~truth, ~predicted & truth, predicted & truth)

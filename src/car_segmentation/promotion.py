@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from car_segmentation.parameters import CARS, Subject
 from car_segmentation.run_comparison import RunRecord, compare_scores
 from car_segmentation.uncertainty import paired_difference
 
@@ -19,7 +20,9 @@ class Decision:
     why: str
 
 
-def decide(candidate: RunRecord, champion: RunRecord | None, seed: int) -> Decision:
+def decide(
+    candidate: RunRecord, champion: RunRecord | None, seed: int, subject: Subject = CARS
+) -> Decision:
     """Promote a candidate that is better than the champion beyond noise.
 
     Both are compared on the test photos that they share, none of which either was trained on: the
@@ -30,6 +33,7 @@ def decide(candidate: RunRecord, champion: RunRecord | None, seed: int) -> Decis
         candidate: The run of the new model.
         champion: The run of the model in use; None: there is none, and the first one wins.
         seed: Of the bootstrap.
+        subject: What cars are called.
 
     Raises:
         UserError: If no photo was scored by both.
@@ -44,7 +48,7 @@ def decide(candidate: RunRecord, champion: RunRecord | None, seed: int) -> Decis
     )
     numbers = (
         f"mean Dice changes by {difference.mean:+.5f} on {difference.photos} test photos of "
-        f"{difference.cars} cars"
+        f"{subject.count(difference.cars)}"
     )
     interval = difference.interval
     if interval is None:

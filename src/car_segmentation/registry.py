@@ -85,7 +85,7 @@ def register(name: str, model_uri: str, run_id: str) -> None:
     client = mlflow.MlflowClient()
     try:
         if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name, description="Photo bytes in, mask of the car out")
+            client.create_registered_model(name, description="Photo bytes in, mask out")
         source = mlflow.get_logged_model(model_uri.removeprefix("models:/")).artifact_location
         version = client.create_model_version(
             name, source, run_id, model_id=model_uri.removeprefix("models:/")

@@ -5,6 +5,7 @@ from users is escaped, since Plotly reads a few HTML tags in what it shows.
 """
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from car_segmentation.html_page import light
+from car_segmentation.parameters import CARS, Subject
 
 HISTOGRAM_BINS = 40
 """At most so many bars, and no more than a quarter of the photos."""
@@ -56,22 +58,23 @@ def dice_histogram(photo_scores: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def cars(photo_scores: pd.DataFrame) -> go.Figure:
+def cars(photo_scores: pd.DataFrame, subject: Subject = CARS) -> go.Figure:
     """Edge error of every photo, a row for each of the worst cars, the worst on top.
 
     Args:
         photo_scores: Columns ``photo_id``, ``car``, ``view``, ``dice``, ``edge_error_px``, and
             ``make`` if it is known.
+        subject: What cars are called.
     """
     mean = photo_scores.groupby("car")["edge_error_px"].mean().sort_values(ascending=False)
     shown = mean.head(MOST_CARS)
     photos = photo_scores[photo_scores["car"].isin(shown.index)]
     makes = photos["make"] if "make" in photos else pd.Series("", index=photos.index)
     make_of = dict(zip(photos["car"], makes.fillna(""), strict=True))
-    label = {car: _plain(f"{make_of[car]} {car[:6]}".strip()) for car in shown.index}
+    label = {car: _plain(f"{make_of[car]} {_short(car)}".strip()) for car in shown.index}
     if len(set(label.values())) < len(label):
         label = {car: _plain(str(car)) for car in shown.index}
-    of_worst = "" if len(shown) == len(mean) else f", the {len(shown)} worst of {len(mean)} cars"
+    of_worst = "" if len(shown) == len(mean) else f", the {len(shown)} worst of {len(mean)}"
     figure = go.Figure(
         [
             go.Scatter(
@@ -91,11 +94,11 @@ def cars(photo_scores: pd.DataFrame) -> go.Figure:
                 marker={"symbol": "line-ns-open", "size": 16, "color": light("ink")}
                 | {"line": {"width": 2}},
                 hovertemplate="mean %{x:.2f} px<extra></extra>",
-                name="the car's mean",
+                name=f"the {subject.one}'s mean",
             ),
         ],
         layout={
-            "title": f"Edge error of each photo by car{of_worst}",
+            "title": f"Edge error of each photo by {subject.one}{of_worst}",
             "xaxis": {"title": "edge error, px", "rangemode": "tozero"},
             "yaxis": _rows([label[car] for car in shown.index]),
             "height": _height(len(shown)),
@@ -146,11 +149,12 @@ def missed_and_invented(photo_scores: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def turntable(by_view: pd.DataFrame) -> go.Figure:
+def turntable(by_view: pd.DataFrame, subject: Subject = CARS) -> go.Figure:
     """Mean Dice of every view with its interval.
 
     Args:
         by_view: A slice, as `slices` has it (see `report_page.ReportContents`).
+        subject: What cars are called.
     """
     views = by_view.sort_values("value")
     figure = go.Figure(
@@ -161,7 +165,7 @@ def turntable(by_view: pd.DataFrame) -> go.Figure:
             mode="lines+markers",
             line={"color": light("first"), "width": 1.5},
             marker={"size": 8},
-            customdata=_slice_texts(views),
+            customdata=_slice_texts(views, subject),
             hovertemplate="view %{customdata}<extra></extra>",
         ),
         layout={
@@ -200,7 +204,9 @@ def turntable_edge_error(by_view: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def slice_intervals(name: str, values: pd.DataFrame, overall: float) -> go.Figure:
+def slice_intervals(
+    name: str, values: pd.DataFrame, overall: float, subject: Subject = CARS
+) -> go.Figure:
     """Mean Dice and interval for each value of a slice; those on too little data are grey.
 
     Args:
@@ -208,13 +214,14 @@ def slice_intervals(name: str, values: pd.DataFrame, overall: float) -> go.Figur
         values: Columns ``value``, ``photos``, ``cars``, ``dice_mean``, ``dice_low``,
             ``dice_high``, ``edge_error_px`` and ``enough``.
         overall: Mean Dice of all photos.
+        subject: What cars are called.
     """
     ranked = values.sort_values(["enough", "dice_mean"], ascending=[False, True])
     shown = ranked.head(MOST_VALUES)
     figure = go.Figure()
     for enough, colour, label in (
         (True, "first", "mean and 95% interval"),
-        (False, "thin", "too few cars to tell"),
+        (False, "thin", f"too few {subject.many} to tell"),
     ):
         rows = shown[shown["enough"].astype(bool) == enough]
         if rows.empty:
@@ -225,7 +232,7 @@ def slice_intervals(name: str, values: pd.DataFrame, overall: float) -> go.Figur
             error_x=_interval(rows, light(colour)),
             mode="markers",
             marker={"color": light(colour), "size": 9},
-            customdata=_slice_texts(rows),
+            customdata=_slice_texts(rows, subject),
             hovertemplate="%{customdata}<extra></extra>",
             name=label,
         )
@@ -332,7 +339,7 @@ def threshold_curve(dice: np.ndarray, chosen: float) -> go.Figure:
         ),
         layout={
             "title": "Dice against the threshold, on validation",
-            "xaxis": {"title": "probability from which a pixel is car", "range": [0, 1]},
+            "xaxis": {"title": "probability from which a pixel is foreground", "range": [0, 1]},
             "yaxis": {
                 "title": "mean Dice",
                 "range": [float(inner.min()) - 0.05 * spread, float(inner.max()) + 0.15 * spread],
@@ -344,7 +351,7 @@ def threshold_curve(dice: np.ndarray, chosen: float) -> go.Figure:
 
 
 def calibration(reliability: pd.DataFrame) -> go.Figure:
-    """Share of car pixels among those of about one probability.
+    """Share of foreground pixels among those of about one probability.
 
     Args:
         reliability: Columns ``where`` (which pixels: a line for each), ``probability`` (mean of
@@ -371,13 +378,13 @@ def calibration(reliability: pd.DataFrame) -> go.Figure:
             line={"color": light(colour), "width": 1.5},
             marker={"symbol": symbol, "size": 7},
             customdata=bins["pixels"],
-            hovertemplate="probability %{x:.2f}<br>car: %{y:.1%} of %{customdata:,} pixels"
+            hovertemplate="probability %{x:.2f}<br>foreground: %{y:.1%} of %{customdata:,} pixels"
             "<extra></extra>",
         )
     figure.update_layout(
-        title="How often a pixel is car, against its probability",
+        title="How often a pixel is foreground, against its probability",
         xaxis={"title": "predicted probability", "range": [-0.02, 1.02]},
-        yaxis={"title": "share that is car", "range": [-0.02, 1.02], "tickformat": ".0%"},
+        yaxis={"title": "share that is foreground", "range": [-0.02, 1.02], "tickformat": ".0%"},
     )
     return figure
 
@@ -427,13 +434,18 @@ def _plain(text: object) -> str:
     return html.escape(str(text), quote=False)
 
 
+def _short(car: str) -> str:
+    """The beginning of a long hexadecimal name, as Carvana's are; any other name as it is."""
+    return car[:6] if re.fullmatch(r"[0-9a-f]{12,}", car) else car
+
+
 def _photo_texts(photos: pd.DataFrame) -> list[str]:
     return [
         f"<b>{_plain(photo.photo_id)}</b><br>Dice {photo.dice:.4f}" for photo in photos.itertuples()
     ]
 
 
-def _slice_texts(values: pd.DataFrame) -> list[str]:
+def _slice_texts(values: pd.DataFrame, subject: Subject) -> list[str]:
     texts = []
     for row in values.to_dict("records"):
         low, high = row["dice_low"], row["dice_high"]
@@ -441,7 +453,7 @@ def _slice_texts(values: pd.DataFrame) -> list[str]:
         texts.append(
             f"<b>{_plain(row['value'])}</b><br>Dice {row['dice_mean']:.4f}{between}<br>edge error "
             f"{row['edge_error_px']:.2f} px<br>{_count(row['photos'], 'photo')} of "
-            f"{_count(row['cars'], 'car')}"
+            f"{subject.count(row['cars'])}"
         )
     return texts
 

@@ -26,6 +26,7 @@ from car_segmentation.html_page import (
     render_page,
     table,
 )
+from car_segmentation.parameters import CARS, Subject
 
 ROWS_MIN_WIDTH = 460
 """Of charts with long names on the left; pixels."""
@@ -39,6 +40,9 @@ FAR_FROM_EDGE_PX = 16
 """And how many farther than this."""
 SAME_DICE = 0.0001
 """Thresholds whose mean Dice differs by less are as good as each other."""
+
+FEWEST_STEPS = 4
+"""Numbered views that are drawn as a turn; fewer are drawn as any other slice."""
 
 TOO_SURE = 0.8
 """The model is called too sure, or not sure enough, when so much of its miscalibration is of one
@@ -66,12 +70,12 @@ SCORES: Mapping[str, tuple[str, str, str]] = {
     "precision": (
         "Precision",
         ".4f",
-        "Share of what was taken for car that is car. Low: too much was taken.",
+        "Share of the predicted foreground that is foreground. Low: too much was taken.",
     ),
     "recall": (
         "Recall",
         ".4f",
-        "Share of the car that was found. Low: parts were missed.",
+        "Share of the true foreground that was found. Low: parts were missed.",
     ),
     "boundary_iou_2px": (
         "Boundary IoU, 2 px",
@@ -98,12 +102,12 @@ SCORES: Mapping[str, tuple[str, str, str]] = {
     "false_positives": (
         "Invented, px",
         ",.0f",
-        "False positives: pixels taken for car that are not.",
+        "False positives: background pixels that were taken for foreground.",
     ),
     "false_negatives": (
         "Missed, px",
         ",.0f",
-        "False negatives: pixels of the car that were not found.",
+        "False negatives: foreground pixels that were not found.",
     ),
 }
 """Column of a score: its heading, its format, and what it means."""
@@ -119,6 +123,7 @@ class ReportContents:
 
     Attributes:
         title: Heading of the page.
+        subject: What is cut out, in words.
         facts: What was run, in words: network, input size, and so on.
         photo_scores: A row per test photo, the worst first: ``photo_id``, ``car``, ``view``,
             scores as in `SCORES`, and ``make`` where it is known.
@@ -170,6 +175,7 @@ class ReportContents:
     calibration_errors: Mapping[str, float] = field(default_factory=dict)
     suspects: pd.DataFrame | None = None
     suspect_sheet: np.ndarray | None = None
+    subject: Subject = CARS
     history: Mapping[str, Sequence[float]] | None = None
 
 
@@ -186,8 +192,8 @@ def report_page(contents: ReportContents) -> str:
     ]
     lead = (
         f"{_count(contents.photo_scores, 'photo_id', 'photo')} of "
-        f"{_count(contents.photo_scores, 'car', 'car')} that the model has never seen, each scored "
-        "at its native size."
+        f"{contents.subject.count(contents.photo_scores['car'].nunique())} that the model has "
+        "never seen, each scored at its native size."
     )
     return render_page(contents.title, lead, [section for section in sections if section.body])
 
@@ -229,10 +235,12 @@ def _numbers(contents: ReportContents) -> Section:
         ),
         folded("What the scores mean", _meanings(test)),
     ]
-    return Section("Scores", body, _numbers_lead(test, scores, ceiling))
+    return Section("Scores", body, _numbers_lead(test, scores, ceiling, contents.subject))
 
 
-def _numbers_lead(test: Summary, scores: pd.DataFrame, ceiling: Mapping[str, float]) -> str:
+def _numbers_lead(
+    test: Summary, scores: pd.DataFrame, ceiling: Mapping[str, float], subject: Subject
+) -> str:
     if "dice" not in test:
         return ""
     dice = test["dice"]["mean"]
@@ -247,9 +255,11 @@ def _numbers_lead(test: Summary, scores: pd.DataFrame, ceiling: Mapping[str, flo
             f"would reach {ceiling['dice']:.4f}."
         )
     if scores["car"].nunique() > 1:
-        sentences.append("Intervals (95%) are over cars, since photos of one car err alike.")
+        sentences.append(
+            f"Intervals (95%) are over {subject.many}, since photos of one {subject.one} err alike."
+        )
     else:
-        sentences.append("All photos are of one car, so there are no intervals.")
+        sentences.append(f"All photos are of one {subject.one}, so there are no intervals.")
     return " ".join(sentences)
 
 
@@ -348,27 +358,29 @@ def _class_lead(classes: pd.DataFrame) -> str:
 
 def _slices(contents: ReportContents) -> Section:
     """Which cars and views."""
-    scores = contents.photo_scores
+    scores, subject = contents.photo_scores, contents.subject
+    title = f"{subject.many.capitalize()} and views"
     if scores.empty:
-        return Section("Cars and views", [])
+        return Section(title, [])
     body = []
     views = contents.slices.get("view")
-    if views is not None and len(views) > 1:
+    has_turntable = views is not None and _is_turntable(views)
+    if views is not None and has_turntable:
         body.append(
             beside(
                 figure(
-                    charts.turntable(views),
-                    "The same cars are seen in every view, so that a difference between views is "
-                    "surer than the intervals look.",
+                    charts.turntable(views, subject),
+                    f"The same {subject.many} are seen in every view, so that a difference between "
+                    "views is surer than the intervals look.",
                 ),
-                figure(charts.turntable_edge_error(views), _slice_finding(views)),
+                figure(charts.turntable_edge_error(views), _slice_finding(views, subject)),
             )
         )
     body.append(
         figure(
-            charts.cars(scores),
-            "A point is a photo, a stroke the car's mean. Click on a point to see the photo's "
-            "plate, or its row.",
+            charts.cars(scores, subject),
+            f"A point is a photo, a stroke the {subject.one}'s mean. Click on a point to see the "
+            "photo's plate, or its row.",
             min_width=ROWS_MIN_WIDTH,
         )
     )
@@ -376,13 +388,16 @@ def _slices(contents: ReportContents) -> Section:
     others = {
         name: values
         for name, values in contents.slices.items()
-        if name != "view" and len(values) > 1
+        if len(values) > 1 and not (name == "view" and has_turntable)
     }
     if others:
         body.append(
             beside(
                 *(
-                    figure(charts.slice_intervals(name, values, overall), _slice_finding(values))
+                    figure(
+                        charts.slice_intervals(name, values, overall, subject),
+                        _slice_finding(values, subject),
+                    )
                     for name, values in others.items()
                 )
             )
@@ -391,36 +406,43 @@ def _slices(contents: ReportContents) -> Section:
         body.append(
             paragraph("There is nothing else to slice the photos by: no metadata was found.", True)
         )
-    tables = [table(_slice_table(name, values)) for name, values in contents.slices.items()]
+    tables = [
+        table(_slice_table(name, values, subject)) for name, values in contents.slices.items()
+    ]
     if tables:
         body.append(folded("Slices as tables", *tables))
-    return Section("Cars and views", body, _concentration_lead(scores))
+    return Section(title, body, _concentration_lead(scores, subject))
 
 
-def _slice_table(name: str, values: pd.DataFrame) -> pd.DataFrame:
+def _is_turntable(views: pd.DataFrame) -> bool:
+    """Whether views are numbers, and enough of them to be steps of a turn."""
+    return len(views) >= FEWEST_STEPS and all(str(value).isdigit() for value in views["value"])
+
+
+def _slice_table(name: str, values: pd.DataFrame, subject: Subject) -> pd.DataFrame:
     return pd.DataFrame(
         {
             name.capitalize(): values["value"].astype(str),
             "Photos": values["photos"],
-            "Cars": values["cars"],
+            subject.many.capitalize(): values["cars"],
             "Mean Dice": [_number("dice", dice) for dice in values["dice_mean"]],
             "95% interval": [
                 _between(low, high, ".4f")
                 for low, high in zip(values["dice_low"], values["dice_high"], strict=True)
             ],
             "Edge error, px": [_number("edge_error_px", edge) for edge in values["edge_error_px"]],
-            "Enough cars": values["enough"].astype(bool),
+            f"Enough {subject.many}": values["enough"].astype(bool),
         }
     )
 
 
-def _slice_finding(values: pd.DataFrame) -> str:
+def _slice_finding(values: pd.DataFrame, subject: Subject = CARS) -> str:
     """Best and worst of a slice, and whether their intervals are apart."""
     ranked = values[values["enough"].astype(bool)].sort_values("dice_mean")
     thin = len(values) - len(ranked)
-    remark = f" {thin} of {len(values)} rest on too few cars to tell." if thin else ""
+    remark = f" {thin} of {len(values)} rest on too few {subject.many} to tell." if thin else ""
     if len(ranked) < 2:
-        return f"Too few cars to compare.{remark if len(ranked) else ''}"
+        return f"Too few {subject.many} to compare.{remark if len(ranked) else ''}"
     worst, best = ranked.iloc[0], ranked.iloc[-1]
     ends = (
         f"Worst: {worst['value']} ({worst['dice_mean']:.4f}); best: {best['value']} "
@@ -432,7 +454,7 @@ def _slice_finding(values: pd.DataFrame) -> str:
     return f"{ends} Their intervals {'do not ' if apart else ''}overlap.{remark}"
 
 
-def _concentration_lead(scores: pd.DataFrame) -> str:
+def _concentration_lead(scores: pd.DataFrame, subject: Subject) -> str:
     """How unevenly the wrong pixels are spread over photos and cars."""
     wrong = _wrong(scores)
     if not wrong.sum():
@@ -446,7 +468,7 @@ def _concentration_lead(scores: pd.DataFrame) -> str:
     if len(by_car) > 1:
         car = str(by_car.idxmax())
         lead += (
-            f" One car of {len(by_car)}, {_car_name(scores, car)}, has "
+            f" One {subject.one} of {len(by_car)}, {_car_name(scores, car)}, has "
             f"{by_car[car] / wrong.sum():.0%} of them."
         )
     return lead
@@ -481,7 +503,7 @@ def _photos(contents: ReportContents) -> Section:
     ]
     of_all = "" if len(rows) == len(scores) else f" The worst {len(rows):,} of {len(scores):,}."
     linked = " An underlined photo leads to its plate." if shown else ""
-    headings, formats = _score_headings(scores)
+    headings, formats = _score_headings(scores, contents.subject)
     body.append(
         table(
             rows[list(headings)].rename(columns=headings),
@@ -511,9 +533,12 @@ def _photos_lead(scores: pd.DataFrame, plates: int) -> str:
     return lead
 
 
-def _score_headings(scores: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
+def _score_headings(
+    scores: pd.DataFrame, subject: Subject
+) -> tuple[dict[str, str], dict[str, str]]:
     """Headings of the photo table's columns, and formats by heading."""
-    headings = {"photo_id": "Photo", "car": "Car", "view": "View", "make": "Make"}
+    one = subject.one.capitalize()
+    headings = {"photo_id": "Photo", "car": one, "view": "View", "make": "Make"}
     headings |= {name: heading for name, (heading, _, _) in SCORES.items()}
     headings = {name: heading for name, heading in headings.items() if name in scores}
     formats = {SCORES[name][0]: SCORES[name][1] for name in headings if name in SCORES}
@@ -527,8 +552,9 @@ def _sureness(contents: ReportContents) -> Section:
     if dice is not None and len(dice) and contents.threshold is not None:
         low, high = _as_good(dice)
         leads.append(
-            f"A pixel is car from a probability of {contents.threshold:.3f}, chosen on validation; "
-            f"any threshold from {low:.2f} to {high:.2f} is as good to within {SAME_DICE} Dice."
+            f"A pixel is foreground from a probability of {contents.threshold:.3f}, chosen on "
+            f"validation; any threshold from {low:.2f} to {high:.2f} is as good to within "
+            f"{SAME_DICE} Dice."
         )
         body.append(figure(charts.threshold_curve(dice, contents.threshold)))
     if contents.calibration is not None and len(contents.calibration):
@@ -536,8 +562,8 @@ def _sureness(contents: ReportContents) -> Section:
         body.append(
             figure(
                 charts.calibration(contents.calibration),
-                "Above the dotted line the model is too cautious: more is car than it says. "
-                "Below, it takes too much for car.",
+                "Above the dotted line the model is too cautious: more is foreground than it says. "
+                "Below, it takes too much for foreground.",
             )
         )
     return Section("How sure it is", [beside(*body)] if body else [], " ".join(leads))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from car_segmentation.errors import UserError
+from car_segmentation.uncertainty import Difference
 
 IDENTITY = ["photo_id", "car", "view"]
 
@@ -116,3 +117,19 @@ def metrics_side_by_side(before: RunRecord, after: RunRecord) -> pd.DataFrame:
     )
     table["change"] = table["after"] - table["before"]
     return table.rename_axis("metric").sort_index().reset_index()
+
+
+def difference_metrics(difference: Difference) -> dict[str, float]:
+    """How Dice changed, as MLflow is told it; without the interval where there is none.
+
+    To six digits, as the scores of photos are written: MLflow's lists would show sixteen.
+    """
+    numbers: dict[str, float] = {
+        "dice_change": difference.mean,
+        "photos_better": difference.better,
+        "photos_worse": difference.worse,
+    }
+    if difference.interval is not None:
+        numbers["dice_change_low"] = difference.interval.low
+        numbers["dice_change_high"] = difference.interval.high
+    return {f"comparison.{name}": round(value, 6) for name, value in numbers.items()}

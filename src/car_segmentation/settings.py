@@ -21,6 +21,10 @@ from car_segmentation.hooks import ProjectHooks  # noqa: E402  Its imports are n
 from car_segmentation.tracking import artifact_location, tracking_uri  # noqa: E402
 
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # It sets itself to INFO.
+# Said after every mistake found before the first result, which says itself what to do.
+logging.getLogger("kedro.runner.sequential_runner").addFilter(
+    lambda record: "No nodes ran" not in str(record.msg)
+)
 
 
 class ProjectConfigLoader(OmegaConfigLoader):

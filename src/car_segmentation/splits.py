@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.errors import UserError
+from car_segmentation.parameters import CARS, Subject
 
 SPLITS = ("train", "validation", "test")
 
@@ -16,6 +17,7 @@ def split_by_car(
     seed: int,
     folds: int | None = None,
     fold: int = 0,
+    subject: Subject = CARS,
 ) -> pd.Series:
     """Assign every photo to a split, by car, balanced by mask area.
 
@@ -29,6 +31,7 @@ def split_by_car(
         seed: Which of the balanced splits.
         folds: Number of folds for cross-validation, or None for one fixed validation split.
         fold: Which fold validates, from 0.
+        subject: What cars are called in messages.
 
     Returns:
         The split of each photo, in the order of ``photos``, named ``split``.
@@ -38,10 +41,10 @@ def split_by_car(
     """
     area = photos.groupby("car")["foreground_share"].mean()
     rng = np.random.default_rng(seed)
-    split_of = _deal_out(area, fractions, rng)
+    split_of = _deal_out(area, fractions, rng, subject)
     if folds is not None:
         others = area[split_of != "test"]
-        fold_of = _deal_out(others, {str(k): 1 / folds for k in range(folds)}, rng)
+        fold_of = _deal_out(others, {str(k): 1 / folds for k in range(folds)}, rng, subject)
         split_of[others.index] = np.where(fold_of == str(fold), "validation", "train")
     split = photos["car"].map(split_of).rename("split")
     check_no_car_in_two_splits(photos["car"], split)
@@ -64,10 +67,10 @@ def check_no_car_in_two_splits(car: pd.Series, split: pd.Series) -> None:
 
 
 def _deal_out(
-    area: pd.Series, fractions: Mapping[str, float], rng: np.random.Generator
+    area: pd.Series, fractions: Mapping[str, float], rng: np.random.Generator, subject: Subject
 ) -> pd.Series:
     """Deal cars out to groups of the given fractions; each group gets small and large cars."""
-    counts = _cars_per_group(len(area), fractions)
+    counts = _cars_per_group(len(area), fractions, subject)
     dealt = dict.fromkeys(counts, 0)
     group_of = {}
     for position, car in enumerate(_shuffled_within_strata(area, counts, rng), start=1):
@@ -78,15 +81,15 @@ def _deal_out(
     return pd.Series(group_of, dtype="str").reindex(area.index)
 
 
-def _cars_per_group(cars: int, fractions: Mapping[str, float]) -> dict[str, int]:
+def _cars_per_group(cars: int, fractions: Mapping[str, float], subject: Subject) -> dict[str, int]:
     """How many cars each group gets: at least one, and the nearest to its fraction."""
     wanted = {name: share * cars for name, share in fractions.items() if share > 0}
     if cars < len(wanted):
         raise UserError(
-            f"{cars} cars are too few to split into {len(wanted)} groups "
-            f"({', '.join(wanted)}): each needs at least one. Add photos of more cars, raise "
-            "pairing.max_cars, or set split.fractions or split.folds for fewer groups. If many "
-            "photos became one car, look at pairing.name_pattern."
+            f"{cars} {subject.many} are too few to split into {len(wanted)} groups "
+            f"({', '.join(wanted)}): each needs at least one. Add photos of more {subject.many}, "
+            "raise pairing.max_cars, or set split.fractions or split.folds for fewer groups. If "
+            f"many photos became one {subject.one}, look at pairing.name_pattern."
         )
     counts = {name: max(1, int(share)) for name, share in wanted.items()}
     while sum(counts.values()) < cars:

@@ -8,13 +8,14 @@ one costs no memory beyond the images in flight.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from car_segmentation.errors import UserError
-from car_segmentation.files import atomic_folder
+from car_segmentation.files import atomic_folder, write_at
 from car_segmentation.parallel import map_photos
 from car_segmentation.photos import UnusableImage, read_mask, read_photo, resize_by_area
 
@@ -113,8 +114,9 @@ def resized_masks(
 ) -> PendingStack:
     """A stack of soft masks, uint8 (height, width): the share of car in each pixel, 0 to 255.
 
-    The note on each is its native ``height`` and ``width`` in pixels and its ``foreground_share``,
-    0 to 1, or, for a mask that cannot be used, the ``problem``: its image is left empty.
+    The note on each is its native ``height`` and ``width`` in pixels, its ``foreground_share``,
+    0 to 1, and the ``border_share``, that of the outermost pixels; or, for a mask that cannot be
+    used, the ``problem``: its image is left empty.
     """
 
     def read_and_write(row: int, path: str, write_image: WriteImage) -> Note:
@@ -128,6 +130,7 @@ def resized_masks(
             "height": mask.shape[0],
             "width": mask.shape[1],
             "foreground_share": np.count_nonzero(mask) / mask.size,
+            "border_share": _border_share(mask),
         }
 
     def fill(write_image: WriteImage) -> Mapping[str, Note]:
@@ -142,6 +145,12 @@ def resized_masks(
     return PendingStack(tuple(ids), (height, width), "uint8", fill)
 
 
+def _border_share(mask: np.ndarray) -> float:
+    """Share of the outermost pixels of a mask, bool (height, width), that are True."""
+    border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
+    return float(np.count_nonzero(border) / border.size)
+
+
 def write_stack(folder: Path, stack: PendingStack) -> None:
     """Compute a pending stack into ``folder``, replacing what is there in one step."""
     with atomic_folder(folder) as part:
@@ -151,18 +160,24 @@ def write_stack(folder: Path, stack: PendingStack) -> None:
         offset = np.lib.format.open_memmap(
             pixels_file, mode="w+", dtype=np.dtype(stack.dtype), shape=shape
         ).offset
-
-        def write_image(row: int, image: np.ndarray) -> None:
-            image = np.ascontiguousarray(image, dtype=stack.dtype)
-            if image.shape != stack.image_shape:
-                raise ValueError(f"image {row} has shape {image.shape}, not {stack.image_shape}")
-            with pixels_file.open("r+b") as file:
-                file.seek(offset + row * image.nbytes)
-                file.write(image.data)
-
+        write_image = partial(_write_image, pixels_file, offset, stack.image_shape, stack.dtype)
         notes = stack.fill(write_image)
         index = {"ids": stack.ids, "notes": notes}
         (part / "index.json").write_text(json.dumps(index))
+
+
+def _write_image(
+    pixels_file: Path,
+    offset: int,
+    shape: tuple[int, ...],
+    dtype: str,
+    row: int,
+    image: np.ndarray,
+) -> None:
+    image = np.ascontiguousarray(image, dtype=dtype)
+    if image.shape != shape:
+        raise ValueError(f"image {row} has shape {image.shape}, not {shape}")
+    write_at(pixels_file, offset + row * image.nbytes, image.data)
 
 
 def read_stack(folder: Path) -> ImageStack:

@@ -129,7 +129,8 @@ def rank_suspects(evidence: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         evidence: A row per photo: ``photo_id``, ``car``, ``view`` and the numbers of
-            `suspect_evidence`. Views that are not 1 to 16 are not compared for holes.
+            `suspect_evidence`. Views are compared for holes if they are 1 to 16, all of them
+            there: a turntable's.
 
     Returns:
         A row per photo, the most suspect first: ``photo_id``, ``car``, ``view``, ``suspicion``
@@ -176,6 +177,9 @@ def _hole_evidence(table: pd.DataFrame) -> pd.DataFrame:
     """Area of the holes that a view lacks, or has alone, beside the other views of its car."""
     views = list(range(1, VIEWS + 1))
     number = pd.to_numeric(table["view"], errors="coerce")
+    if set(number.dropna()) != set(views):
+        # Other views than a turntable's have no other side.
+        number = pd.Series(np.nan, table.index)
     areas = (
         table.assign(number=number)[number.isin(views)]
         .pivot_table(index="car", columns="number", values="hole_area")
@@ -205,14 +209,14 @@ def _reason(row: pd.Series, kind: str) -> str:
     """The strongest evidence in plain words."""
     return {
         Suspicion.OTHER: f"Dice {1 - row['other_mask']:.3f} with the model's mask, far less than "
-        "the car's other views: another photo's mask?",
+        "the other views': another photo's mask?",
         Suspicion.SHIFTED: f"moved by ({row['shift_x']:+.0f}, {row['shift_y']:+.0f}) px it fits "
         f"the model's mask better by {row['shifted']:.4f} Dice",
         Suspicion.LACKING: "lacks a part that the model is sure of",
         Suspicion.SURPLUS: "has a part that the model is sure is background",
-        Suspicion.SPECKS: f"has {row['speck_count']:.0f} specks apart from the car",
-        Suspicion.HOLES_LACKING: "lacks holes that the car has from the other side",
-        Suspicion.HOLES_SURPLUS: "has holes that the car lacks from the other side",
+        Suspicion.SPECKS: f"has {row['speck_count']:.0f} specks apart from the rest",
+        Suspicion.HOLES_LACKING: "lacks holes that are there from the other side",
+        Suspicion.HOLES_SURPLUS: "has holes that are not there from the other side",
     }[Suspicion(kind)]
 
 

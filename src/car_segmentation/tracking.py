@@ -5,7 +5,7 @@ import os
 import socket
 import tempfile
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from mlflow.entities import LifecycleStage, Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from car_segmentation.errors import UserError
+from car_segmentation.parameters import CARS, Subject
 from car_segmentation.run_comparison import RunRecord
 
 logger = logging.getLogger(__name__)
@@ -146,12 +147,13 @@ def describe_run(
     mlflow.log_params(dict(parameters))
 
 
-def log_photos(photo_splits: pd.DataFrame, source: str) -> None:
+def log_photos(photo_splits: pd.DataFrame, source: str, subject: Subject = CARS) -> None:
     """Log the photos of each split as a data set of the active run, and their whole table.
 
     Args:
         photo_splits: Columns ``photo_id``, ``car``, ``split`` and more.
         source: The folder that the photos come from.
+        subject: What a car is called.
     """
     mlflow.log_text(photo_splits.to_csv(index=False), SPLITS)
     columns = ["photo_id", "car", "view", "height", "width", "foreground_share"]
@@ -164,7 +166,7 @@ def log_photos(photo_splits: pd.DataFrame, source: str) -> None:
             cars = photos["car"].nunique()
             counts = {"photos": str(len(photos)), "cars": str(cars)}
             mlflow.log_input(dataset, context=str(split), tags=counts)
-        mlflow.set_tag(f"photos.{split}", f"{len(photos)} of {cars} cars")
+        mlflow.set_tag(f"photos.{split}", f"{len(photos)} of {subject.count(cars)}")
 
 
 def uri() -> str:
@@ -196,9 +198,9 @@ def join_run(tracking_uri: str, run_id: str | None) -> None:
 
 
 def adopt_run(run_id: str | None) -> None:
-    """Show a finished run of an interrupted comparison under the active run.
+    """Show a run of an interrupted comparison or search under the active run.
 
-    What the interrupted comparison left unfinished is marked as killed.
+    What was left unfinished with it is marked as killed.
     """
     if run_id is None or not is_tracking() or leave_if_away():
         return
@@ -209,7 +211,7 @@ def adopt_run(run_id: str | None) -> None:
         siblings = client.search_runs(
             [active.experiment_id], f"tags.`{PARENT}` = '{former_parent}'"
         )
-        for run in (client.get_run(former_parent), *siblings):
+        for run in (client.get_run(former_parent), client.get_run(run_id), *siblings):
             if run.info.status == "RUNNING" and run.info.run_id != active.run_id:
                 client.set_terminated(run.info.run_id, "KILLED")
     except MlflowException:  # Deleted by the user, or in another database.
@@ -222,31 +224,52 @@ def log_result(
     """Log what became of a network: its numbers, its settings, and a table of all test photos."""
     if not is_tracking() or leave_if_away():
         return
+    log_groups(parameters)
     mlflow.log_metrics(dict(metrics), step=0)
+    mlflow.log_table(photo_scores, "photo_scores.json")
+
+
+def log_groups(groups: Mapping[str, Mapping[str, Any]]) -> None:
+    """Log groups of parameters by dotted name."""
+    if not is_tracking() or leave_if_away():
+        return
     mlflow.log_params(
         {
             f"{group}.{name}": value
-            for group, values in parameters.items()
+            for group, values in groups.items()
             for name, value in values.items()
         }
     )
-    mlflow.log_table(photo_scores, "photo_scores.json")
+
+
+def log_numbers(metrics: Mapping[str, float]) -> None:
+    """Log what a run came to."""
+    if is_tracking() and not leave_if_away():
+        mlflow.log_metrics(dict(metrics), step=0)
+
+
+def say_of_run(name: str, note: str, tags: Mapping[str, str]) -> None:
+    """Name the active run, note something on its page, and tag it."""
+    if is_tracking() and not leave_if_away():
+        mlflow.set_tags({"mlflow.runName": name, "mlflow.note.content": note, **tags})
 
 
 def conclude_comparison(verdict: str, table: pd.DataFrame) -> None:
     """Have the active run say what came out of its children."""
     if not is_tracking() or leave_if_away():
         return
-    run = mlflow.active_run()
-    rows = [table.columns.tolist(), ["---"] * len(table.columns), *table.values.tolist()]
-    markdown = "\n".join(f"| {' | '.join(_short(value) for value in row)} |" for row in rows)
-    mlflow.set_tags(
-        {
-            "mlflow.runName": f"{len(table)} networks compared: {table['name'][0]} is best",
-            "mlflow.note.content": f"**{verdict}**\n\n{markdown}",
-        }
+    say_of_run(
+        f"{len(table)} networks compared: {table['name'][0]} is best",
+        f"**{verdict}**\n\n{markdown_table(table)}",
+        {},
     )
-    mlflow.log_table(table, "network_table.json", run_id=run.info.run_id)
+    mlflow.log_table(table, "network_table.json", run_id=mlflow.active_run().info.run_id)
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table as the notes of runs show it."""
+    rows = [table.columns.tolist(), ["---"] * len(table.columns), *table.values.tolist()]
+    return "\n".join(f"| {' | '.join(_short(value) for value in row)} |" for row in rows)
 
 
 def _short(value: Any) -> str:
@@ -291,15 +314,10 @@ def compared_runs(before: str | None, after: str | None) -> tuple[Run, Run]:
             "Runs are compared by what MLflow has of them, and MLflow is switched off "
             "(conf/*/mlflow.yml) or its server does not answer."
         )
-    # The newest first. Runs under another one, the networks of a comparison, have no masks.
     runs = [
         run for run in _runs(active.info.experiment_id) if run.info.run_id != active.info.run_id
     ]
-    scored = [
-        run
-        for run in runs
-        if _ended_well(run) and HEADLINE in run.data.metrics and PARENT not in run.data.tags
-    ]
+    scored = _with_scores(runs)
     first = None if before is None else _the_one(runs, before)
     if after is not None:
         second = _the_one(runs, after)
@@ -358,6 +376,11 @@ def read_masks(run_id: str, photos: Collection[str]) -> dict[str, str]:
     return dict(zip(wanted["img"], wanted["rle_mask"], strict=True))
 
 
+def read_photo_scores(run_id: str) -> pd.DataFrame:
+    """The scores of the test photos of a run, a row each."""
+    return _read_photo_table(run_id, SCORES)
+
+
 def describe_comparison(before: RunRecord, after: RunRecord) -> None:
     """Name the active run after the two that it compares."""
     describe_run(
@@ -368,6 +391,20 @@ def describe_comparison(before: RunRecord, after: RunRecord) -> None:
         tags={"kind": "comparison", "before": before.run_id, "after": after.run_id},
         parameters={},
     )
+
+
+def runs_with_scores(experiment_id: str) -> list[Run]:
+    """The runs of an experiment that ended well and have scores, the newest first."""
+    return _with_scores(_runs(experiment_id))
+
+
+def _with_scores(runs: Iterable[Run]) -> list[Run]:
+    """Without runs under another one: the networks of a comparison have no masks."""
+    return [
+        run
+        for run in runs
+        if _ended_well(run) and HEADLINE in run.data.metrics and PARENT not in run.data.tags
+    ]
 
 
 def _runs(experiment_id: str) -> Iterator[Run]:

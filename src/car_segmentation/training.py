@@ -153,6 +153,10 @@ class TrainingStopped(UserError):
         super().__init__(message)
         self.history = history
 
+    def __reduce__(self) -> Any:
+        # Exceptions travel between processes as what their constructor takes.
+        return type(self), (str(self), self.history)
+
 
 def fingerprint(
     network: keras.Model,

@@ -101,6 +101,11 @@ def test_optional_csv(tmp_path: Path) -> None:
     assert dataset.load().columns.tolist() == ["id", "make"]
     pd.DataFrame({"id": ["a"], "make": ["Saab"]}).to_csv(path, index=False)
     assert dataset.load()["make"].tolist() == ["Saab"]
+    pd.DataFrame({"id": ["a"], "price": ["9"]}).to_csv(path, index=False)
+    assert dataset.load().to_dict("records") == [{"id": "a", "make": ""}]
+    pd.DataFrame({"product": ["a"]}).to_csv(path, index=False)
+    with pytest.raises(DatasetError, match="has no column 'id', only: product"):
+        dataset.load()
 
 
 def test_keras_model_round_trip_without_loss_and_optimiser(tmp_path: Path) -> None:
@@ -112,6 +117,11 @@ def test_keras_model_round_trip_without_loss_and_optimiser(tmp_path: Path) -> No
     photos = np.zeros((1, 16, 16, 3), np.uint8)
     assert np.array_equal(loaded.predict_on_batch(photos), network.predict_on_batch(photos))
     assert not loaded.compiled
+    layers = dataset.preview()
+    assert layers["columns"][:3] == ["layer", "name", "filters"]
+    convolutions = [row for row in layers["data"] if row[0] == "Conv2D"]
+    assert len(layers["data"]) == len(network.layers)
+    assert [row[2] for row in convolutions[:-1]] == ["4"] * (len(convolutions) - 1)
 
 
 def test_a_missing_model_is_the_users_to_mend(tmp_path: Path) -> None:

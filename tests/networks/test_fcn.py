@@ -39,7 +39,9 @@ def test_parameters(architecture: str, learned_upsampling: int, last_upsampling:
     network = without_memory(architecture, 64, 64)
     trained = vgg_with_scores(1, SKIPS[architecture]) + learned_upsampling
     assert sum(np.prod(weight.shape) for weight in network.trainable_weights) == trained
-    assert network.count_params() == trained + last_upsampling
+    assert network.count_params() == trained
+    learned = without_memory(architecture, 64, 64, learn_final_upsampling=True)
+    assert learned.count_params() == trained + last_upsampling
 
 
 @pytest.mark.parametrize("factor", [2, 8, 16, 32])
@@ -54,8 +56,30 @@ def test_upsampling_starts_as_bilinear_interpolation(factor: int) -> None:
 @pytest.mark.parametrize("learn", [False, True])
 def test_the_last_upsampling_is_fixed_unless_asked(learn: bool) -> None:
     network = build_network("fcn16s", 32, 32, width_multiplier=0.02, learn_final_upsampling=learn)
-    assert network.get_layer("upsample_to_pool4").trainable
-    assert network.get_layer("upsample").trainable is learn
+    assert network.get_layer("upsample_to_pool4").trainable_weights
+    assert bool(network.get_layer("upsample").trainable_weights) is learn
+
+
+def test_a_fixed_last_upsampling_is_what_a_learned_one_starts_from() -> None:
+    fixed, learned = (
+        build_network("fcn8s", 64, 96, width_multiplier=0.02, learn_final_upsampling=learn)
+        for learn in (False, True)
+    )
+    weights = [np.random.default_rng(0).normal(size=w.shape) * 0.1 for w in fixed.weights]
+    fixed.set_weights(weights)
+    learned.set_weights([*weights, learned.get_layer("upsample").get_weights()[0]])
+    photos = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3)).astype(np.uint8)
+    expected = learned.predict_on_batch(photos)
+    assert expected.std() > 0
+    np.testing.assert_allclose(fixed.predict_on_batch(photos), expected, atol=1e-5)
+
+
+def test_fcn32s_trains_at_a_size_of_use() -> None:
+    """The gradient of a transposed convolution with a kernel of 64×64 took 54 GB."""
+    network = build_network("fcn32s", 320, 480, width_multiplier=0.02)
+    network.compile("sgd", "binary_crossentropy")
+    photos = np.zeros((1, 320, 480, 3), np.uint8)
+    assert np.isfinite(network.train_on_batch(photos, np.zeros((1, 320, 480, 1), np.float32)))
 
 
 def test_it_starts_undecided() -> None:

@@ -14,7 +14,7 @@ from car_segmentation.errors import UserError
 from car_segmentation.pipelines.data_processing import create_pipeline
 from car_segmentation.pipelines.data_processing.nodes import augment, check_photos_and_masks
 from car_segmentation.stacks import ImageStack
-from tests.conftest import disc_mask, photo_of, write_cars
+from tests.conftest import disc_mask, photo_of, write_cars, write_pair
 
 NO_MASKS = ImageStack((), np.empty((0, 24, 32), np.uint8))
 
@@ -42,6 +42,9 @@ def catalog_for(raw: Path, **changes: object) -> DataCatalog:
         "mask_files": sorted((raw / "train_masks").iterdir()),
         "car_metadata": pd.DataFrame(columns=["id", "year", "make", "model"], dtype=str),
         "params:raw_data": str(raw),
+        "params:photo_folder": "train",
+        "params:mask_folder": "train_masks",
+        "params:subject": {"one": "car", "many": "cars"},
         "params:pairing": {
             "name_pattern": r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$",
             "mask_suffix": "_mask",
@@ -120,6 +123,32 @@ def test_what_is_rejected_is_counted_in_one_warning(
     assert "2 files were rejected and 9 pairs" in warnings[0].message
 
 
+def test_names_that_the_pattern_does_not_know_cost_one_warning(
+    raw: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_cars(raw, cars=4, views=1)
+    write_pair(raw, "shoe-red_3")
+    words = {"one": "shoe", "many": "shoes"}
+    with caplog.at_level(logging.INFO):
+        run(catalog_for(raw, **{"params:subject": words}))
+    (warning,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert (
+        "the names of 1 of 5 photos, shoe-red_3 the first: each of them counts as another shoe"
+        in warning
+    )
+    assert "train: 3 photos of 3 shoes" in caplog.text
+    assert "test: 1 photos of 1 shoe" in caplog.text
+
+
+def test_inverted_masks_cost_one_warning(raw: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(5):
+        disc = disc_mask(radius=10 + number)
+        write_pair(raw, f"{number:012x}_01", ~disc, photo_of(disc))
+    with caplog.at_level(logging.WARNING):
+        run(catalog_for(raw, **{"params:augmentation": AUGMENTATION | {"min_in_frame": 0}}))
+    assert "In 5 of 5 masks most of the photo's border is bright" in caplog.text
+
+
 def test_too_many_rejected_stop_the_run() -> None:
     unpaired = pd.DataFrame({"path": ["a.jpg", "b.jpg"], "reason": ["has no mask"] * 2})
     pairs = pd.DataFrame(columns=["photo_id", "car", "view", "photo_path", "mask_path"])
@@ -134,7 +163,8 @@ def augmented(**changes: object) -> tuple[dict, np.ndarray]:
     photos = ImageStack(("a",), photo_of(mask)[np.newaxis])
     masks = ImageStack(("a",), mask[np.newaxis].astype(np.uint8) * 255)
     splits = pd.DataFrame({"photo_id": ["a"], "car": ["a"], "split": ["train"]})
-    return augment(photos, masks, splits, AUGMENTATION | changes, seed=1)
+    words = {"one": "car", "many": "cars"}
+    return augment(photos, masks, splits, AUGMENTATION | changes, seed=1, subject=words)
 
 
 def test_the_same_seed_gives_the_same_augmentations() -> None:

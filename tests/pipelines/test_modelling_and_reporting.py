@@ -33,6 +33,7 @@ PERSISTED = {
     "chosen_threshold",
     "finished_networks",
     "checkpoints",
+    "search_folder",
 }
 
 
@@ -43,11 +44,13 @@ def test_the_default_pipeline_is_the_three_in_a_row() -> None:
     assert set(pipelines) == {
         *("__default__", "demo_photos", "data_processing", "modelling", "reporting"),
         *("inference", "network_comparison", "promotion", "run_comparison", "export"),
+        "search",
     }
 
 
 @pytest.mark.parametrize(
-    "name", ["modelling", "reporting", "inference", "network_comparison", "run_comparison"]
+    "name",
+    ["modelling", "reporting", "inference", "network_comparison", "run_comparison", "search"],
 )
 def test_what_a_later_pipeline_needs_is_persisted(name: str) -> None:
     inputs = {i for i in register_pipelines()[name].inputs() if not i.startswith("params:")}

@@ -1,16 +1,19 @@
-"""A table that may be missing."""
+"""A table that may be missing, and whose columns may be."""
 
 from typing import Any
 
 import pandas as pd
 from kedro_datasets.pandas import CSVDataset
 
+from car_segmentation.errors import UserError
+
 
 class OptionalCSVDataset(CSVDataset):
-    """A CSV file that need not exist: without it, an empty table with the given columns.
+    """A CSV file of text that need not exist, nor have more than the first of its columns.
 
     Args:
-        columns: Columns of the empty table.
+        columns: Columns that are read; others are left aside. Those that the file lacks are empty,
+            and without the file there are no rows.
         **options: As for ``pandas.CSVDataset``.
     """
 
@@ -20,4 +23,12 @@ class OptionalCSVDataset(CSVDataset):
 
     def load(self) -> pd.DataFrame:
         """Read the table, or make an empty one."""
-        return super().load() if self.exists() else pd.DataFrame(columns=self._columns, dtype=str)
+        if not self.exists():
+            return pd.DataFrame(columns=self._columns, dtype=str)
+        table = super().load()
+        if self._columns[0] not in table:
+            raise UserError(
+                f"{self._filepath} has no column '{self._columns[0]}', only: "
+                f"{', '.join(map(str, table.columns))}. Name it so, or move the file away."
+            )
+        return table.reindex(columns=self._columns, fill_value="")

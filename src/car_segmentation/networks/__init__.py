@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 import keras
@@ -44,6 +45,14 @@ def build_network(architecture: str, height: int, width: int, **options: Any) ->
     """
     check_options(architecture, options)
     return _builder(architecture)(height, width, **options)
+
+
+def read_model(path: Path) -> keras.Model:
+    """Read a ``.keras`` file in safe mode, without its loss and optimiser.
+
+    It is here because importing the networks has registered their layers with Keras.
+    """
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def check_options(architecture: str, options: Mapping[str, Any]) -> None:

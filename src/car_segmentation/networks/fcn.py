@@ -58,7 +58,8 @@ def _fcn(
         width: Photo width in pixels.
         width_multiplier: Times the channels of every layer; 1 is the paper's.
         dropout: Share of fc6's and fc7's outputs that training drops.
-        learn_final_upsampling: Whether training may change the last upsampling too (section 3.3).
+        learn_final_upsampling: Whether training may change the last upsampling too (section 3.3);
+            it is a transposed convolution then, and a resize otherwise.
 
     Returns:
         A model from uint8 photos (batch, height, width, 3) to float32 probabilities
@@ -83,7 +84,14 @@ def _fcn(
         score = layers.Add(name=f"fuse_pool{level}", dtype="float32")(
             [score, _score(pools[level], f"score_pool{level}")]
         )
-    score = upsample(score, stride, "upsample", trainable=learn_final_upsampling)
+    if learn_final_upsampling:
+        score = upsample(score, stride, "upsample")
+    else:
+        # Where it stays interpolation, the same by a resize: the gradient of a transposed
+        # convolution with FCN-32s' kernel of 64×64 takes TensorFlow 54 GB on a CPU.
+        score = layers.UpSampling2D(
+            stride, interpolation="bilinear", dtype="float32", name="upsample"
+        )(score)
     return keras.Model(photo, crop_to(probability(score), height, width), name=f"fcn{stride}s")
 
 
@@ -97,16 +105,13 @@ fcn8s = partial(_fcn, 8)
 """FCN-8s; options as in `_fcn`."""
 
 
-def upsample(
-    score: keras.KerasTensor, factor: int, name: str, trainable: bool = True
-) -> keras.KerasTensor:
+def upsample(score: keras.KerasTensor, factor: int, name: str) -> keras.KerasTensor:
     """Enlarge scores by a transposed convolution that starts as bilinear interpolation.
 
     Args:
         score: (batch, height, width, 1).
         factor: How many times larger; even.
         name: Of the transposed convolution, and prefix of the layers around it.
-        trainable: Whether training may change the interpolation.
 
     Returns:
         float32 (batch, factor · height, factor · width, 1). Before training it equals
@@ -120,7 +125,6 @@ def upsample(
         padding="same",
         use_bias=False,
         kernel_initializer=BilinearKernel(),
-        trainable=trainable,
         dtype="float32",
         name=name,
     )(x)

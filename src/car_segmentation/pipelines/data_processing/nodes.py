@@ -1,7 +1,7 @@
 """Nodes of the data_processing pipeline."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,15 @@ from car_segmentation.augmentation import (
 )
 from car_segmentation.error_maps import contact_sheet, outlined
 from car_segmentation.errors import UserError
-from car_segmentation.pairing import check_pairs, first_cars, pair_by_name
-from car_segmentation.parameters import AugmentationRanges, Checks, ImageSize, Pairing, Split
+from car_segmentation.pairing import check_pairs, first_cars, pair_by_name, unmatched
+from car_segmentation.parameters import (
+    AugmentationRanges,
+    Checks,
+    ImageSize,
+    Pairing,
+    Split,
+    Subject,
+)
 from car_segmentation.splits import split_by_car
 from car_segmentation.stacks import ImageStack, PendingStack, resized_masks, resized_photos
 
@@ -36,19 +43,28 @@ CHECKED_STEP = 4
 """Every so many pixels of a mask are looked at for that."""
 OUTLINE = (255, 0, 160)
 """A colour that no studio has."""
+BRIGHT_BORDER = 0.5
+"""Share of the outermost pixels that a mask's object rarely covers."""
 HALF_COVERED = 127
 """A soft mask's level from which the car covers more than half of the pixel."""
 
 
 def pair_photos_with_masks(
-    photo_files: Sequence[Path], mask_files: Sequence[Path], raw_data: str, pairing: dict[str, Any]
+    photo_files: Sequence[Path],
+    mask_files: Sequence[Path],
+    raw_data: str,
+    photo_folder: str,
+    mask_folder: str,
+    pairing: dict[str, Any],
+    subject: dict[str, str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pair every photo with its mask by name, and list the files that have no partner."""
     settings = Pairing(**pairing)
     if not photo_files:
         raise UserError(
-            f"There are no photos in {raw_data}/train. Put photos there and masks in "
-            f"{raw_data}/train_masks, name another folder with --params=raw_data=FOLDER, or try "
+            f"There are no photos in {raw_data}/{photo_folder}. Put photos there (not in folders "
+            f"inside it) and masks in {raw_data}/{mask_folder}, name another folder with "
+            "--params=raw_data=FOLDER, call these two otherwise in conf/*/globals.yml, or try "
             "the rendered demo with `make run`. Carvana's photos are at "
             "https://www.kaggle.com/c/carvana-image-masking-challenge (train.zip and "
             "train_masks.zip)."
@@ -56,6 +72,17 @@ def pair_photos_with_masks(
     pairs, rejected = pair_by_name(
         photo_files, mask_files, settings.name_pattern, settings.mask_suffix
     )
+    strangers = unmatched(pairs, settings.name_pattern)
+    if strangers:
+        logger.warning(
+            "pairing.name_pattern does not match the names of %d of %d photos, %s the first: each "
+            "of them counts as another %s. If some show the same, mend the pattern, or they get "
+            "into different splits and scores flatter; if none do, set it to null.",
+            len(strangers),
+            len(pairs),
+            strangers[0],
+            Subject(**subject).one,
+        )
     return first_cars(pairs, settings.max_cars), rejected
 
 
@@ -86,18 +113,21 @@ def check_photos_and_masks(
     checked, broken = check_pairs(photo_pairs, soft_masks.notes, settings.max_megapixels)
     rejected = pd.concat([unpaired_files, broken], ignore_index=True)
     _stop_if_too_many_are_rejected(len(checked), rejected, settings.max_rejected_share)
+    _warn_of_inverted_masks([soft_masks.notes[name] for name in checked["photo_id"]])
     return checked.merge(_one_row_per_car(car_metadata), on="car", how="left"), rejected
 
 
-def split_cars(photo_table: pd.DataFrame, split: dict[str, Any], seed: int) -> pd.DataFrame:
+def split_cars(
+    photo_table: pd.DataFrame, split: dict[str, Any], seed: int, subject: dict[str, str]
+) -> pd.DataFrame:
     """Give every photo its split, all views of a car the same, balanced by mask area."""
-    settings = Split(**split)
+    settings, words = Split(**split), Subject(**subject)
     splits = split_by_car(
-        photo_table, settings.fractions.model_dump(), seed, settings.folds, settings.fold
+        photo_table, settings.fractions.model_dump(), seed, settings.folds, settings.fold, words
     )
     cars = photo_table.groupby(splits)["car"].agg(["size", "nunique"])
     for name, (photos, number) in cars.iterrows():
-        logger.info("%s: %d photos of %d cars", name, photos, number)
+        logger.info("%s: %d photos of %s", name, photos, words.count(number))
     return photo_table.assign(split=splits)
 
 
@@ -114,6 +144,7 @@ def augment(
     photo_splits: pd.DataFrame,
     augmentation: dict[str, Any],
     seed: int,
+    subject: dict[str, str],
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Try the augmentation on real training photos, before and after, and hand it on checked."""
     ranges = AugmentationRanges(**augmentation)
@@ -125,7 +156,13 @@ def augment(
             photos.rows_of(samples), soft_masks.rows_of(samples), strict=True
         )
     ]
-    _stop_if_cars_leave_the_frame([mask for _, mask in pairs], settings, seed, ranges.min_in_frame)
+    share = _share_kept([mask for _, mask in pairs], settings, seed)
+    if share < ranges.min_in_frame:
+        raise UserError(
+            f"The augmentation keeps {share:.0%} of the {Subject(**subject).many} inside the "
+            f"photo, and augmentation.min_in_frame asks for {ranges.min_in_frame:.0%}. Lower "
+            "augmentation.shift, scale or rotate."
+        )
     always = replace(settings, probability=1.0)
     rows = []
     for row, pair in enumerate(pairs):
@@ -149,10 +186,8 @@ def _sample_photos(training_photos: pd.DataFrame) -> list[str]:
     ]
 
 
-def _stop_if_cars_leave_the_frame(
-    soft_masks: Sequence[np.ndarray], augmentation: Augmentation, seed: int, min_in_frame: float
-) -> None:
-    """Measure how much of the cars the warps keep; stop where that is too little to learn from."""
+def _share_kept(soft_masks: Sequence[np.ndarray], augmentation: Augmentation, seed: int) -> float:
+    """The share of the cars, 0 to 1, that warps keep inside the photo; the mean over draws."""
     shares = []
     for row, mask in enumerate(soft_masks):
         coarse = mask[::CHECKED_STEP, ::CHECKED_STEP] > HALF_COVERED
@@ -160,13 +195,7 @@ def _stop_if_cars_leave_the_frame(
         for draw in range(CHECKED_DRAWS):
             matrix = draw_warp(augmentation, height, width, draw_generator(seed, draw, row))
             shares.append(share_in_frame(coarse, matrix))
-    share = float(np.mean(shares))
-    if share < min_in_frame:
-        raise UserError(
-            f"The augmentation keeps {share:.0%} of the cars inside the photo, and "
-            f"augmentation.min_in_frame asks for {min_in_frame:.0%}. Lower augmentation.shift, "
-            "scale or rotate."
-        )
+    return float(np.mean(shares))
 
 
 def _stop_if_too_many_are_rejected(used: int, rejected: pd.DataFrame, max_share: float) -> None:
@@ -186,6 +215,18 @@ def _stop_if_too_many_are_rejected(used: int, rejected: pd.DataFrame, max_share:
             f"{max_share:.0%}. The first {min(20, len(rejected))}:\n  {listed}"
         )
     logger.warning("%s All of them: data/02_intermediate/rejected_photos.csv", summary)
+
+
+def _warn_of_inverted_masks(notes: Sequence[Mapping[str, Any]]) -> None:
+    """Say so where most masks are bright along most of the photo's border."""
+    inverted = sum(note.get("border_share", 0) > BRIGHT_BORDER for note in notes)
+    if inverted > len(notes) / 2:
+        logger.warning(
+            "In %d of %d masks most of the photo's border is bright. Are they inverted? Bright is "
+            "what is cut out.",
+            inverted,
+            len(notes),
+        )
 
 
 def _one_row_per_car(car_metadata: pd.DataFrame) -> pd.DataFrame:

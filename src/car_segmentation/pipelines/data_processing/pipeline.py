@@ -18,7 +18,15 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=pair_photos_with_masks,
-                inputs=["photo_files", "mask_files", "params:raw_data", "params:pairing"],
+                inputs=[
+                    "photo_files",
+                    "mask_files",
+                    "params:raw_data",
+                    "params:photo_folder",
+                    "params:mask_folder",
+                    "params:pairing",
+                    "params:subject",
+                ],
                 outputs=["photo_pairs", "unpaired_files"],
                 name="pair_photos_with_masks",
             ),
@@ -42,7 +50,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=split_cars,
-                inputs=["photo_table", "params:split", "params:seed"],
+                inputs=["photo_table", "params:split", "params:seed", "params:subject"],
                 outputs="photo_splits",
                 name="split_cars",
             ),
@@ -60,6 +68,7 @@ def create_pipeline() -> Pipeline:
                     "photo_splits",
                     "params:augmentation",
                     "params:seed",
+                    "params:subject",
                 ],
                 outputs=["augmentation", "augmentation_sheet"],
                 name="augment",

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from car_segmentation import registry as models
-from car_segmentation.parameters import Registry
+from car_segmentation.parameters import Registry, Subject
 from car_segmentation.promotion import Decision, decide
 from car_segmentation.registry import Contender
 
@@ -20,10 +20,11 @@ def fetch_contenders(registry: dict[str, Any]) -> Contenders:
     return models.contenders(settings.name, settings.candidate)
 
 
-def judge_candidate(contenders: Contenders, seed: int) -> Decision:
-    """Compare both on the same test cars."""
+def judge_candidate(contenders: Contenders, seed: int, subject: dict[str, str]) -> Decision:
+    """Say whether the candidate is better beyond noise, on the test photos that both scored."""
     candidate, champion = contenders
-    return decide(candidate.run, None if champion is None else champion.run, seed)
+    rival = None if champion is None else champion.run
+    return decide(candidate.run, rival, seed, Subject(**subject))
 
 
 def crown_candidate(contenders: Contenders, promotion_decision: Decision) -> str:

@@ -21,7 +21,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=judge_candidate,
-                inputs=["contenders", "params:seed"],
+                inputs=["contenders", "params:seed", "params:subject"],
                 outputs="promotion_decision",
                 name="judge_candidate",
             ),

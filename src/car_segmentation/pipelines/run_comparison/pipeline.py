@@ -30,7 +30,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=measure_difference,
-                inputs=["run_comparison", "params:seed"],
+                inputs=["run_comparison", "params:seed", "params:subject"],
                 outputs="run_difference",
                 name="measure_difference",
             ),
@@ -55,6 +55,7 @@ def create_pipeline() -> Pipeline:
                     "run_difference",
                     "run_comparison_pictures",
                     "params:run_comparison",
+                    "params:subject",
                 ],
                 outputs="run_comparison_page",
                 name="write_comparison_page",

@@ -1,0 +1,219 @@
+"""Nodes of the search pipeline."""
+
+import logging
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from car_segmentation import charts, search, tracking
+from car_segmentation.console import quiet_start
+from car_segmentation.errors import UserError
+from car_segmentation.network_comparison import (
+    Task,
+    seconds_per_training_photo,
+    train_candidate,
+)
+from car_segmentation.parallel import in_fresh_process
+from car_segmentation.parameters import ImageSize, Search, with_values
+from car_segmentation.search import Groups, Outcome, TrialRecord
+from car_segmentation.stacks import ImageStack
+
+if TYPE_CHECKING:
+    import optuna
+
+logger = logging.getLogger(__name__)
+
+STUDIES, CHECKPOINTS = "trials.db", "checkpoints"
+"""In the search's folder: what Optuna knows, and the state of the trial in training."""
+BEST_PARAMETERS = "data/08_reporting/best_parameters.yml"
+"""Where the catalog puts `write_best_parameters`."""
+
+Records = list[dict[str, Any]]
+
+
+def search_parameters(
+    photos: ImageStack,
+    soft_masks: ImageStack,
+    photo_splits: pd.DataFrame,
+    augmentation: dict[str, Any],
+    image: dict[str, Any],
+    network: dict[str, Any],
+    training: dict[str, Any],
+    parameters: dict[str, Any],
+    seed: int,
+    folder: Path,
+) -> Records:
+    """Train one trial after the other, each in a process and a run of its own."""
+    settings = Search(**parameters)
+    search.check_installed()
+    with quiet_start():
+        search.check_networks(settings.space, network)
+    groups = {"augmentation": augmentation, "network": network, "training": training}
+    task = Task(
+        photos=photos,
+        soft_masks=soft_masks,
+        photo_splits=photo_splits,
+        image=ImageSize(**image),
+        augmentation=search.augmentation(groups),
+        minutes=settings.minutes,
+        timed_steps=settings.timed_steps,
+        seed=seed,
+    )
+    name = search.search_name(settings.space, settings.minutes, groups, task)
+    study = search.open_study(folder / STUDIES, name, settings, training["epochs"])
+    search.take_back_killed(study)
+    earlier = search.records_of(study, settings.space)
+    if earlier:
+        logger.info("Going on with a search that has %d trials.", len(earlier))
+    for record in earlier:
+        tracking.adopt_run(record.run_id)
+    for trial in search.trials_to_train(study, settings, seed):
+        values = search.values_of(trial, settings.space)
+        logger.info(
+            "Trial %d (%d of %d): %s",
+            *(trial.number, search.number_done(study) + 1, settings.trials),
+            search.described(values),
+        )
+        _run_trial(study, trial, values, groups, task, settings, folder)
+    return [record.as_dict() for record in search.records_of(study, settings.space)]
+
+
+def tabulate_trials(search_records: Records, parameters: dict[str, Any]) -> pd.DataFrame:
+    """Put all trials into a table, and say which is the best."""
+    records = _read(search_records)
+    table = search.trials_table(records, Search(**parameters).space)
+    verdict = search.verdict(records)
+    best = search.best_of(records)
+    tracking.say_of_run(
+        f"{len(table)} trials: {search.described(best.values)} is best",
+        f"**{verdict}**\n\n{tracking.markdown_table(table)}",
+        {"best_trial": str(best.number)},
+    )
+    tracking.log_numbers({"validation.dice_mean": best.validation_dice or 0})
+    logger.info(
+        "%s\nTo train it and score it on the test cars: see the head of %s",
+        *(verdict, BEST_PARAMETERS),
+    )
+    return table
+
+
+def plot_trials(search_records: Records, parameters: dict[str, Any]) -> Figure:
+    """Show what each trial came to, and how that goes with each parameter."""
+    space, records = Search(**parameters).space, _read(search_records)
+    logarithmic = [name for name, searched in space.items() if searched.log]
+    table = search.trials_table(records, space)
+    return charts.trials(table, list(space), logarithmic, search.importance(records, space))
+
+
+def write_best_parameters(
+    search_records: Records,
+    raw_data: str,
+    defined_augmentation: dict[str, Any],
+    **parameters: Any,
+) -> str:
+    """Write the best trial's parameters down as an environment of Kedro's."""
+    # Trials were augmented as data_processing has defined it.
+    parameters["augmentation"] = parameters["augmentation"] | defined_augmentation
+    return search.best_configuration(_read(search_records), parameters, raw_data, BEST_PARAMETERS)
+
+
+def _read(search_records: Records) -> list[TrialRecord]:
+    return [TrialRecord(**record) for record in search_records]
+
+
+def _run_trial(
+    study: "optuna.Study",
+    trial: "optuna.Trial",
+    values: dict[str, Any],
+    groups: Groups,
+    task: Task,
+    settings: Search,
+    folder: Path,
+) -> None:
+    """Train a trial, and tell the study and MLflow what became of it."""
+    architecture = with_values(groups, values)["network"]["architecture"]
+    what, title = f"trial {trial.number}", search.described(values)
+    again = trial.user_attrs.get("retry_of")
+    note = "" if again is None else f"Repeats trial {again}, which was killed. "
+    try:
+        with tracking.child_run(f"{what}: {title}", architecture) as run_id:
+            trial.set_user_attr("run_id", run_id)
+            train = partial(
+                _train_in_own_process,
+                *(study.study_name, trial._trial_id, values, groups, task, settings, folder),
+                *(tracking.uri(), run_id),
+            )
+            outcome = in_fresh_process(train, what.capitalize())
+            if outcome.validation_dice is None:
+                epochs = len(study.trials[trial.number].intermediate_values)
+                state = f"pruned after epoch {epochs}"
+            else:
+                state = "complete"
+            tracking.say_of_run(
+                f"{what}: {title}" + (f" ({state})" if state != "complete" else ""),
+                f"{note}{state.capitalize()}.",
+                {"trial": str(trial.number), "trial_state": state.partition(" ")[0]},
+            )
+    except UserError as error:
+        logger.warning("Trial %d failed: %s", trial.number, error)
+        search.tell_failure(study, trial, str(error))
+    else:
+        search.tell_outcome(study, trial, outcome)
+        logger.info(
+            "Trial %d: %s",
+            trial.number,
+            state if outcome.validation_dice is None else f"Dice {outcome.validation_dice:.4f}",
+        )
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+
+
+def _train_in_own_process(
+    study_name: str,
+    trial_id: int,
+    values: dict[str, Any],
+    groups: Groups,
+    task: Task,
+    settings: Search,
+    folder: Path,
+    tracking_uri: str,
+    run_id: str | None,
+) -> Outcome:
+    """Train a trial, or continue it, and log to its run."""
+    search.check_installed()
+    with quiet_start():
+        import keras
+        import optuna
+
+        keras.ops.zeros(())  # The first operation looks for GPUs.
+    changed = with_values(groups, values)
+    task = replace(task, augmentation=search.augmentation(changed))
+    candidate = search.candidate(str(trial_id), changed)
+    tracking.join_run(tracking_uri, run_id)
+    tracking.log_groups(changed)
+    study = search.open_study(folder / STUDIES, study_name, settings, candidate.training.epochs)
+    seconds = float("nan")
+    if task.minutes is not None:
+        seconds = seconds_per_training_photo(candidate.network, candidate.training, task)
+    try:
+        trained = train_candidate(
+            candidate,
+            task,
+            search.watch_epochs(study, trial_id, tracking.log_epoch),
+            seconds,
+            folder / CHECKPOINTS,
+        )
+    except optuna.TrialPruned:
+        return Outcome()
+    tracking.log_numbers(
+        {
+            "validation.dice_mean": trained.validation_dice,
+            "threshold": trained.threshold,
+            "cost.training_minutes": trained.minutes,
+        }
+    )
+    return Outcome(trained.validation_dice, trained.minutes)

@@ -1,0 +1,39 @@
+"""What comes after the trials; whole searches are in ``tests/test_search_run.py``."""
+
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from car_segmentation.parameters import check_parameters
+from car_segmentation.pipelines.search.pipeline import create_pipeline
+from tests.test_parameters import parameters
+from tests.test_search import RECORDS
+
+
+def test_trials_become_a_table_a_plot_and_parameters_that_can_be_run() -> None:
+    given = parameters("demo")
+    rate = {"low": 0.001, "high": 0.1, "log": True}
+    given["search"]["space"] = {"training.learning_rate": rate}
+    defined = {"shift": 0.2, "probability": 0.75}
+    inputs = {f"params:{name}": value for name, value in given.items()} | {
+        "search_records": [record.as_dict() for record in RECORDS],
+        "augmentation": given["augmentation"] | defined,
+    }
+    outputs = ["search_trials", "trials_plot", "best_parameters"]
+    catalog = DataCatalog(
+        {name: MemoryDataset(value) for name, value in inputs.items()}
+        | {name: MemoryDataset(copy_mode="assign") for name in outputs}
+    )
+    SequentialRunner().run(create_pipeline().from_inputs("search_records"), catalog)
+
+    table = catalog.load("search_trials")
+    assert table["training.learning_rate"].tolist() == [0.01234, 0.1, 0.02]
+    assert len(catalog.load("trials_plot").axes) == 2
+    best = yaml.safe_load(catalog.load("best_parameters"))
+    assert best["training"] == given["training"] | {"learning_rate": 0.02}
+    assert best["augmentation"] == given["augmentation"] | defined
+    # In an environment of its own, over base.
+    checked = check_parameters(parameters() | best)
+    assert checked.training.learning_rate == 0.02
+    assert checked.image == check_parameters(given).image
+    assert checked.registry.name == given["registry"]["name"]
