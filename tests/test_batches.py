@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 
@@ -122,3 +124,17 @@ def test_threads_that_work_ahead_change_nothing(workers: int) -> None:
         # An epoch that is left in its middle leaves nothing behind.
         for number in (0, *range(len(plain) - epoch)):
             assert np.array_equal(ahead[number][0], plain[number][0])
+    ahead.close()
+    assert not [thread for thread in threading.enumerate() if "photo_batches" in thread.name]
+    assert np.array_equal(ahead[0][0], plain[0][0])
+
+
+def test_threads_are_no_more_batches_ahead_than_two_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of seven batches the first is asked for, and no other ever."""
+    made = []
+    batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 1, workers=2)
+    make = batches._make
+    monkeypatch.setattr(batches, "_make", lambda *args: made.append(args[0]) or make(*args))
+    batches[0]
+    batches._pool.shutdown()
+    assert sorted(made) == [0, 1, 2, 3]

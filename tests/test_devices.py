@@ -150,6 +150,17 @@ def test_several_processes_need_an_address(monkeypatch: pytest.MonkeyPatch) -> N
         join_processes()
 
 
+def test_processes_are_numbered_from_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PROCESS, "2")
+    monkeypatch.setenv(JOBS, "127.0.0.1:1")
+    monkeypatch.delenv(PROCESSES, raising=False)
+    assert process_number() == 0  # Alone.
+    monkeypatch.setenv(PROCESSES, "2")
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    with pytest.raises(UserError, match=f"{PROCESS} = 2: 2 processes are numbered from 0 to 1"):
+        join_processes()
+
+
 def test_only_the_first_process_writes_a_checkpoint(tmp_path: Path) -> None:
     state = {"network": [np.ones(2)]}
     second = Devices(count=2, processes=2, process=1).shared(Checkpoint(tmp_path))

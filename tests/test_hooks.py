@@ -71,7 +71,8 @@ def test_processes_but_the_first_keep_what_they_make(monkeypatch, number: str, k
     monkeypatch.setenv(PROCESSES, "2")
     monkeypatch.setenv(PROCESS, number)
     catalog = {"before": "a file", "after": "a file", "checkpoints": "a folder"}
-    ProjectHooks()._prepare_processes(pipeline_of("modelling"), catalog)
+    hooks = ProjectHooks()
+    hooks._prepare_processes(pipeline_of("modelling"), catalog)
     assert catalog["before"] == "a file"
     assert isinstance(catalog["after"], MemoryDataset) is keeps
     if keeps:

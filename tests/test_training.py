@@ -4,6 +4,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -306,6 +307,7 @@ def test_killed_at_random_steps_and_continued_it_ends_the_same(
             break
         except Killed:
             deaths += 1
+            assert not [thread for thread in threading.enumerate() if "photo_b" in thread.name]
     assert deaths >= 2
     assert_same(continued, undisturbed)
 

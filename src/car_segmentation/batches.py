@@ -35,8 +35,8 @@ class PhotoBatches(keras.utils.PyDataset):
     the last batch is filled up with photos that weigh nothing, and a batch has weights, (batch,)
     float32, whose mean over all batches is 1.
 
-    Batches are made ahead by threads of our own: those that Keras starts for ``workers`` carry
-    batches over from one epoch to the next on JAX (Keras 3.15).
+    Batches are made ahead by threads of our own, until `close`: those that Keras starts for
+    ``workers`` carry batches over from one epoch to the next on JAX (Keras 3.15).
     """
 
     def __init__(
@@ -91,26 +91,36 @@ class PhotoBatches(keras.utils.PyDataset):
             for unused in self._ahead.values():
                 unused.cancel()
             self._ahead.clear()
+            if self._pool is None and self.threads > 1:
+                self._pool = ThreadPoolExecutor(self.threads, "photo_batches")
+
+    def close(self) -> None:
+        """End the threads, until an epoch is begun."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            self._ahead.clear()
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many batches a whole epoch has."""
+        return math.ceil(len(self.order) / self.batch_size)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.order) / self.batch_size) - self.done
+        return self.batches_per_epoch - self.done
 
     def __getitem__(self, batch: int) -> Batch:
         with self._lock:
             state = self.epoch, self.done, self.order
-            if self.threads > 1:
-                made = self._made_ahead(batch)
-        return made.result() if self.threads > 1 else self._make(batch, *state)
+            made = self._made_ahead(batch, self._pool, *state) if self._pool else None
+        return made.result() if made else self._make(batch, *state)
 
-    def _made_ahead(self, batch: int) -> Future[Batch]:
+    def _made_ahead(self, batch: int, pool: ThreadPoolExecutor, *state: Any) -> Future[Batch]:
         """A batch, and have the threads make the next ones while it is used."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, "photo_batches")
         for number in (batch, *range(batch + 1, min(batch + 2 * self.threads, len(self)))):
             if number not in self._ahead:
-                self._ahead[number] = self._pool.submit(
-                    self._make, number, self.epoch, self.done, self.order
-                )
+                self._ahead[number] = pool.submit(self._make, number, *state)
         return self._ahead.pop(batch)
 
     def _make(self, batch: int, epoch: int, done: int, order: np.ndarray) -> Batch:

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +19,8 @@ from car_segmentation.errors import UserError
 from car_segmentation.parameters import Training
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
     from keras.optimizers import Optimizer
 
@@ -39,7 +40,7 @@ def process_count() -> int:
 
 def process_number() -> int:
     """Which of them this is, from 0."""
-    return int(os.environ.get(PROCESS, "0"))
+    return int(os.environ.get(PROCESS, "0")) if process_count() > 1 else 0
 
 
 def join_processes() -> None:
@@ -60,6 +61,11 @@ def join_processes() -> None:
     missing = [name for name in (JOBS, PROCESS) if name not in os.environ]
     if missing:
         raise UserError(f"{PROCESSES} is set, but {' and '.join(missing)} is not.")
+    if process_number() >= process_count():
+        raise UserError(
+            f"{PROCESS} = {process_number()}: {process_count()} processes are numbered from 0 to "
+            f"{process_count() - 1}."
+        )
     import jax
 
     if not jax.distributed.is_initialized():
@@ -250,14 +256,11 @@ def _choose(devices: list[Any], wanted: int | Literal["all"]) -> list[Any]:
     return devices[:wanted]
 
 
+@dataclass(frozen=True)
 class _SharedCheckpoint(Checkpoint):
     """A checkpoint of several processes, whether they share a disk or not."""
 
     devices: Devices
-
-    def __init__(self, folder: Path, devices: Devices) -> None:
-        super().__init__(folder)
-        object.__setattr__(self, "devices", devices)  # A checkpoint cannot be changed.
 
     def write_last(self, progress: Progress, state: State) -> None:
         if self.devices.process == 0:
@@ -267,7 +270,7 @@ class _SharedCheckpoint(Checkpoint):
         if self.devices.process == 0:
             super().write_best(epoch, weights)
 
-    def _read(self, path: Path) -> dict[str, np.ndarray] | None:
+    def _read(self, path: "Path") -> dict[str, np.ndarray] | None:
         """What the first process finds in a file."""
         content = b""
         if self.devices.process == 0:

@@ -3,9 +3,9 @@
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from click import ClickException
@@ -47,6 +47,7 @@ class ProjectHooks:
     environment: str
     project_path: Path
     photos_logged = False
+    scratch: TemporaryDirectory[str]
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
@@ -143,7 +144,8 @@ class ProjectHooks:
         if process_number() > 0:
             for name in pipeline.all_outputs():
                 catalog[name] = MemoryDataset(copy_mode="assign")
-            catalog[CHECKPOINTS] = MemoryDataset(Path(tempfile.mkdtemp()), copy_mode="assign")
+            self.scratch = TemporaryDirectory()
+            catalog[CHECKPOINTS] = MemoryDataset(Path(self.scratch.name), copy_mode="assign")
 
     def _choose_workers(self) -> None:
         """Say where photos are worked on: on this machine, or on a cluster."""

@@ -252,9 +252,11 @@ def _train(
     devices: Devices,
 ) -> dict[str, list[float]]:
     """`train`, of a network that is on all devices already."""
-    steps = settings.epochs * (len(training_batches) + training_batches.done)
+    steps = settings.epochs * training_batches.batches_per_epoch
     compile_network(network, settings, steps, devices)
     with ExitStack() as stack:
+        for batches in (training_batches, validation_batches):
+            stack.callback(batches.close)
         if checkpoint is None:
             checkpoint = Checkpoint(Path(stack.enter_context(TemporaryDirectory())))
             settings = settings.model_copy(update={"checkpoint_minutes": math.inf})
@@ -346,6 +348,7 @@ def fit_to_memory(
         )
 
     def try_batch(size: int) -> None:
+        gc.collect()  # What did not fit.
         devices.check(with_batch(size))
         _, height, width, channels = network.input_shape
         fed = size // devices.count if devices.mirrored else size
@@ -357,7 +360,7 @@ def fit_to_memory(
             trial.train_on_batch(photos, masks)
 
     fitted = with_batch(fitting_batch(try_batch, settings.batch_size, devices.count))
-    gc.collect()  # The trials' memory.
+    gc.collect()
     if fitted != settings:
         logger.info(
             "Training on %d batches of %d a step. To spare the search next time: "
@@ -406,6 +409,9 @@ class _Keeper(keras.callbacks.Callback):
         if last is None:
             return
         self.progress, state = last
+        # On more devices, an epoch may have a batch less than there was.
+        most = self.batches.batches_per_epoch - 1
+        self.progress.batches = min(self.progress.batches, most)
         if not network.optimizer.built:
             network.optimizer.build(network.trainable_variables)
         _assign(network.variables, state["network"])
@@ -508,7 +514,7 @@ class _Keeper(keras.callbacks.Callback):
         )
 
     def _place(self) -> str:
-        total = len(self.batches) + self.batches.done
+        total = self.batches.batches_per_epoch
         return f"epoch {self.progress.epoch + 1}, batch {self.progress.batches} of {total}"
 
 
