@@ -447,8 +447,9 @@ class _Keeper(keras.callbacks.Callback):
         averages = _averages(self.model)
         if averages:
             trained = self.model.trainable_variables
-            self.raw_weights = [ops.convert_to_numpy(variable) for variable in trained]
-            _assign(trained, averages)
+            self.raw_weights = _values(trained)
+            # Copies: a validation on JAX uses up the arrays that it is given.
+            _assign(trained, _values(averages))
 
     def on_test_end(self, logs: Any = None) -> None:
         if self.raw_weights:
@@ -489,10 +490,7 @@ class _Keeper(keras.callbacks.Callback):
             }
             self.checkpoint.write_last(
                 self.progress,
-                {
-                    owner: [ops.convert_to_numpy(variable) for variable in variables]
-                    for owner, variables in state.items()
-                },
+                {owner: _values(variables) for owner, variables in state.items()},
             )
         self.checkpoint.keep_best(self.progress.best_epoch)
         self.written = time.monotonic()
@@ -523,6 +521,10 @@ def _sync(network: keras.Model) -> None:
     getattr(network, "jax_state_sync", lambda: None)()
 
 
+def _values(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+
+
 def _assign(variables: Sequence[keras.Variable], values: Sequence[Any]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
@@ -546,9 +548,7 @@ def _judged_weights(network: keras.Model) -> list[np.ndarray]:
         id(variable): average
         for variable, average in zip(network.trainable_variables, _averages(network), strict=False)
     }
-    return [
-        ops.convert_to_numpy(judged.get(id(variable), variable)) for variable in network.weights
-    ]
+    return _values([judged.get(id(variable), variable) for variable in network.weights])
 
 
 def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
