@@ -118,6 +118,7 @@ def test_a_weighted_mean_over_shared_batches_is_that_of_all_photos() -> None:
 def test_threads_that_work_ahead_change_nothing(workers: int) -> None:
     plain = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, seed=5)
     ahead = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, seed=5, workers=workers)
+    before = set(threading.enumerate())
     for epoch, done in ((0, 0), (1, 2), (0, 0)):
         plain.begin_epoch(epoch, done)
         ahead.begin_epoch(epoch, done)
@@ -125,7 +126,7 @@ def test_threads_that_work_ahead_change_nothing(workers: int) -> None:
         for number in (0, *range(len(plain) - epoch)):
             assert np.array_equal(ahead[number][0], plain[number][0])
     ahead.close()
-    assert not [thread for thread in threading.enumerate() if "photo_batches" in thread.name]
+    assert set(threading.enumerate()) <= before
     assert np.array_equal(ahead[0][0], plain[0][0])
 
 
