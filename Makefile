@@ -53,7 +53,8 @@ viz: .venv/installed
 mlflow: .venv/installed
 	@echo "What changed, and did it help:" \
 		"http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=what_helped"
-	$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 \
+	PYTHONWARNINGS="ignore:starlette.middleware.wsgi" \
+		$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 --uvicorn-opts "--log-level=warning" \
 		--backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db} \
 		--default-artifact-root file://$(CURDIR)/mlruns
 

@@ -1,9 +1,12 @@
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from car_segmentation.files import atomic_file, atomic_folder, remove_parts, write_at
+from car_segmentation.errors import UserError
+from car_segmentation.files import atomic_file, atomic_folder, claim, remove_parts, write_at
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -74,3 +77,35 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
         fail_half_way()
     assert [file.name for file in path.iterdir()] == ["old"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+CLAIM = """
+import sys
+from pathlib import Path
+from car_segmentation.files import claim
+lock = claim(Path(sys.argv[1]))
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_claim_keeps_other_processes_out_until_they_end(tmp_path: Path) -> None:
+    other = subprocess.Popen(
+        [sys.executable, "-c", CLAIM, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"claimed\n"
+    with pytest.raises(UserError, match=f"Another run is at work in {tmp_path}"):
+        claim(tmp_path)
+    other.kill()
+    other.wait()
+    other.stdout.close()
+    claim(tmp_path).release()
+
+
+def test_a_process_may_claim_again_what_it_has(tmp_path: Path) -> None:
+    first, second = claim(tmp_path), claim(tmp_path)
+    second.release()
+    first.release()

@@ -85,3 +85,42 @@ def test_several_processes_only_train(monkeypatch) -> None:
     monkeypatch.setenv(PROCESSES, "2")
     with pytest.raises(ClickException, match=r"do nothing else \(work\)"):
         ProjectHooks()._prepare_processes(pipeline_of("reporting"), {})
+
+
+class TestTheData:
+    """Of a project, in which one run at a time may write."""
+
+    @staticmethod
+    def begin(hooks: ProjectHooks, *outputs: str) -> None:
+        pipeline = Mock(**{"all_outputs.return_value": set(outputs)})
+        hooks._claim_data(pipeline)
+
+    @pytest.fixture
+    def hooks(self, tmp_path) -> ProjectHooks:
+        hooks = ProjectHooks()
+        hooks.project_path = tmp_path
+        return hooks
+
+    def test_a_run_claims_it_until_it_fails(self, hooks, tmp_path, monkeypatch) -> None:
+        claimed = Mock()
+        monkeypatch.setattr("car_segmentation.hooks.claim", claimed)
+        self.begin(hooks, "model", "history")
+        claimed.assert_called_once_with(tmp_path / "data")
+        hooks.on_pipeline_error(error=RuntimeError("a defect"))
+        claimed.return_value.release.assert_called_once_with()
+
+    def test_a_second_run_is_refused_in_a_sentence(self, hooks, monkeypatch) -> None:
+        refuse = Mock(side_effect=UserError("wait for its end"))
+        monkeypatch.setattr("car_segmentation.hooks.claim", refuse)
+        with pytest.raises(ClickException, match="wait for its end"):
+            self.begin(hooks, "photo_splits")
+
+    def test_new_photos_may_be_predicted_beside(self, hooks, monkeypatch) -> None:
+        monkeypatch.setattr("car_segmentation.hooks.claim", Mock(side_effect=AssertionError))
+        self.begin(hooks, "predictions")
+
+    def test_it_is_the_first_process_that_claims_it(self, hooks, monkeypatch) -> None:
+        monkeypatch.setenv(PROCESSES, "2")
+        monkeypatch.setenv(PROCESS, "1")
+        monkeypatch.setattr("car_segmentation.hooks.claim", Mock(side_effect=AssertionError))
+        self.begin(hooks, "model")

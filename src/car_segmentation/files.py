@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from car_segmentation.errors import UserError
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -54,6 +58,24 @@ def remove_parts(folder: Path) -> None:
     """Remove from a folder what `atomic_file` could not when it was killed."""
     for part in folder.glob(".*.part.*"):
         part.unlink()
+
+
+def claim(folder: Path) -> FileLock:
+    """Keep other processes out of a folder until the claim is released, or this process ends.
+
+    Raises:
+        UserError: If another process has claimed it.
+    """
+    # One lock for all claims of this process: a notebook may leave a run in the middle.
+    lock = FileLock(folder / ".in_use", is_singleton=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"Another run is at work in {folder}, and the files of both would be mixed. Wait for "
+            "its end, or use another copy of the project."
+        ) from None
+    return lock
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from click import ClickException
+from filelock import FileLock
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, MemoryDataset
@@ -24,6 +25,7 @@ from car_segmentation.cluster import Cluster, use_cluster
 from car_segmentation.console import quiet_start
 from car_segmentation.devices import join_processes, process_count, process_number
 from car_segmentation.errors import UserError
+from car_segmentation.files import claim
 from car_segmentation.parameters import ProjectParameters, check_parameters
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,9 @@ UNTOLD_PARAMETERS = (
     *("predictions", "registry", "runs", "run_comparison", "search", "subject"),
 )
 """Parameters that no model depends on."""
+
+SHARED_BY_RUNS = {"photo_table", "photo_splits", "model", "probabilities"}
+"""What later steps take from earlier ones: two runs must not write it at the same time."""
 
 CHECKPOINTS = "checkpoints"
 """The entry of the catalog with unfinished trainings."""
@@ -48,6 +53,7 @@ class ProjectHooks:
     project_path: Path
     photos_logged = False
     scratch: TemporaryDirectory[str]
+    claim: FileLock | None = None
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
@@ -79,6 +85,7 @@ class ProjectHooks:
         """Check the network's options, and name and tag the MLflow run."""
         if process_count() > 1:
             self._prepare_processes(pipeline, catalog)
+        self._claim_data(pipeline)
         self._continue_run(pipeline, catalog)
         yield  # kedro-mlflow starts the run.
         self.photos_logged = False
@@ -111,6 +118,7 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
         """Say what came out, and where to look at it."""
+        self._release_data()
         self._leave_a_server_that_is_away(catalog)
         if "score_summary" in pipeline.all_outputs():
             self._say_what_came_out()
@@ -126,6 +134,7 @@ class ProjectHooks:
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
         """Turn an error that the user can mend into its one message."""
+        self._release_data()
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, UserError):
@@ -155,6 +164,19 @@ class ProjectHooks:
         folders = (self.parameters.raw_data, self.parameters.photos, "data")
         shared = (self.project_path / folder for folder in folders)
         use_cluster(Cluster(self.parameters.cluster, tuple(filter(Path.exists, shared))))
+
+    def _claim_data(self, pipeline: Pipeline) -> None:
+        # Processes that train together are one run, and only the first writes.
+        if process_number() == 0 and SHARED_BY_RUNS & pipeline.all_outputs():
+            try:
+                self.claim = claim(self.project_path / "data")
+            except UserError as error:
+                raise ClickException(str(error)) from None
+
+    def _release_data(self) -> None:
+        if self.claim is not None:
+            self.claim.release()
+            self.claim = None
 
     def _continue_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Have kedro-mlflow go on with the run of the training that is about to be continued."""

@@ -82,7 +82,8 @@ CHART_TEMPLATE = go.layout.Template(
         "legend": {
             "orientation": "h",
             "traceorder": "normal",
-            "x": 0,
+            "x": 0,  # From the left of the page: labels of rows take half of a phone.
+            "xref": "container",
             "y": 1,
             "yref": "container",
             "yanchor": "top",
