@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,64 @@ def test_an_epoch_can_be_begun_in_its_middle() -> None:
             assert np.array_equal(one, expected)
     other.on_epoch_end()
     assert (other.epoch, len(other)) == (4, len(whole))
+
+
+def test_devices_share_all_but_the_photos_that_are_too_many() -> None:
+    whole = PhotoBatches(PHOTOS, MASKS, list(IDS), 4, VARIED, seed=5)
+    shared = PhotoBatches(PHOTOS, MASKS, list(IDS), 4, VARIED, seed=5)
+    shared.share_out(2)
+    assert [len(shared[number][0]) for number in range(len(shared))] == [4, 2]
+    assert np.array_equal(shared[0][0], whole[0][0])
+    assert np.array_equal(shared[1][0], whole[1][0][:2])
+
+
+def test_processes_get_parts_that_make_the_whole_batch() -> None:
+    whole = PhotoBatches(PHOTOS, MASKS, list(IDS), 4, VARIED, seed=5)
+    parts = []
+    for process in range(2):
+        part = PhotoBatches(PHOTOS, MASKS, list(IDS), 4, VARIED, seed=5, workers=2)
+        part.share_out(2, process, 2)
+        parts.append(part)
+    for number, size in ((0, 4), (1, 2)):
+        for position in (0, 1):
+            together = np.concatenate([part[number][position] for part in parts])
+            assert np.array_equal(together, whole[number][position][:size])
+
+
+def test_a_weighted_mean_over_shared_batches_is_that_of_all_photos() -> None:
+    """Seven photos for four devices: the eighth weighs nothing."""
+    batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 4)
+    batches.share_out(4)
+    given = [batches[number] for number in range(len(batches))]
+    assert [len(batch[0]) for batch in given] == [4, 4]
+    brightness = np.concatenate([batch[0].mean((1, 2, 3)) for batch in given])
+    weights = np.concatenate([batch[2] for batch in given])
+    assert weights == pytest.approx([8 / 7] * 7 + [0])
+    assert (brightness * weights).mean() == pytest.approx(np.arange(7).mean())
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_threads_that_work_ahead_change_nothing(workers: int) -> None:
+    plain = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, seed=5)
+    ahead = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, seed=5, workers=workers)
+    before = set(threading.enumerate())
+    for epoch, done in ((0, 0), (1, 2), (0, 0)):
+        plain.begin_epoch(epoch, done)
+        ahead.begin_epoch(epoch, done)
+        # An epoch that is left in its middle leaves nothing behind.
+        for number in (0, *range(len(plain) - epoch)):
+            assert np.array_equal(ahead[number][0], plain[number][0])
+    ahead.close()
+    assert set(threading.enumerate()) <= before
+    assert np.array_equal(ahead[0][0], plain[0][0])
+
+
+def test_threads_are_no_more_batches_ahead_than_two_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of seven batches the first is asked for, and no other ever."""
+    made = []
+    batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 1, workers=2)
+    make = batches._make
+    monkeypatch.setattr(batches, "_make", lambda *args: made.append(args[0]) or make(*args))
+    batches[0]
+    batches._pool.shutdown()
+    assert sorted(made) == [0, 1, 2, 3]

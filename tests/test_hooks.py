@@ -4,9 +4,12 @@ from unittest.mock import Mock
 import mlflow
 import pytest
 from click import ClickException
+from kedro.io import MemoryDataset
+from kedro.pipeline import Node, Pipeline
 from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
 
 from car_segmentation import tracking
+from car_segmentation.devices import PROCESS, PROCESSES
 from car_segmentation.errors import UserError
 from car_segmentation.hooks import ProjectHooks
 
@@ -59,6 +62,31 @@ def test_a_server_that_answers_is_kept(tracked, monkeypatch) -> None:
     assert tracking.is_tracking()
 
 
+def pipeline_of(tag: str) -> Pipeline:
+    return Pipeline([Node(lambda before: before, "before", "after", name="work", tags=tag)])
+
+
+@pytest.mark.parametrize(("number", "keeps"), [("0", False), ("1", True)])
+def test_processes_but_the_first_keep_what_they_make(monkeypatch, number: str, keeps: bool) -> None:
+    monkeypatch.setenv(PROCESSES, "2")
+    monkeypatch.setenv(PROCESS, number)
+    catalog = {"before": "a file", "after": "a file", "checkpoints": "a folder"}
+    hooks = ProjectHooks()
+    hooks._prepare_processes(pipeline_of("modelling"), catalog)
+    assert catalog["before"] == "a file"
+    assert isinstance(catalog["after"], MemoryDataset) is keeps
+    if keeps:
+        assert catalog["checkpoints"].load().is_dir()
+    else:
+        assert catalog["checkpoints"] == "a folder"
+
+
+def test_several_processes_only_train(monkeypatch) -> None:
+    monkeypatch.setenv(PROCESSES, "2")
+    with pytest.raises(ClickException, match=r"do nothing else \(work\)"):
+        ProjectHooks()._prepare_processes(pipeline_of("reporting"), {})
+
+
 class TestTheData:
     """Of a project, in which one run at a time may write."""
 
@@ -90,3 +118,9 @@ class TestTheData:
     def test_new_photos_may_be_predicted_beside(self, hooks, monkeypatch) -> None:
         monkeypatch.setattr("car_segmentation.hooks.claim", Mock(side_effect=AssertionError))
         self.begin(hooks, "predictions")
+
+    def test_it_is_the_first_process_that_claims_it(self, hooks, monkeypatch) -> None:
+        monkeypatch.setenv(PROCESSES, "2")
+        monkeypatch.setenv(PROCESS, "1")
+        monkeypatch.setattr("car_segmentation.hooks.claim", Mock(side_effect=AssertionError))
+        self.begin(hooks, "model")

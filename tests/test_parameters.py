@@ -17,7 +17,7 @@ def parameters(env: str = "base", **runtime: Any) -> dict[str, Any]:
     return loader["parameters"]
 
 
-@pytest.mark.parametrize("env", ["base", "demo", "cpu", "products"])
+@pytest.mark.parametrize("env", ["base", "demo", "cpu", "gpu", "products"])
 def test_every_environment_is_valid(env: str) -> None:
     check_parameters(parameters(env))
 

@@ -4,6 +4,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from car_segmentation.training import (
     build_optimizer,
     compile_network,
     fingerprint,
+    fit_to_memory,
     train,
     without_training_state,
 )
@@ -297,6 +299,7 @@ def test_killed_at_random_steps_and_continued_it_ends_the_same(
     undisturbed, after: bool, tmp_path: Path
 ) -> None:
     rng = random.Random(4 + after)
+    before = set(threading.enumerate())
     deaths = 0
     while True:
         try:
@@ -305,6 +308,8 @@ def test_killed_at_random_steps_and_continued_it_ends_the_same(
             break
         except Killed:
             deaths += 1
+            left = set(threading.enumerate()) - before
+            assert not [thread for thread in left if thread.name.startswith("photo_batches")]
     assert deaths >= 2
     assert_same(continued, undisturbed)
 
@@ -382,6 +387,28 @@ def test_lack_of_memory_ends_it_with_advice(error: Exception) -> None:
     assert "Memory ran out in training segnet_unet on batches of 2 photos of 32×32" in message
     assert "training.batch_size=1 with training.accumulate_batches=2" in message
     assert "The best model so far is kept, of epoch 1" in message
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_accumulated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+
+    def step(network: keras.Model, photos: np.ndarray, masks: np.ndarray) -> None:
+        tried.append((photos.shape, masks.shape))
+        if len(photos) > 2:
+            raise MemoryError
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", step)
+    network = tiny_network()
+    changes = {"batch_size": 8, "accumulate_batches": 3, "fit_to_memory": True}
+    settings = TRAINING.model_copy(update=changes)
+    fitted = fit_to_memory(network, settings)
+    assert tried == [((size, 32, 32, 3), (size, 32, 32, 1)) for size in (8, 4, 2)]
+    assert fitted == settings.model_copy(update={"batch_size": 2, "accumulate_batches": 12})
+    assert not network.compiled
+    assert fit_to_memory(network, TRAINING) is TRAINING
+    assert len(tried) == 3
 
 
 def test_other_errors_are_defects() -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +19,9 @@ PHOTOS_IN_FINGERPRINT = 64
 """Photos whose pixels stand for all of them: reading all would take as long as an epoch's."""
 
 
+Batch = tuple[np.ndarray, ...]
+
+
 class PhotoBatches(keras.utils.PyDataset):
     """Photos (batch, height, width, 3) uint8 with soft masks (batch, height, width, 1) float32.
 
@@ -24,6 +29,14 @@ class PhotoBatches(keras.utils.PyDataset):
     from seed, epoch and photo alone: the same whatever the number of workers. Without one,
     photos come as they are, in order. An epoch may be shorter than all photos: then each takes
     the first of its own order.
+
+    Several devices can share the batches (`share_out`). Then each batch is a multiple of them: the
+    photos that are too many for that are left out of an epoch with an augmentation; without one,
+    the last batch is filled up with photos that weigh nothing, and a batch has weights, (batch,)
+    float32, whose mean over all batches is 1.
+
+    Batches are made ahead by threads of our own, until `close`: those that Keras starts for
+    ``workers`` carry batches over from one epoch to the next on JAX (Keras 3.15).
     """
 
     def __init__(
@@ -35,9 +48,9 @@ class PhotoBatches(keras.utils.PyDataset):
         augmentation: Augmentation | None = None,
         seed: int = 0,
         photos_per_epoch: int | None = None,
-        **workers: Any,
+        workers: int = 1,
     ) -> None:
-        super().__init__(**workers)
+        super().__init__()
         self.photos = photos
         self.masks = masks
         self.photo_rows = photos.rows_of(photo_ids)
@@ -46,7 +59,24 @@ class PhotoBatches(keras.utils.PyDataset):
         self.augmentation = augmentation
         self.seed = seed
         self.photos_per_epoch = photos_per_epoch or len(photo_ids)
+        self.threads = workers
+        self.devices = 1
+        self.process, self.processes = 0, 1
+        self._pool: ThreadPoolExecutor | None = None
+        self._ahead: dict[int, Future[Batch]] = {}
+        self._lock = threading.Lock()
         self.begin_epoch(0)
+
+    def share_out(self, devices: int, process: int = 0, processes: int = 1) -> None:
+        """Have several devices share the batches from now on.
+
+        Args:
+            devices: How many. The batch size is a multiple.
+            process: Which of the processes that drive them this is, from 0: it gets its part alone.
+            processes: How many they are; each drives as many devices.
+        """
+        self.devices, self.process, self.processes = devices, process, processes
+        self.begin_epoch(self.epoch, self.done)
 
     def begin_epoch(self, epoch: int, done: int = 0) -> None:
         """Give the batches of an epoch from now on, without the first ones that are done.
@@ -55,20 +85,58 @@ class PhotoBatches(keras.utils.PyDataset):
             epoch: From 0.
             done: How many of its batches to leave out.
         """
-        self.epoch = epoch
-        self.done = done
-        self.order = self._draw_order()
+        order = _to_multiple(self._draw_order(epoch), self.devices, self.augmentation is None)
+        with self._lock:
+            self.epoch, self.done, self.order = epoch, done, order
+            for unused in self._ahead.values():
+                unused.cancel()
+            self._ahead.clear()
+            if self._pool is None and self.threads > 1:
+                self._pool = ThreadPoolExecutor(self.threads, "photo_batches")
+
+    def close(self) -> None:
+        """End the threads, until an epoch is begun."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            self._ahead.clear()
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many batches a whole epoch has."""
+        return math.ceil(len(self.order) / self.batch_size)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.order) / self.batch_size) - self.done
+        return self.batches_per_epoch - self.done
 
-    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
-        batch += self.done
-        chosen = self.order[batch * self.batch_size : (batch + 1) * self.batch_size]
-        pairs = [self._pair(position) for position in chosen]
+    def __getitem__(self, batch: int) -> Batch:
+        with self._lock:
+            state = self.epoch, self.done, self.order
+            made = self._made_ahead(batch, self._pool, *state) if self._pool else None
+        return made.result() if made else self._make(batch, *state)
+
+    def _made_ahead(self, batch: int, pool: ThreadPoolExecutor, *state: Any) -> Future[Batch]:
+        """A batch, and have the threads make the next ones while it is used."""
+        for number in (batch, *range(batch + 1, min(batch + 2 * self.threads, len(self)))):
+            if number not in self._ahead:
+                self._ahead[number] = pool.submit(self._make, number, *state)
+        return self._ahead.pop(batch)
+
+    def _make(self, batch: int, epoch: int, done: int, order: np.ndarray) -> Batch:
+        first = (batch + done) * self.batch_size
+        numbers = np.arange(first, min(first + self.batch_size, len(order)))
+        share = len(numbers) // self.processes
+        numbers = numbers[self.process * share : (self.process + 1) * share]
+        pairs = [self._pair(position, epoch) for position in order[numbers]]
         photos = np.stack([photo for photo, _ in pairs])
         masks = np.stack([mask for _, mask in pairs])
-        return photos, (masks / MASK_LEVELS)[..., np.newaxis]
+        soft = (masks / MASK_LEVELS)[..., np.newaxis]
+        if self.devices == 1 or self.augmentation is not None:
+            return photos, soft
+        real = min(self.photos_per_epoch, len(self.photo_rows))
+        weights = np.where(numbers < real, len(order) / real, 0)
+        return photos, soft, weights.astype(np.float32)
 
     def on_epoch_end(self) -> None:
         """Move on to the next epoch's order and warps."""
@@ -92,18 +160,25 @@ class PhotoBatches(keras.utils.PyDataset):
             "seed": self.seed,
         }
 
-    def _draw_order(self) -> np.ndarray:
+    def _draw_order(self, epoch: int) -> np.ndarray:
         photos = len(self.photo_rows)
         if self.augmentation is None:
             return np.arange(photos)[: self.photos_per_epoch]
         # No photo has the row after the last: its generator is free for the order.
-        order = draw_generator(self.seed, self.epoch, photos).permutation(photos)
+        order = draw_generator(self.seed, epoch, photos).permutation(photos)
         return order[: self.photos_per_epoch]
 
-    def _pair(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+    def _pair(self, position: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         photo = self.photos.pixels[self.photo_rows[position]]
         mask = self.masks.pixels[self.mask_rows[position]]
         if self.augmentation is None:
             return photo, mask
-        rng = draw_generator(self.seed, self.epoch, position)
+        rng = draw_generator(self.seed, epoch, position)
         return augment_pair(photo, mask, self.augmentation, rng)
+
+
+def _to_multiple(order: np.ndarray, devices: int, fill_up: bool) -> np.ndarray:
+    """As many photos as devices can share, or, where some would be left over, a few more."""
+    if fill_up:
+        return np.resize(order, math.ceil(len(order) / devices) * devices)
+    return order[: len(order) // devices * devices]

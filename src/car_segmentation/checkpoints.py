@@ -116,7 +116,7 @@ class Checkpoint:
             UserError: If the file is damaged, which a kill cannot have done.
         """
         remove_parts(self.folder)
-        values = _read_arrays(self.folder / LAST)
+        values = self._read(self.folder / LAST)
         if values is None:
             return None
         about = json.loads(str(values["about"]))
@@ -132,7 +132,7 @@ class Checkpoint:
 
     def read_best(self, epoch: int) -> list[np.ndarray]:
         """The weights of the best epoch."""
-        values = _read_arrays(self._best(epoch))
+        values = self._read(self._best(epoch))
         if values is None:
             raise UserError(
                 f"{self._best(epoch)} is gone, the best weights so far. Begin the training anew: "
@@ -159,6 +159,9 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget the training."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read(self, path: Path) -> dict[str, np.ndarray] | None:
+        return _read_arrays(path)
 
     def _best(self, epoch: int | None) -> Path:
         return self.folder / f"best_{epoch}.npz"

@@ -5,13 +5,14 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from click import ClickException
 from filelock import FileLock
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
@@ -22,6 +23,7 @@ from car_segmentation import experiments, tracking
 from car_segmentation.checkpoints import unfinished
 from car_segmentation.cluster import Cluster, use_cluster
 from car_segmentation.console import quiet_start
+from car_segmentation.devices import join_processes, process_count, process_number
 from car_segmentation.errors import UserError
 from car_segmentation.files import claim
 from car_segmentation.parameters import ProjectParameters, check_parameters
@@ -50,6 +52,7 @@ class ProjectHooks:
     environment: str
     project_path: Path
     photos_logged = False
+    scratch: TemporaryDirectory[str]
     claim: FileLock | None = None
 
     @hook_impl(tryfirst=True)
@@ -80,6 +83,8 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> Iterator[None]:
         """Check the network's options, and name and tag the MLflow run."""
+        if process_count() > 1:
+            self._prepare_processes(pipeline, catalog)
         self._claim_data(pipeline)
         self._continue_run(pipeline, catalog)
         yield  # kedro-mlflow starts the run.
@@ -136,6 +141,21 @@ class ProjectHooks:
                 raise ClickException(str(cause)) from None
             cause = cause.__cause__
 
+    def _prepare_processes(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Have processes but the first keep to themselves what they make, and track nothing."""
+        others = [node.short_name for node in pipeline.nodes if "modelling" not in node.tags]
+        if others:
+            raise ClickException(
+                f"Several processes train together, and do nothing else ({', '.join(others)}). Run "
+                "data_processing before, --pipelines=modelling in each of them, and reporting "
+                "after, in one process each."
+            )
+        if process_number() > 0:
+            for name in pipeline.all_outputs():
+                catalog[name] = MemoryDataset(copy_mode="assign")
+            self.scratch = TemporaryDirectory()
+            catalog[CHECKPOINTS] = MemoryDataset(Path(self.scratch.name), copy_mode="assign")
+
     def _choose_workers(self) -> None:
         """Say where photos are worked on: on this machine, or on a cluster."""
         if self.parameters.cluster is None:
@@ -146,7 +166,8 @@ class ProjectHooks:
         use_cluster(Cluster(self.parameters.cluster, tuple(filter(Path.exists, shared))))
 
     def _claim_data(self, pipeline: Pipeline) -> None:
-        if SHARED_BY_RUNS & pipeline.all_outputs():
+        # Processes that train together are one run, and only the first writes.
+        if process_number() == 0 and SHARED_BY_RUNS & pipeline.all_outputs():
             try:
                 self.claim = claim(self.project_path / "data")
             except UserError as error:
@@ -161,6 +182,8 @@ class ProjectHooks:
         """Have kedro-mlflow go on with the run of the training that is about to be continued."""
         if CHECKPOINTS not in pipeline.inputs() or not self.parameters.training.resume:
             return
+        if process_number() > 0:  # Only the first is tracked.
+            return
         for checkpoint in unfinished(catalog.load(CHECKPOINTS)):
             run_id = checkpoint.read_note().get("run_id")
             if run_id and tracking.can_be_continued(run_id, self._told_parameters()):
@@ -170,11 +193,17 @@ class ProjectHooks:
 
     def _prepare_keras(self, pipeline: Pipeline) -> None:
         """Import Keras without its chatter, and check the network's options before any work."""
+        if process_count() > 1:
+            logger.info("Process %d of %d waits for the others", process_number(), process_count())
         with quiet_start():
             import keras
 
             from car_segmentation.networks import check_options
 
+            try:
+                join_processes()
+            except UserError as error:
+                raise ClickException(str(error)) from None
             keras.ops.zeros(())  # The first operation looks for GPUs.
         if "params:network" not in pipeline.inputs():
             return

@@ -174,6 +174,8 @@ class Training(Parameters):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     jit_compile: bool
     loader_workers: PositiveInt
+    devices: PositiveInt | Literal["all"] = 1
+    fit_to_memory: bool = False
     checkpoint_minutes: NonNegativeFloat = 5.0
     resume: bool = True
 

@@ -16,6 +16,7 @@ LOGGING_FILE = PROJECT_ROOT / "conf" / "logging.yml"
 if LOGGING_FILE.is_file():
     LOGGING.configure(yaml.safe_load(LOGGING_FILE.read_text()))
 
+from car_segmentation.devices import process_number  # noqa: E402
 from car_segmentation.hooks import ProjectHooks  # noqa: E402  Its imports are not silent.
 from car_segmentation.tracking import artifact_location, tracking_uri  # noqa: E402
 
@@ -49,6 +50,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
 
 HOOKS = (ProjectHooks(),)
+# Of processes that train together, the first logs for all.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",) if process_number() > 0 else ()
 
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 CONFIG_LOADER_ARGS = {

@@ -3,6 +3,7 @@
 What a training has come to is kept in a `Checkpoint`, and continued from there to the very bit.
 """
 
+import gc
 import hashlib
 import json
 import logging
@@ -23,14 +24,18 @@ from keras import ops
 
 from car_segmentation.batches import PhotoBatches
 from car_segmentation.checkpoints import Checkpoint, Progress
+from car_segmentation.devices import Devices
 from car_segmentation.errors import UserError
 from car_segmentation.losses import build_loss
+from car_segmentation.memory import fitting_batch, is_out_of_memory
 from car_segmentation.metrics import dice_metric
 from car_segmentation.parameters import Training
 
 logger = logging.getLogger(__name__)
 
 OnEpochEnd = Callable[[int, Mapping[str, float]], None]
+
+ONE_DEVICE = Devices()
 
 
 @contextmanager
@@ -116,17 +121,24 @@ def slow_encoder_down(
     optimizer._backend_update_step = update_at_rates
 
 
-def compile_network(network: keras.Model, settings: Training, steps: int) -> None:
+def compile_network(
+    network: keras.Model, settings: Training, steps: int, devices: Devices = ONE_DEVICE
+) -> None:
     """Give a network its loss, its metric, and an optimiser for so many steps."""
     optimizer = build_optimizer(settings, steps)
     if settings.encoder_rate != 1:
         slow_encoder_down(optimizer, network, settings.encoder_rate)
+    on_jax = keras.backend.backend() == "jax"
+    if settings.jit_compile and devices.mirrored:
+        logger.info("training.jit_compile: TensorFlow has no XLA for several devices.")
     network.compile(
         optimizer=optimizer,
         loss=build_loss(settings),
-        metrics=[dice_metric()],
-        jit_compile=settings.jit_compile,
+        weighted_metrics=[dice_metric()],  # Batches for several devices have weights.
+        # JAX without XLA would run one operation at a time.
+        jit_compile=on_jax or (settings.jit_compile and not devices.mirrored),
     )
+    devices.adapt(network.optimizer)
 
 
 class TrainingStopped(UserError):
@@ -152,7 +164,7 @@ def fingerprint(
     validation_batches: PhotoBatches,
     settings: Training,
 ) -> str:
-    """A digest of all that the weights after a training depend on, but for code and machine.
+    """A digest of all that the weights after a training depend on, but for code and machines.
 
     Args:
         network: Before training: its weights count.
@@ -174,8 +186,8 @@ def fingerprint(
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-_WITHOUT_EFFECT = {"checkpoint_minutes", "resume", "loader_workers"}
-"""Settings that change nothing about the weights."""
+_WITHOUT_EFFECT = {"checkpoint_minutes", "resume", "loader_workers", "devices", "fit_to_memory"}
+"""Settings that change nothing about the weights, or only their rounding."""
 
 
 def train(
@@ -185,6 +197,7 @@ def train(
     settings: Training,
     on_epoch_end: OnEpochEnd,
     checkpoint: Checkpoint | None = None,
+    devices: Devices = ONE_DEVICE,
 ) -> dict[str, list[float]]:
     """Train a network in place, and leave it with the weights of its best epoch.
 
@@ -197,6 +210,7 @@ def train(
             training is continued, for the epochs before as well.
         checkpoint: Where the state is kept. What is there is continued: it must be of this very
             training (see `fingerprint`). None keeps nothing for later.
+        devices: What shares each batch (`find_devices`).
 
     Returns:
         ``loss``, ``dice``, ``val_loss`` and ``val_dice`` of each epoch.
@@ -205,15 +219,58 @@ def train(
         TrainingStopped: If Ctrl-C (or SIGTERM), a loss that is no number, or lack of memory ended
             the training.
     """
-    compile_network(network, settings, steps=settings.epochs * len(training_batches))
+    arguments = (training_batches, validation_batches, settings, on_epoch_end, checkpoint)
+    if devices.count == 1:
+        return _train(network, *arguments, devices)
+    devices.check(settings)
+    for batches in (training_batches, validation_batches):
+        batches.share_out(devices.count, devices.process, devices.processes)
+        if not len(batches):
+            raise UserError(
+                f"{devices.count} devices need as many photos to train on at least: set "
+                "training.devices=1."
+            )
+    with devices.scope(), precision(settings.precision):
+        spread = devices.spread(network)
+        try:
+            history = _train(spread, *arguments, devices)
+        except TrainingStopped as stopped:
+            if stopped.history:
+                network.set_weights(spread.get_weights())
+            raise
+        network.set_weights(spread.get_weights())
+    return history
+
+
+def _train(
+    network: keras.Model,
+    training_batches: PhotoBatches,
+    validation_batches: PhotoBatches,
+    settings: Training,
+    on_epoch_end: OnEpochEnd,
+    checkpoint: Checkpoint | None,
+    devices: Devices,
+) -> dict[str, list[float]]:
+    """`train`, of a network that is on all devices already."""
+    steps = settings.epochs * training_batches.batches_per_epoch
+    compile_network(network, settings, steps, devices)
     with ExitStack() as stack:
+        for batches in (training_batches, validation_batches):
+            stack.callback(batches.close)
         if checkpoint is None:
             checkpoint = Checkpoint(Path(stack.enter_context(TemporaryDirectory())))
             settings = settings.model_copy(update={"checkpoint_minutes": math.inf})
             interrupted = _never
         else:
             interrupted = stack.enter_context(_noticing_interrupts())
-        keeper = _Keeper(training_batches, settings, checkpoint, on_epoch_end, interrupted)
+        checkpoint = devices.shared(checkpoint)
+        keeper = _Keeper(
+            training_batches,
+            settings,
+            checkpoint,
+            on_epoch_end,
+            lambda: devices.any_process(interrupted()),
+        )
         keeper.take_up(network)
         for epoch, metrics in enumerate(keeper.progress.history):
             on_epoch_end(epoch, metrics)
@@ -238,7 +295,7 @@ def train(
         except _Stop as stop:
             problem = str(stop)
         except Exception as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             problem = _out_of_memory(network, settings)
         progress = keeper.progress
@@ -256,6 +313,64 @@ def train(
             (progress.best_epoch or 0) + 1,
         )
     return progress.by_metric()
+
+
+def fit_to_memory(
+    network: keras.Model, settings: Training, devices: Devices = ONE_DEVICE
+) -> Training:
+    """Settings with a batch that fits into memory, and as many of them in a step as it takes.
+
+    A step learns from as many photos as before; only batch normalisation sees fewer at a time.
+
+    Args:
+        network: Stays as it is; a copy is tried.
+        settings: How it will be trained; unless ``fit_to_memory``, nothing is tried.
+        devices: What shares each batch.
+
+    Raises:
+        UserError: If not even the smallest batch fits, or there are several processes.
+    """
+    if not settings.fit_to_memory:
+        return settings
+    if devices.processes > 1:
+        raise UserError(
+            "training.fit_to_memory works on one host alone: find the batch size there, and give "
+            "it to all (training.batch_size, training.accumulate_batches)."
+        )
+
+    def with_batch(size: int) -> Training:
+        more = settings.batch_size // size
+        return settings.model_copy(
+            update={
+                "batch_size": size,
+                "accumulate_batches": settings.accumulate_batches * more,
+            }
+        )
+
+    def try_batch(size: int) -> None:
+        gc.collect()  # What did not fit.
+        devices.check(with_batch(size))
+        _, height, width, channels = network.input_shape
+        fed = size // devices.count if devices.mirrored else size
+        photos = np.zeros((fed, height, width, channels), np.uint8)
+        masks = np.zeros((fed, height, width, 1), np.float32)
+        with devices.scope(), precision(settings.precision):
+            trial = type(network).from_config(network.get_config())
+            compile_network(trial, with_batch(size), steps=1, devices=devices)
+            trial.train_on_batch(photos, masks)
+
+    fitted = with_batch(fitting_batch(try_batch, settings.batch_size, devices.count))
+    gc.collect()
+    if fitted != settings:
+        logger.info(
+            "Training on %d batches of %d a step. To spare the search next time: "
+            "training.batch_size=%d,training.accumulate_batches=%d",
+            fitted.accumulate_batches,
+            fitted.batch_size,
+            fitted.batch_size,
+            fitted.accumulate_batches,
+        )
+    return fitted
 
 
 class _Stop(Exception):
@@ -294,6 +409,9 @@ class _Keeper(keras.callbacks.Callback):
         if last is None:
             return
         self.progress, state = last
+        # On more devices, an epoch may have a batch less than there was.
+        most = self.batches.batches_per_epoch - 1
+        self.progress.batches = min(self.progress.batches, most)
         if not network.optimizer.built:
             network.optimizer.build(network.trainable_variables)
         _assign(network.variables, state["network"])
@@ -329,8 +447,9 @@ class _Keeper(keras.callbacks.Callback):
         averages = _averages(self.model)
         if averages:
             trained = self.model.trainable_variables
-            self.raw_weights = [ops.convert_to_numpy(variable) for variable in trained]
-            _assign(trained, averages)
+            self.raw_weights = _values(trained)
+            # Copies: a validation on JAX uses up the arrays that it is given.
+            _assign(trained, _values(averages))
 
     def on_test_end(self, logs: Any = None) -> None:
         if self.raw_weights:
@@ -371,10 +490,7 @@ class _Keeper(keras.callbacks.Callback):
             }
             self.checkpoint.write_last(
                 self.progress,
-                {
-                    owner: [ops.convert_to_numpy(variable) for variable in variables]
-                    for owner, variables in state.items()
-                },
+                {owner: _values(variables) for owner, variables in state.items()},
             )
         self.checkpoint.keep_best(self.progress.best_epoch)
         self.written = time.monotonic()
@@ -396,13 +512,17 @@ class _Keeper(keras.callbacks.Callback):
         )
 
     def _place(self) -> str:
-        total = len(self.batches) + self.batches.done
+        total = self.batches.batches_per_epoch
         return f"epoch {self.progress.epoch + 1}, batch {self.progress.batches} of {total}"
 
 
 def _sync(network: keras.Model) -> None:
     """On JAX, the weights are elsewhere during a fit."""
     getattr(network, "jax_state_sync", lambda: None)()
+
+
+def _values(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
 
 
 def _assign(variables: Sequence[keras.Variable], values: Sequence[Any]) -> None:
@@ -428,9 +548,7 @@ def _judged_weights(network: keras.Model) -> list[np.ndarray]:
         id(variable): average
         for variable, average in zip(network.trainable_variables, _averages(network), strict=False)
     }
-    return [
-        ops.convert_to_numpy(judged.get(id(variable), variable)) for variable in network.weights
-    ]
+    return _values([judged.get(id(variable), variable) for variable in network.weights])
 
 
 def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
@@ -446,14 +564,6 @@ def _best_so_far(progress: Progress) -> str:
     )
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of any backend says that memory is short."""
-    text = f"{type(error).__name__} {error}".lower()
-    return isinstance(error, MemoryError) or any(
-        words in text for words in ("resourceexhausted", "resource_exhausted", "out of memory")
-    )
-
-
 def _out_of_memory(network: keras.Model, settings: Training) -> str:
     _, height, width, _ = network.input_shape
     advice = []
@@ -464,6 +574,8 @@ def _out_of_memory(network: keras.Model, settings: Training) -> str:
             f"training.batch_size={half} with training.accumulate_batches={twice}, which learns "
             "from as many photos in a step"
         )
+        if not settings.fit_to_memory:
+            advice.append("training.fit_to_memory=true, which finds such a batch")
     if settings.precision == "float32":
         advice.append("training.precision=mixed_bfloat16")
     advice.append("a smaller image or network")

@@ -57,15 +57,19 @@ def train_network(
     import keras
 
     from car_segmentation.batches import PhotoBatches
+    from car_segmentation.devices import find_devices
     from car_segmentation.training import (
         TrainingStopped,
         fingerprint,
+        fit_to_memory,
         train,
         without_training_state,
     )
 
     keras.utils.set_random_seed(seed)
     settings = Training(**training)
+    devices = find_devices(settings.devices)
+    settings = fit_to_memory(network, settings, devices)
     training_batches, validation_batches = (
         PhotoBatches(
             photos,
@@ -79,6 +83,7 @@ def train_network(
         for split, varied in (("train", Augmentation(**augmentation)), ("validation", None))
     )
     mark = fingerprint(network, training_batches, validation_batches, settings)
+    devices.check_same(mark)
     checkpoint = open_checkpoint(checkpoints, mark, settings.resume)
     checkpoint.write_note({"run_id": tracking.run_id()})
     try:
@@ -89,6 +94,7 @@ def train_network(
             settings,
             on_epoch_end=tracking.log_epoch,
             checkpoint=checkpoint,
+            devices=devices,
         )
     except TrainingStopped as stopped:
         if stopped.history:
