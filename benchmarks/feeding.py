@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from car_segmentation.augmentation import Augmentation
-from car_segmentation.parallel import in_fresh_process, map_ahead
+from car_segmentation.parallel import in_fresh_process
 from car_segmentation.parameters import ProjectParameters, Training, check_parameters
 from car_segmentation.settings import PROJECT_ROOT, ProjectConfigLoader
 from car_segmentation.stacks import (
@@ -82,18 +82,18 @@ def loader_speed(stacks: Path, augmentation: Augmentation) -> tuple[float, float
     """Photos a second, and milliseconds of CPU for each."""
     if hasattr(os, "sched_setaffinity"):  # Linux.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:LOADER_CORES])
-    batches = _batches(stacks, LOADER_BATCH, augmentation)
+    batches = _batches(stacks, LOADER_BATCH, augmentation, LOADER_CORES)
     start = cpu_start = 0.0
     photos = 0
     for turn in range(LOADER_ROUNDS):
         if turn == 1:
             start, cpu_start = time.perf_counter(), time.process_time()
-        ahead = map_ahead(batches.__getitem__, range(len(batches)), ahead=LOADER_CORES)
-        photos = sum(len(batch) for batch, _ in ahead)
+        photos = sum(len(batches[number][0]) for number in range(len(batches)))
         batches.on_epoch_end()
     photos *= LOADER_ROUNDS - 1
-    cpu = time.process_time() - cpu_start
-    return photos / (time.perf_counter() - start), 1000 * cpu / photos
+    wall, cpu = time.perf_counter() - start, time.process_time() - cpu_start
+    batches.close()
+    return photos / wall, 1000 * cpu / photos
 
 
 def _compare_trainings(
@@ -130,7 +130,9 @@ def _train_through_project(
         ends = [time.perf_counter()]
         train(
             _network(parameters),
-            _batches(stacks, settings.batch_size, _augmentation(parameters), settings),
+            _batches(
+                stacks, settings.batch_size, _augmentation(parameters), settings.loader_workers
+            ),
             _one_batch(stacks, settings.batch_size),
             settings,
             lambda *_: ends.append(time.perf_counter()),
@@ -195,12 +197,11 @@ def _batches(
     stacks: Path,
     batch_size: int,
     augmentation: Augmentation | None = None,
-    settings: Training | None = None,
+    workers: int = 1,
 ) -> Any:
     from car_segmentation.batches import PhotoBatches
 
     photos, masks = read_stack(stacks / "photos"), read_stack(stacks / "masks")
-    workers = settings.loader_workers if settings else 1
     return PhotoBatches(photos, masks, list(photos.ids), batch_size, augmentation, workers=workers)
 
 
