@@ -66,6 +66,9 @@ def test_trials_are_shown_in_order_and_against_each_parameter() -> None:
     assert order.lines[2].get_xdata().tolist() == [1]
     assert [text.get_text() for text in order.get_legend().get_texts()] == ["best so far", "pruned"]
     assert rate.lines[0].get_xydata().tolist() == [[1e-3, 0.8], [1e-2, 0.7], [1e-1, 0.9]]
+    figure.draw_without_rendering()
+    ticks = [label.get_text() for label in rate.get_xticklabels(which="both")]
+    assert {"0.001", "0.002", "0.005", "0.01"} <= set(ticks)
     assert (rate.get_xscale(), rate.get_title()) == ("log", "learning_rate: 75% of the spread")
     assert clip.lines[0].get_xdata(orig=True).tolist() == ["null", "1.0", "null"]
     assert (clip.get_xscale(), clip.get_title()) == ("linear", "clip_norm")

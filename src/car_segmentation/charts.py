@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 CHART_SIZE = (7.5, 4.2)
@@ -132,6 +133,12 @@ def trials(
             axes.set_title(f"{axes.get_title()}: {importance[name]:.0%} of the spread")
         if name in logarithmic:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        elif numbers:
+            whole = bool((plotted % 1 == 0).all())
+            axes.xaxis.get_major_locator().set_params(integer=whole)
     for axes in panels[len(parameters) :]:
         axes.set_axis_off()
     for axes in (order, *panels):
