@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -43,6 +44,15 @@ CHECKPOINTS = "checkpoints"
 """The entry of the catalog with unfinished trainings."""
 
 
+@contextmanager
+def _told_in_a_sentence() -> Iterator[None]:
+    """Turn an error that the user can mend into its one message, before any node runs."""
+    try:
+        yield
+    except UserError as error:
+        raise ClickException(str(error)) from None
+
+
 class ProjectHooks:
     """Hooks of the project; Kedro makes one for each session."""
 
@@ -62,10 +72,8 @@ class ProjectHooks:
         self.project_path = Path(context.project_path)
         self.written_parameters = context.params
         self.changed_parameters = context._runtime_params or {}
-        try:
+        with _told_in_a_sentence():
             self.parameters = check_parameters(context.params)
-        except UserError as error:
-            raise ClickException(str(error)) from None
         self._choose_workers()
         tracking.fail_fast()
         uri = os.environ.get("MLFLOW_TRACKING_URI", "")
@@ -168,10 +176,8 @@ class ProjectHooks:
     def _claim_data(self, pipeline: Pipeline) -> None:
         # Processes that train together are one run, and only the first writes.
         if process_number() == 0 and SHARED_BY_RUNS & pipeline.all_outputs():
-            try:
+            with _told_in_a_sentence():
                 self.claim = claim(self.project_path / "data")
-            except UserError as error:
-                raise ClickException(str(error)) from None
 
     def _release_data(self) -> None:
         if self.claim is not None:
@@ -200,18 +206,14 @@ class ProjectHooks:
 
             from car_segmentation.networks import check_options
 
-            try:
+            with _told_in_a_sentence():
                 join_processes()
-            except UserError as error:
-                raise ClickException(str(error)) from None
             keras.ops.zeros(())  # The first operation looks for GPUs.
         if "params:network" not in pipeline.inputs():
             return
         network = self.parameters.network
-        try:
+        with _told_in_a_sentence():
             check_options(network.architecture, network.options)
-        except UserError as error:
-            raise ClickException(str(error)) from None
 
     def _describe_run(self, run_params: dict[str, Any]) -> None:
         """Make the run readable in MLflow: its name says what it is and what was changed."""
