@@ -5,6 +5,7 @@ import pytest
 
 from car_segmentation.augmentation import Augmentation
 from car_segmentation.batches import PhotoBatches
+from car_segmentation.parameters import Stage
 from car_segmentation.stacks import ImageStack
 
 IDS = tuple("abcdefg")
@@ -78,6 +79,27 @@ def test_an_epoch_can_be_begun_in_its_middle() -> None:
             assert np.array_equal(one, expected)
     other.on_epoch_end()
     assert (other.epoch, len(other)) == (4, len(whole))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stages_show_photos_in_other_sizes(workers: int) -> None:
+    photos = ImageStack(IDS, np.zeros((7, 32, 32, 3), np.uint8))
+    masks = ImageStack(IDS, np.zeros((7, 32, 32), np.uint8))
+    batches = PhotoBatches(photos, masks, list(IDS), 2, VARIED, seed=5, workers=workers)
+    stages = (
+        Stage(until=0.5, show="resized", height=16, width=24),
+        Stage(until=0.75, show="window", height=24, width=16),
+    )
+    batches.show_in_stages(stages, epochs=4)
+    sizes = []
+    for _ in range(4):
+        sizes.append(batches.shown_size)
+        shown = [batches[number] for number in range(len(batches))]
+        assert {photos.shape[1:3] for photos, _ in shown} == {batches.shown_size}
+        assert {masks.shape[1:3] for _, masks in shown} == {batches.shown_size}
+        batches.on_epoch_end()
+    batches.close()
+    assert sizes == [(16, 24), (16, 24), (24, 16), (32, 32)]
 
 
 def test_devices_share_all_but_the_photos_that_are_too_many() -> None:

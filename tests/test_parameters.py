@@ -87,6 +87,21 @@ def test_the_name_pattern_must_tell_cars(pattern: str, message: str) -> None:
         check_parameters(changed("pairing", name_pattern=pattern))
 
 
+def staged(*stages: tuple[float, int, int]) -> dict[str, Any]:
+    shown = [{"until": u, "show": "window", "height": h, "width": w} for u, h, w in stages]
+    return changed("training", stages=shown)
+
+
+def test_stages_follow_each_other_and_fit_into_photos() -> None:
+    check_parameters(staged((0.5, 1024, 512), (1, 512, 1024)))
+    with pytest.raises(UserError, match=r"one until 0\.5 cannot follow one until 0\.5"):
+        check_parameters(staged((0.5, 64, 64), (0.5, 64, 64)))
+    with pytest.raises(UserError, match="2048×64 is larger than the photos, 1024×1024"):
+        check_parameters(staged((0.5, 64, 2048)))
+    with pytest.raises(UserError, match=r"training\.stages\.0\.until = 1\.5"):
+        check_parameters(staged((1.5, 64, 64)))
+
+
 @pytest.mark.parametrize(
     ("name", "searched", "message"),
     [

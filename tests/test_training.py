@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from car_segmentation.augmentation import Augmentation
-from car_segmentation.batches import PhotoBatches
+from car_segmentation.batches import Batch, PhotoBatches
 from car_segmentation.checkpoints import Checkpoint
 from car_segmentation.errors import UserError
+from car_segmentation.losses import build_loss
 from car_segmentation.networks import build_network
+from car_segmentation.parameters import Stage, Training
 from car_segmentation.stacks import ImageStack
 from car_segmentation.training import (
     TrainingStopped,
@@ -67,6 +69,43 @@ def test_two_photos_are_learned_by_heart_and_every_weight_moves() -> None:
         for old, new in zip(before, network.trainable_weights, strict=True)
     ]
     assert all(moved)
+
+
+def test_stages_train_the_weights_of_the_whole(caplog: pytest.LogCaptureFixture) -> None:
+    network = tiny_network()
+    stages = (
+        Stage(until=0.3, show="resized", height=16, width=24),
+        Stage(until=0.6, show="window", height=24, width=16),
+    )
+    shown: dict[int, set[tuple[int, int]]] = {}
+
+    class Watched(PhotoBatches):
+        def __getitem__(self, batch: int) -> Batch:
+            photos, masks = super().__getitem__(batch)
+            shown.setdefault(self.epoch, set()).add(photos.shape[1:3])
+            return photos, masks
+
+    training = Watched(PHOTO_STACK, MASK_STACK, IDS, 2, Augmentation(), seed=1)
+    with caplog.at_level(logging.INFO):
+        history = train(
+            network,
+            training,
+            batches(),
+            TRAINING.model_copy(update={"stages": stages}),
+            on_epoch_end=lambda *_: None,
+        )
+    sizes = [(16, 24)] * 9 + [(24, 16)] * 9 + [(32, 32)] * 12
+    assert shown == {epoch: {size} for epoch, size in enumerate(sizes)}
+    assert history["val_dice"][-1] > 0.95
+    assert network.input_shape == (None, 32, 32, 3)
+    kept = without_training_state(network)
+    kept.compile(loss=build_loss(TRAINING))
+    assert kept.evaluate(batches(), verbose=0) == pytest.approx(min(history["val_loss"]), rel=1e-4)
+    assert [m for m in caplog.messages if m.startswith("Training on")] == [
+        "Training on whole photos at 24×16 up to epoch 9.",
+        "Training on windows of photos at 16×24 up to epoch 18.",
+        "Training on whole photos at 32×32 up to epoch 30.",
+    ]
 
 
 def test_it_stops_early_and_keeps_the_best_weights(caplog: pytest.LogCaptureFixture) -> None:
@@ -152,6 +191,38 @@ def test_sgd_with_momentum_worked_out_by_hand() -> None:
     assert [step(1), step(1)] == pytest.approx([-0.1, -0.25])  # v = -0.1, then -0.05 - 0.1
     _, step = one_weight(**plain | {"nesterov": True}, momentum=0.5)
     assert [step(1), step(1)] == pytest.approx([-0.15, -0.325])  # 0.5 v - 0.1 each time
+
+
+def muon_step(gradient: np.ndarray, **settings: object) -> np.ndarray:
+    """What the first step of Muon adds to a 3×3 kernel whose gradient is given."""
+    height, width, read, made = gradient.shape
+    pixels = keras.Input((height, width, read))
+    network = keras.Model(pixels, keras.layers.Conv2D(made, height, use_bias=False)(pixels))
+    optimizer = build_optimizer(
+        TRAINING.model_copy(update={"optimizer": "muon"} | settings), steps=100
+    )
+    optimizer.build(network.trainable_variables)
+    before = network.get_weights()[0]
+    optimizer.apply([keras.ops.convert_to_tensor(gradient)])
+    return np.array(network.get_weights()[0] - before)
+
+
+def test_muon_steps_are_as_long_in_every_direction() -> None:
+    """Nearly orthogonal, whatever the gradient; as long as Liu et al. say in equation 4."""
+    gradient = np.random.default_rng(0).normal(size=(3, 3, 4, 8)).astype(np.float32)
+    step = muon_step(gradient, learning_rate=0.01)
+    left, sizes, right = np.linalg.svd(step.reshape(36, 8), full_matrices=False)
+    exact_left, _, exact_right = np.linalg.svd(gradient.reshape(36, 8), full_matrices=False)
+    # Five iterations bring singular values to between 0.7 and 1.2 (Jordan et al. 2024).
+    assert np.all((sizes > 0.68 * 0.01 * 0.2 * 6) & (sizes < 1.22 * 0.01 * 0.2 * 6))
+    exact = -(exact_left @ exact_right)
+    assert np.sum(left @ right * exact) / 8 == pytest.approx(1, abs=0.02)
+
+
+def test_muon_leaves_single_channels_to_adam() -> None:
+    gradient = np.random.default_rng(0).normal(size=(3, 3, 4, 1)).astype(np.float32)
+    step = muon_step(gradient, learning_rate=0.01, adam_rate=0.1)
+    assert step == pytest.approx(-0.001 * np.sign(gradient), rel=1e-3)  # Adam's first step.
 
 
 def test_gradients_are_clipped_together() -> None:
@@ -258,7 +329,20 @@ CHANGING = TRAINING.model_copy(
 )
 
 
-def small_training(checkpoint: Checkpoint | None) -> tuple[list[np.ndarray], dict, list]:
+STAGED = TRAINING.model_copy(
+    update={
+        "stages": (
+            Stage(until=0.25, show="resized", height=16, width=24),
+            Stage(until=0.75, show="window", height=24, width=16),
+        ),
+        **{"optimizer": "muon", "schedule": "cosine", "epochs": 4, "checkpoint_minutes": 0.0},
+    }
+)
+
+
+def small_training(
+    checkpoint: Checkpoint | None, settings: Training = CHANGING
+) -> tuple[list[np.ndarray], dict, list]:
     """Four epochs of four batches, with all that has a state: weights, history, epochs told of."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(2)
@@ -276,7 +360,7 @@ def small_training(checkpoint: Checkpoint | None) -> tuple[list[np.ndarray], dic
         network,
         training,
         validation,
-        CHANGING,
+        settings,
         lambda epoch, metrics: told.append((epoch, dict(metrics))),
         checkpoint,
     )
@@ -295,16 +379,18 @@ def assert_same(one: tuple, other: tuple) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("settings", [CHANGING, STAGED], ids=["changing", "staged"])
 def test_killed_at_random_steps_and_continued_it_ends_the_same(
-    undisturbed, after: bool, tmp_path: Path
+    settings: Training, after: bool, tmp_path: Path
 ) -> None:
+    undisturbed = small_training(None, settings)
     rng = random.Random(4 + after)
     before = set(threading.enumerate())
     deaths = 0
     while True:
         try:
             checkpoint = Dying(tmp_path).die(rng.randint(2, 9), after)
-            continued = small_training(checkpoint)
+            continued = small_training(checkpoint, settings)
             break
         except Killed:
             deaths += 1

@@ -58,20 +58,23 @@ def draw_warp(
     return matrix
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, border: str) -> np.ndarray:
+def warp(
+    image: np.ndarray, matrix: np.ndarray, border: str, size: tuple[int, int] | None = None
+) -> np.ndarray:
     """Apply an affine map to a photo or a soft mask, with bilinear interpolation.
 
     Args:
         image: (height, width) or (height, width, channels), uint8 or float32.
         matrix: From `draw_warp`.
         border: A key of `BORDERS`.
+        size: Height and width of the result; None for those of the image.
 
     Returns:
-        An image of the same shape and dtype.
+        An image of the same channels and dtype.
     """
-    if np.array_equal(matrix, np.eye(2, 3)):
+    height, width = size or image.shape[:2]
+    if np.array_equal(matrix, np.eye(2, 3)) and (height, width) == image.shape[:2]:
         return image
-    height, width = image.shape[:2]
     return cv2.warpAffine(
         image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=BORDERS[border]
     )

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from car_segmentation.augmentation import Augmentation, augment_pair, draw_generator
+from car_segmentation.augmentation import Augmentation, draw_generator
+from car_segmentation.parameters import Stage
 from car_segmentation.stacks import ImageStack
+from car_segmentation.stages import show_pair, stage_of
 
 MASK_LEVELS = np.float32(255)
 
@@ -28,7 +31,8 @@ class PhotoBatches(keras.utils.PyDataset):
     With an augmentation the order of photos and the warp of each are drawn afresh every epoch,
     from seed, epoch and photo alone: the same whatever the number of workers. Without one,
     photos come as they are, in order. An epoch may be shorter than all photos: then each takes
-    the first of its own order.
+    the first of its own order. Epochs may belong to stages that show photos in another size
+    (`show_in_stages`).
 
     Several devices can share the batches (`share_out`). Then each batch is a multiple of them: the
     photos that are too many for that are left out of an epoch with an augmentation; without one,
@@ -62,6 +66,8 @@ class PhotoBatches(keras.utils.PyDataset):
         self.threads = workers
         self.devices = 1
         self.process, self.processes = 0, 1
+        self.stages: Sequence[Stage] = ()
+        self.epochs = 1
         self._pool: ThreadPoolExecutor | None = None
         self._ahead: dict[int, Future[Batch]] = {}
         self._lock = threading.Lock()
@@ -76,6 +82,11 @@ class PhotoBatches(keras.utils.PyDataset):
             processes: How many they are; each drives as many devices.
         """
         self.devices, self.process, self.processes = devices, process, processes
+        self.begin_epoch(self.epoch, self.done)
+
+    def show_in_stages(self, stages: Sequence[Stage], epochs: int) -> None:
+        """Show photos as stages of so many epochs do, from now on; only with an augmentation."""
+        self.stages, self.epochs = stages, epochs
         self.begin_epoch(self.epoch, self.done)
 
     def begin_epoch(self, epoch: int, done: int = 0) -> None:
@@ -101,6 +112,13 @@ class PhotoBatches(keras.utils.PyDataset):
             self._ahead.clear()
         if pool is not None:
             pool.shutdown(cancel_futures=True)
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Height and width of what this epoch shows."""
+        stage = stage_of(self.stages, self.epoch, self.epochs)
+        height, width = self.photos.pixels.shape[1:3]
+        return (stage.height, stage.width) if stage else (height, width)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -174,7 +192,8 @@ class PhotoBatches(keras.utils.PyDataset):
         if self.augmentation is None:
             return photo, mask
         rng = draw_generator(self.seed, epoch, position)
-        return augment_pair(photo, mask, self.augmentation, rng)
+        stage = stage_of(self.stages, epoch, self.epochs)
+        return show_pair(stage, photo, mask, self.augmentation, rng)
 
 
 def _to_multiple(order: np.ndarray, devices: int, fill_up: bool) -> np.ndarray:

@@ -21,6 +21,7 @@ import pandas as pd
 from car_segmentation.augmentation import Augmentation
 from car_segmentation.parameters import ImageSize, Network, Training
 from car_segmentation.stacks import ImageStack, read_stack, write_stack
+from car_segmentation.stages import mean_area
 
 if TYPE_CHECKING:
     import keras
@@ -221,7 +222,8 @@ def train_candidate(
         candidate: What to train.
         task: On what, and how long.
         on_epoch_end: See `training.train`.
-        seconds_per_photo: What a photo costs in training; not looked at without a budget of time.
+        seconds_per_photo: What a whole photo costs in training; not looked at without a budget of
+            time.
         checkpoints: A folder to keep the training's state in, so that it can be continued.
     """
     import keras
@@ -232,8 +234,9 @@ def train_candidate(
     from car_segmentation.training import fingerprint, train
 
     settings = candidate.training
+    area = mean_area(settings.stages, *task.photos.pixels.shape[1:3])
     epochs, photos_per_epoch = spend(
-        task.minutes, seconds_per_photo, len(task.ids("train")), settings.epochs
+        task.minutes, seconds_per_photo * area, len(task.ids("train")), settings.epochs
     )
     if task.minutes is not None:
         settings = settings.model_copy(update={"epochs": epochs, "patience": epochs})

@@ -5,6 +5,7 @@ Units and sources of the values are in the comments of ``conf/base``.
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -144,6 +145,24 @@ class Network(BaseModel):
         return dict(self.model_extra or {})
 
 
+class Stage(Parameters):
+    """How a part of a training's epochs shows photos: small, or a window of each (`stages`).
+
+    Attributes:
+        until: Where it ends, as a share of all epochs.
+        show: Whole photos ``resized``, or a ``window`` of each, not resized.
+        height: Of what the network sees, in pixels.
+        width: In pixels.
+        edge_share: How many windows are laid over a point of the mask's edge; others are anywhere.
+    """
+
+    until: Annotated[float, Field(gt=0, le=1)]
+    show: Literal["resized", "window"]
+    height: Annotated[int, Field(ge=16, le=8192)]
+    width: Annotated[int, Field(ge=16, le=8192)]
+    edge_share: Share = 0.9
+
+
 class Training(Parameters):
     """How the network is trained."""
 
@@ -154,8 +173,9 @@ class Training(Parameters):
     focal_alpha: Share = 0.25
     tversky_alpha: PositiveFloat = 0.3
     tversky_beta: PositiveFloat = 0.7
-    optimizer: Literal["adam", "adamw", "sgd"]
+    optimizer: Literal["adam", "adamw", "muon", "sgd"]
     learning_rate: PositiveFloat
+    adam_rate: PositiveFloat = 1.0
     encoder_rate: PositiveFloat = 1.0
     weight_decay: NonNegativeFloat
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
@@ -169,6 +189,7 @@ class Training(Parameters):
     plateau_patience: PositiveInt = 4
     batch_size: PositiveInt
     epochs: PositiveInt
+    stages: tuple[Stage, ...] = ()
     patience: NonNegativeInt
     min_delta: NonNegativeFloat
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
@@ -178,6 +199,17 @@ class Training(Parameters):
     fit_to_memory: bool = False
     checkpoint_minutes: NonNegativeFloat = 5.0
     resume: bool = True
+
+    @model_validator(mode="after")
+    def _stages_follow_each_other(self) -> Self:
+        ends = [stage.until for stage in self.stages]
+        for end, next_end in pairwise(ends):
+            if end >= next_end:
+                raise ValueError(
+                    f"stages: one until {next_end:g} cannot follow one until {end:g}; until is a "
+                    "share of all epochs, counted from the first"
+                )
+        return self
 
 
 def _border_seen(scales: tuple[float, ...]) -> tuple[float, ...]:
@@ -376,6 +408,16 @@ class ProjectParameters(Parameters):
                 raise ValueError(
                     f"the training of network_comparison.candidates.{name}: {problems}"
                 ) from None
+        return self
+
+    @model_validator(mode="after")
+    def _stages_fit_into_photos(self) -> Self:
+        for stage in self.training.stages:
+            if stage.height > self.image.height or stage.width > self.image.width:
+                raise ValueError(
+                    f"training.stages: {stage.width}×{stage.height} is larger than the photos, "
+                    f"{self.image.width}×{self.image.height} (image.width, image.height)"
+                )
         return self
 
     @model_validator(mode="after")

@@ -29,7 +29,10 @@ from car_segmentation.errors import UserError
 from car_segmentation.losses import build_loss
 from car_segmentation.memory import fitting_batch, is_out_of_memory
 from car_segmentation.metrics import dice_metric
+from car_segmentation.networks import for_any_size
+from car_segmentation.optimizers import ConvolutionMuon
 from car_segmentation.parameters import Training
+from car_segmentation.stages import next_stage, stage_of
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +84,16 @@ def build_optimizer(settings: Training, steps: int) -> keras.optimizers.Optimize
             momentum=settings.momentum,
             nesterov=settings.nesterov,
             weight_decay=settings.weight_decay or None,
+            **options,
+        )
+    if settings.optimizer == "muon":
+        return ConvolutionMuon(
+            learning_rate,
+            weight_decay=settings.weight_decay,
+            adam_weight_decay=settings.weight_decay,
+            adam_lr_ratio=settings.adam_rate,
+            momentum=settings.momentum,
+            nesterov=settings.nesterov,
             **options,
         )
     return keras.optimizers.Adam(learning_rate, **options)
@@ -220,6 +233,9 @@ def train(
             the training.
     """
     arguments = (training_batches, validation_batches, settings, on_epoch_end, checkpoint)
+    if settings.stages:
+        sizes = [(stage.height, stage.width) for stage in settings.stages]
+        network = for_any_size(network, sizes)  # The same weights are trained.
     if devices.count == 1:
         return _train(network, *arguments, devices)
     devices.check(settings)
@@ -252,7 +268,9 @@ def _train(
     devices: Devices,
 ) -> dict[str, list[float]]:
     """`train`, of a network that is on all devices already."""
-    steps = settings.epochs * training_batches.batches_per_epoch
+    stages, epochs = settings.stages, settings.epochs
+    training_batches.show_in_stages(stages, epochs)
+    steps = epochs * training_batches.batches_per_epoch
     compile_network(network, settings, steps, devices)
     with ExitStack() as stack:
         for batches in (training_batches, validation_batches):
@@ -277,15 +295,17 @@ def _train(
         problem = None
         try:
             # What is left of an epoch is a fit of its own, for Keras asks only once how many
-            # batches an epoch has.
+            # batches an epoch has; and so is a stage, for it asks once how large they are.
             while not keeper.progress.ended:
                 progress = keeper.progress
                 training_batches.begin_epoch(progress.epoch, progress.batches)
+                end = next_stage(stages, progress.epoch, epochs)
+                _say_stage(training_batches, end)
                 network.fit(
                     training_batches,
                     validation_data=validation_batches,
                     initial_epoch=progress.epoch,
-                    epochs=progress.epoch + 1 if progress.batches else settings.epochs,
+                    epochs=progress.epoch + 1 if progress.batches else end,
                     callbacks=[keeper],
                     shuffle=False,  # The batches have an order of their own; Keras' would be lost.
                     verbose=1 if sys.stdout.isatty() else 2,
@@ -297,7 +317,7 @@ def _train(
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            problem = _out_of_memory(network, settings)
+            problem = _out_of_memory(network.name, training_batches.shown_size, settings)
         progress = keeper.progress
         if progress.best_epoch is not None:
             network.set_weights(checkpoint.read_best(progress.best_epoch))
@@ -516,6 +536,15 @@ class _Keeper(keras.callbacks.Callback):
         return f"epoch {self.progress.epoch + 1}, batch {self.progress.batches} of {total}"
 
 
+def _say_stage(batches: PhotoBatches, end: int) -> None:
+    if not batches.stages:
+        return
+    stage = stage_of(batches.stages, batches.epoch, batches.epochs)
+    what = "windows of photos" if stage and stage.show == "window" else "whole photos"
+    height, width = batches.shown_size
+    logger.info("Training on %s at %d×%d up to epoch %d.", what, width, height, end)
+
+
 def _sync(network: keras.Model) -> None:
     """On JAX, the weights are elsewhere during a fit."""
     getattr(network, "jax_state_sync", lambda: None)()
@@ -564,8 +593,8 @@ def _best_so_far(progress: Progress) -> str:
     )
 
 
-def _out_of_memory(network: keras.Model, settings: Training) -> str:
-    _, height, width, _ = network.input_shape
+def _out_of_memory(network: str, size: tuple[int, int], settings: Training) -> str:
+    height, width = size
     advice = []
     if settings.batch_size > 1:
         half = settings.batch_size // 2
@@ -580,7 +609,7 @@ def _out_of_memory(network: keras.Model, settings: Training) -> str:
         advice.append("training.precision=mixed_bfloat16")
     advice.append("a smaller image or network")
     return (
-        f"Memory ran out in training {network.name} on batches of {settings.batch_size} photos "
+        f"Memory ran out in training {network} on batches of {settings.batch_size} photos "
         f"of {width}×{height} in {settings.precision}. Try {', or '.join(advice)}."
     )
 

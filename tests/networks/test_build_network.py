@@ -1,8 +1,9 @@
 import keras
+import numpy as np
 import pytest
 
 from car_segmentation.errors import UserError
-from car_segmentation.networks import build_network, check_options
+from car_segmentation.networks import build_network, check_options, for_any_size
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
@@ -35,6 +36,40 @@ def test_a_builder_of_ones_own_is_picked_by_its_path() -> None:
 def test_a_path_that_leads_nowhere(path: str) -> None:
     with pytest.raises(UserError, match=f"network.architecture is '{path}'"):
         build_network(path, 8, 8)
+
+
+def test_a_network_for_any_size_has_the_same_layers() -> None:
+    network = build_network("segnet_unet", 32, 64, filters=[4, 4], centre_filters=8)
+    flexible = for_any_size(network, [(16, 32), (64, 32)])
+    assert flexible.weights == network.weights
+    photos = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3)).astype(np.uint8)
+    assert flexible.predict_on_batch(photos) == pytest.approx(
+        network.predict_on_batch(photos), abs=1e-6
+    )
+    assert flexible.predict_on_batch(photos[:, :16, :32]).shape == (2, 16, 32, 1)
+
+
+def test_sizes_that_a_network_cannot_take() -> None:
+    network = build_network("segnet_unet", 32, 64, filters=[4, 4], centre_filters=8)
+    with pytest.raises(UserError, match="built for photos of 64×32, cannot be trained on 30×18"):
+        for_any_size(network, [(16, 32), (18, 30)])
+    # What is padded is cropped again by as much: sizes may differ by multiples.
+    padded = build_network("segnet_unet", 30, 62, filters=[4, 4], centre_filters=8)
+    assert for_any_size(padded, [(26, 30)]).weights == padded.weights
+    with pytest.raises(UserError, match="cannot be trained on 32×24"):
+        for_any_size(padded, [(24, 32)])
+
+
+@pytest.mark.parametrize("architecture", ["segnet", "deconvnet", "fcn8s"])
+def test_networks_that_are_made_for_one_size(architecture: str) -> None:
+    network = build_network(architecture, 64, 64, width_multiplier=0.05)
+    with pytest.raises(UserError, match=f"training.stages: .*{architecture}.* for one size"):
+        for_any_size(network, [(32, 32)])
+
+
+def test_unet_takes_any_size() -> None:
+    network = build_network("unet", 64, 64)
+    assert for_any_size(network, [(32, 64)]).weights == network.weights
 
 
 def my_network(height: int, width: int, channels: int = 1) -> keras.Model:
