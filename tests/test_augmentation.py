@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import skimage.color
 import skimage.transform
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from car_segmentation.augmentation import (
     draw_generator,
     draw_warp,
     share_in_frame,
+    vary_colour,
     warp,
 )
 from tests.conftest import disc_mask, photo_of
@@ -49,6 +51,40 @@ def test_ranges_are_kept(seed: int) -> None:
     assert abs(angle) <= 15 + 1e-9
     assert abs(shift[0]) <= 0.1 * width + 1e-9
     assert abs(shift[1]) <= 0.1 * height + 1e-9
+
+
+def coloured(**settings: float) -> np.ndarray:
+    """Two pixels, red and a dark green that is half grey, with colours changed by seed 3."""
+    photo = np.array([[[255, 0, 0], [50, 100, 50]]], np.uint8)
+    changed = Augmentation(colour_probability=1, **settings)
+    return vary_colour(photo, changed, np.random.default_rng(3))
+
+
+def test_colours_change_as_the_colour_circle_has_them() -> None:
+    rng = np.random.default_rng(3)
+    rng.random()
+    turn, more_colour, brighter = rng.uniform(-1, 1, 3)
+    expected = skimage.color.hsv2rgb(
+        np.array([[[turn * 0.25 % 1, 1, 1], [(1 / 3 + turn * 0.25) % 1, 0.5, 100 / 255]]])
+    )
+    assert coloured(hue=90) == pytest.approx(255 * expected, abs=6)  # Steps of two degrees.
+    clipped = [[0, min(1, 1 + more_colour / 4), 1], [1 / 3, 0.5 + more_colour / 4, 100 / 255]]
+    assert coloured(saturation=0.25) == pytest.approx(
+        255 * skimage.color.hsv2rgb(np.array([clipped])), abs=2
+    )
+    light = [[0, 1, min(1, 1 + brighter / 4)], [1 / 3, 0.5, 100 / 255 + brighter / 4]]
+    assert coloured(brightness=0.25) == pytest.approx(
+        255 * skimage.color.hsv2rgb(np.array([light])), abs=2
+    )
+
+
+def test_colours_change_as_often_as_asked_and_masks_never() -> None:
+    photo, mask = photo_of(disc_mask()), disc_mask().astype(np.uint8) * 255
+    changes = Augmentation(hue=90, colour_probability=0.25)
+    pairs = [augment_pair(photo, mask, changes, np.random.default_rng(n)) for n in range(400)]
+    assert all(np.array_equal(shown, mask) for _, shown in pairs)
+    share = np.mean([not np.array_equal(shown, photo) for shown, _ in pairs])
+    assert share == pytest.approx(0.25, abs=0.06)
 
 
 def test_photo_and_mask_move_together() -> None:

@@ -1,4 +1,4 @@
-"""One affine warp for photo and mask alike, drawn afresh for every photo and epoch."""
+"""One affine warp for photo and mask alike, and other colours, drawn afresh for every epoch."""
 
 from dataclasses import dataclass
 
@@ -26,6 +26,10 @@ class Augmentation:
         probability: How often a photo is warped at all, 0 to 1.
         flip_probability: How often it is mirrored left to right, 0 to 1.
         border: A key of `BORDERS`.
+        hue: Largest turn of the photo's hues in degrees, either way.
+        saturation: Largest change of saturation, as a share of the full one.
+        brightness: Largest change of brightness (HSV's value), as a share of the full one.
+        colour_probability: How often a photo has its colours changed, 0 to 1.
     """
 
     shift: float = 0.0
@@ -34,6 +38,10 @@ class Augmentation:
     probability: float = 0.0
     flip_probability: float = 0.0
     border: str = "reflect"
+    hue: float = 0.0
+    saturation: float = 0.0
+    brightness: float = 0.0
+    colour_probability: float = 0.0
 
 
 def draw_warp(
@@ -80,13 +88,34 @@ def warp(
     )
 
 
+def vary_colour(
+    photo: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
+) -> np.ndarray:
+    """Change hue, saturation and brightness of a uint8 photo (height, width, 3) by one draw."""
+    changed = rng.random() < augmentation.colour_probability
+    shares = rng.uniform(-1, 1, 3)
+    largest = (augmentation.hue, augmentation.saturation, augmentation.brightness)
+    if not changed or not any(largest):
+        return photo
+    # OpenCV has a hue in steps of two degrees.
+    turn, *more = np.round(shares * largest * (1 / 2, 255, 255)).astype(int)
+    levels = np.arange(256)
+    tables = np.dstack([(levels + turn) % 180, *(np.clip(levels + step, 0, 255) for step in more)])
+    hsv = cv2.LUT(cv2.cvtColor(photo, cv2.COLOR_RGB2HSV), tables.astype(np.uint8))
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+
+
 def augment_pair(
     photo: np.ndarray, mask: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Warp a photo (height, width, 3) and its soft mask (height, width) by the same draw."""
+    """Warp a photo (height, width, 3) and its soft mask (height, width) by the same draw.
+
+    Then the photo's colours are changed.
+    """
     height, width = photo.shape[:2]
     matrix = draw_warp(augmentation, height, width, rng)
-    return warp(photo, matrix, augmentation.border), warp(mask, matrix, augmentation.border)
+    photo, mask = (warp(image, matrix, augmentation.border) for image in (photo, mask))
+    return vary_colour(photo, augmentation, rng), mask
 
 
 def share_in_frame(mask: np.ndarray, matrix: np.ndarray) -> float:

@@ -131,6 +131,10 @@ class AugmentationRanges(Parameters):
     flip_probability: Share
     border: Literal["reflect", "replicate", "constant"]
     min_in_frame: Share
+    hue: Annotated[float, Field(ge=0, le=180)] = 0.0
+    saturation: Share = 0.0
+    brightness: Share = 0.0
+    colour_probability: Share = 0.0
 
 
 class Network(BaseModel):

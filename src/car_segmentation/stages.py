@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from car_segmentation.augmentation import Augmentation, augment_pair, draw_warp, warp
+from car_segmentation.augmentation import Augmentation, augment_pair, draw_warp, vary_colour, warp
 from car_segmentation.parameters import Stage
 from car_segmentation.photos import resize_by_area
 
@@ -78,10 +78,8 @@ def show_pair(
     height, width = mask.shape
     matrix = draw_warp(augmentation, height, width, rng)
     matrix[:, 2] -= _window_corner(stage, mask, matrix, rng)
-    return (
-        warp(photo, matrix, augmentation.border, size),
-        warp(mask, matrix, augmentation.border, size),
-    )
+    photo, mask = (warp(image, matrix, augmentation.border, size) for image in (photo, mask))
+    return vary_colour(photo, augmentation, rng), mask
 
 
 def _window_corner(

@@ -163,7 +163,7 @@ def augment(
             f"photo, and augmentation.min_in_frame asks for {ranges.min_in_frame:.0%}. Lower "
             "augmentation.shift, scale or rotate."
         )
-    always = replace(settings, probability=1.0)
+    always = replace(settings, probability=1.0, colour_probability=1.0)
     rows = []
     for row, pair in enumerate(pairs):
         drawn = [
