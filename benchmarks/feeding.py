@@ -101,7 +101,9 @@ def _compare_trainings(
     stacks: Path, parameters: ProjectParameters, epochs: int, turns: int
 ) -> None:
     """Print photos a second with the loader and without it, and their ratio."""
-    settings = parameters.training.model_copy(update={"epochs": epochs + 1, "patience": epochs + 1})
+    settings = parameters.training.model_copy(
+        update={"epochs": epochs + 1, "patience": epochs + 1, "stages": ()}
+    )
     photos = len(read_stack(stacks / "photos").ids)
     seconds: dict[Any, list[float]] = {_train_through_project: [], _train_on_one_batch: []}
     for turn in range(turns):

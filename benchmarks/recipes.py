@@ -1,0 +1,178 @@
+"""What each part of the `cpu` recipe brings: short trainings for as many pixels, one by one.
+
+    python benchmarks/recipes.py FOLDER [NAME …]
+
+FOLDER is a project with the real photos of `kedro run --env=cpu --pipelines=data_processing`. Each
+training is that of `conf/cpu` but for what its row says, and shows as many pixels as the others of
+its group: cost, but for the optimiser's own, is the same. Dice is the mean over the validation
+photos at native size, with the threshold that is best for them: nothing here looks at test photos.
+"""
+
+import argparse
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from car_segmentation.augmentation import Augmentation
+from car_segmentation.console import quiet_start
+from car_segmentation.parallel import in_fresh_process
+from car_segmentation.parameters import ProjectParameters, check_parameters, with_values
+from car_segmentation.photos import resize_by_area
+from car_segmentation.settings import PROJECT_ROOT, ProjectConfigLoader
+from car_segmentation.stacks import ImageStack, read_stack
+from car_segmentation.stages import mean_area
+
+SMALL = {"image.height": 320, "image.width": 512, "training.stages": []}
+WHOLE = {"training.stages": []}
+ADAMW = {
+    "training.optimizer": "adamw",
+    "training.learning_rate": 2e-3,
+    "training.weight_decay": 1e-4,
+    "training.batch_size": 4,
+}
+NO_COLOUR = {"augmentation.colour_probability": 0.0}
+
+
+def muon(batch_size: int, learning_rate: float) -> dict[str, Any]:
+    """Muon with a learning rate that its batch size likes."""
+    return {
+        "training.optimizer": "muon",
+        "training.batch_size": batch_size,
+        "training.learning_rate": learning_rate,
+    }
+
+
+def stages(*parts: tuple[float, str, int, int]) -> dict[str, Any]:
+    """Stages by their ends, kinds, heights and widths."""
+    names = ("until", "show", "height", "width")
+    return {"training.stages": [dict(zip(names, part, strict=True)) for part in parts]}
+
+
+RESIZED, WINDOWS = ("resized", 320, 512), ("window", 448, 640)
+
+GROUPS: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {
+    "small photos alone, 512×320": (
+        373.0,
+        {
+            "AdamW, batches of 4": SMALL | NO_COLOUR | ADAMW,
+            "Muon, batches of 4": SMALL | NO_COLOUR | muon(4, 2e-2),
+            "Muon, batches of 2": SMALL | NO_COLOUR | muon(2, 1.5e-2),
+            "Muon, batches of 1": SMALL | NO_COLOUR | muon(1, 1e-2),
+            "Muon, batches of 2, colours varied": SMALL | muon(2, 1.5e-2),
+        },
+    ),
+    "from small photos to windows": (
+        1500.0,
+        {
+            "whole photos, AdamW": WHOLE | NO_COLOUR | ADAMW,
+            "small photos, then windows, AdamW": stages((0.55, *RESIZED), (1.0, *WINDOWS))
+            | NO_COLOUR
+            | ADAMW,
+            "whole photos": WHOLE,
+            "windows": stages((1.0, *WINDOWS)),
+            "small photos, then windows": stages((0.55, *RESIZED), (1.0, *WINDOWS)),
+            "small photos, then whole ones": stages((0.7, *RESIZED)),
+        },
+    ),
+}
+"""Trainings by group and name, as changes of `conf/cpu`; with what the group may cost, in pixels of
+so many whole photos."""
+EPOCHS = 20
+"""Parts of each training; stages end where one of them does."""
+VALIDATED = 16
+"""Photos that each part is validated on."""
+
+
+def main() -> None:
+    """Print a row for each training."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("project", type=Path)
+    parser.add_argument("names", nargs="*", help="trainings; all unless given")
+    arguments = parser.parse_args()
+    if not (arguments.project / "data/05_model_input/photo_splits.csv").is_file():
+        sys.exit(f"Skipped: {arguments.project} has no photos that data_processing has prepared.")
+    for group, (whole_photos, trainings) in GROUPS.items():
+        chosen = {n: c for n, c in trainings.items() if n in arguments.names or not arguments.names}
+        if chosen:
+            print(f"{group}\n| | minutes | validation Dice | training Dice |\n|---|---|---|---|")
+        for name, changes in chosen.items():
+            job = partial(trained_dice, arguments.project.absolute(), changes, whole_photos)
+            minutes, dice, training_dice = in_fresh_process(job, name)
+            print(f"| {name} | {minutes:.1f} | {dice:.4f} | {training_dice:.4f} |", flush=True)
+
+
+def trained_dice(
+    project: Path, changes: dict[str, Any], whole_photos: float
+) -> tuple[float, float, float]:
+    """Minutes of a training, mean validation Dice at native size, Dice of the last batches."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_start():
+        import keras
+
+        from car_segmentation import networks
+        from car_segmentation.batches import PhotoBatches
+        from car_segmentation.evaluation import mean_dice_at_thresholds
+        from car_segmentation.training import precision, train
+
+    whole = _parameters({})
+    parameters = _parameters(changes)
+    image, settings = parameters.image, parameters.training
+    small = (image.height * image.width) / (whole.image.height * whole.image.width)
+    area = small * mean_area(settings.stages, image.height, image.width)
+    settings = settings.model_copy(update={"epochs": EPOCHS, "patience": EPOCHS})
+
+    splits = pd.read_csv(project / "data/05_model_input/photo_splits.csv", dtype=str)
+    splits["mask_path"] = [str(project / path) for path in splits["mask_path"]]
+    validation = splits[splits["split"] == "validation"]
+    size = image.height, image.width
+    photos = _resized(read_stack(project / "data/05_model_input/photos"), *size)
+    masks = _resized(read_stack(project / "data/02_intermediate/soft_masks"), *size)
+    keras.utils.set_random_seed(parameters.seed)
+    with precision(settings.precision):
+        network = networks.build_network(
+            parameters.network.architecture, *size, **parameters.network.options
+        )
+    varied = Augmentation(**parameters.augmentation.model_dump(exclude={"min_in_frame"}))
+    training_batches = PhotoBatches(
+        photos,
+        masks,
+        splits.loc[splits["split"] == "train", "photo_id"].tolist(),
+        settings.batch_size,
+        varied,
+        seed=parameters.seed,
+        photos_per_epoch=round(whole_photos / area / EPOCHS),
+        workers=settings.loader_workers,
+    )
+    some = validation["photo_id"].tolist()[:: max(1, len(validation) // VALIDATED)]
+    validation_batches = PhotoBatches(photos, masks, some, settings.batch_size)
+    start = time.perf_counter()
+    history = train(network, training_batches, validation_batches, settings, lambda *_: None)
+    minutes = (time.perf_counter() - start) / 60
+    dice = mean_dice_at_thresholds(network, photos, validation, batch_size=4)
+    return minutes, float(dice.max()), history["dice"][-1]
+
+
+def _parameters(changes: dict[str, Any]) -> ProjectParameters:
+    loader = ProjectConfigLoader(
+        str(PROJECT_ROOT / "conf"), env="cpu", base_env="base", default_run_env="local"
+    )
+    given = loader["parameters"]
+    groups = {name: given[name] for name in ("augmentation", "image", "training")}
+    return check_parameters(given | with_values(groups, changes))
+
+
+def _resized(stack: ImageStack, height: int, width: int) -> ImageStack:
+    if stack.pixels.shape[1:3] == (height, width):
+        return stack
+    pixels = np.stack([resize_by_area(image, height, width) for image in stack.pixels])
+    return ImageStack(stack.ids, pixels, stack.notes)
+
+
+if __name__ == "__main__":
+    main()
