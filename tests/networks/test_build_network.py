@@ -62,6 +62,8 @@ def test_sizes_that_a_network_cannot_take() -> None:
 
 @pytest.mark.parametrize("architecture", ["segnet", "deconvnet", "fcn8s"])
 def test_networks_that_are_made_for_one_size(architecture: str) -> None:
+    if architecture == "fcn8s" and keras.backend.backend() == "jax":
+        pytest.skip("JAX traces each size by itself, so that interpolation knows it.")
     network = build_network(architecture, 64, 64, width_multiplier=0.05)
     with pytest.raises(UserError, match=f"training.stages: .*{architecture}.* for one size"):
         for_any_size(network, [(32, 32)])
