@@ -46,7 +46,13 @@ TINY = {
 }
 """Groups of parameters that the small copy has in place of the project's, in every environment."""
 LESS = {
-    "training": {"epochs": 2, "batch_size": 16, "precision": "float32", "loader_workers": 1},
+    "training": {
+        "epochs": 2,
+        "stages": [],
+        "batch_size": 16,
+        "precision": "float32",
+        "loader_workers": 1,
+    },
     "reporting": {"worst_photos": 1, "random_photos": 1, "suspect_masks": 1},
     "registry": {"name": "car_segmentation"},
 }
