@@ -36,7 +36,12 @@ ADAMW = {
     "training.weight_decay": 1e-4,
     "training.batch_size": 4,
 }
-NO_COLOUR = {"augmentation.colour_probability": 0.0}
+COLOURS = {
+    "augmentation.hue": 30,
+    "augmentation.saturation": 0.1,
+    "augmentation.brightness": 0.1,
+    "augmentation.colour_probability": 0.5,
+}
 
 
 def muon(batch_size: int, learning_rate: float) -> dict[str, Any]:
@@ -60,20 +65,18 @@ GROUPS: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {
     "small photos alone, 512×320": (
         373.0,
         {
-            "AdamW, batches of 4": SMALL | NO_COLOUR | ADAMW,
-            "Muon, batches of 4": SMALL | NO_COLOUR | muon(4, 2e-2),
-            "Muon, batches of 2": SMALL | NO_COLOUR | muon(2, 1.5e-2),
-            "Muon, batches of 1": SMALL | NO_COLOUR | muon(1, 1e-2),
-            "Muon, batches of 2, colours varied": SMALL | muon(2, 1.5e-2),
+            "AdamW, batches of 4": SMALL | ADAMW,
+            "Muon, batches of 4": SMALL | muon(4, 2e-2),
+            "Muon, batches of 2": SMALL | muon(2, 1.5e-2),
+            "Muon, batches of 1": SMALL | muon(1, 1e-2),
+            "Muon, batches of 2, colours varied": SMALL | COLOURS | muon(2, 1.5e-2),
         },
     ),
     "from small photos to windows": (
         1500.0,
         {
-            "whole photos, AdamW": WHOLE | NO_COLOUR | ADAMW,
-            "small photos, then windows, AdamW": stages((0.55, *RESIZED), (1.0, *WINDOWS))
-            | NO_COLOUR
-            | ADAMW,
+            "whole photos, AdamW": WHOLE | ADAMW,
+            "small photos, then windows, AdamW": stages((0.55, *RESIZED), (1.0, *WINDOWS)) | ADAMW,
             "whole photos": WHOLE,
             "windows": stages((1.0, *WINDOWS)),
             "small photos, then windows": stages((0.55, *RESIZED), (1.0, *WINDOWS)),
