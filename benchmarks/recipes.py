@@ -80,7 +80,6 @@ GROUPS: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {
             "whole photos": WHOLE,
             "windows": stages((1.0, *WINDOWS)),
             "small photos, then windows": stages((0.55, *RESIZED), (1.0, *WINDOWS)),
-            "small photos, then whole ones": stages((0.7, *RESIZED)),
         },
     ),
 }
@@ -93,7 +92,7 @@ VALIDATED = 16
 
 
 def main() -> None:
-    """Print a row for each training."""
+    """Print a row after each training, and a table after each group."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("project", type=Path)
     parser.add_argument("names", nargs="*", help="trainings; all unless given")
@@ -101,13 +100,18 @@ def main() -> None:
     if not (arguments.project / "data/05_model_input/photo_splits.csv").is_file():
         sys.exit(f"Skipped: {arguments.project} has no photos that data_processing has prepared.")
     for group, (whole_photos, trainings) in GROUPS.items():
-        chosen = {n: c for n, c in trainings.items() if n in arguments.names or not arguments.names}
-        if chosen:
-            print(f"{group}\n| | minutes | validation Dice | training Dice |\n|---|---|---|---|")
-        for name, changes in chosen.items():
+        rows = []
+        for name, changes in trainings.items():
+            if arguments.names and name not in arguments.names:
+                continue
+            print(f"{group}: {name}", flush=True)  # Above the epochs of its training.
             job = partial(trained_dice, arguments.project.absolute(), changes, whole_photos)
             minutes, dice, training_dice = in_fresh_process(job, name)
-            print(f"| {name} | {minutes:.1f} | {dice:.4f} | {training_dice:.4f} |", flush=True)
+            rows.append(f"| {name} | {minutes:.1f} | {dice:.4f} | {training_dice:.4f} |")
+            print(rows[-1], flush=True)
+        if rows:
+            print(f"\n| {group} | minutes | validation Dice | training Dice |\n|---|---|---|---|")
+            print("\n".join(rows), end="\n\n", flush=True)
 
 
 def trained_dice(
