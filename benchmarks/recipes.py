@@ -60,6 +60,7 @@ def stages(*parts: tuple[float, str, int, int]) -> dict[str, Any]:
 
 
 RESIZED, WINDOWS = ("resized", 320, 512), ("window", 448, 640)
+SMALL_THEN_WINDOWS = stages((0.55, *RESIZED), (1.0, *WINDOWS))
 
 GROUPS: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {
     "small photos alone, 512×320": (
@@ -76,10 +77,10 @@ GROUPS: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {
         1500.0,
         {
             "whole photos, AdamW": WHOLE | ADAMW,
-            "small photos, then windows, AdamW": stages((0.55, *RESIZED), (1.0, *WINDOWS)) | ADAMW,
+            "small photos, then windows, AdamW": SMALL_THEN_WINDOWS | ADAMW,
             "whole photos": WHOLE,
             "windows": stages((1.0, *WINDOWS)),
-            "small photos, then windows": stages((0.55, *RESIZED), (1.0, *WINDOWS)),
+            "small photos, then windows": SMALL_THEN_WINDOWS,
         },
     ),
 }
