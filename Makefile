@@ -41,6 +41,8 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-logo
 
 docs: .venv/installed
 	rm -rf build

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from car_segmentation.pairing import check_pairs, pair_by_name
-from car_segmentation.photos import read_mask, read_photo
-from car_segmentation.stacks import read_stack, resized_masks, write_stack
+from car_segmentation.data.image_stack import read_stack, resized_masks, write_stack
+from car_segmentation.data.images import read_mask, read_photo
+from car_segmentation.data.pairing import check_pairs, pair_by_name
 
 CARVANA = r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$"
 USED = ""

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from car_segmentation.data.images import read_mask, read_photo, resize_by_area
 from car_segmentation.datasets.keras_model import KerasModelDataset
-from car_segmentation.photos import read_mask, read_photo, resize_by_area
-from car_segmentation.prediction import to_native_size
-from car_segmentation.predictors import Predictor, Tiles, better_predictor
-from car_segmentation.scoring import score_mask
+from car_segmentation.evaluation.scores import score_mask
+from car_segmentation.prediction.predictors import Predictor, Tiles, better_predictor
+from car_segmentation.prediction.probability_maps import to_native_size
 from data_processing import PROJECT
 
 

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import psutil
 
-from car_segmentation.photos import photo_size, read_mask, read_photo, resize_by_area
+from car_segmentation.data.images import photo_size, read_mask, read_photo, resize_by_area
 
 PROJECT = Path(__file__).parents[1]
 VIEWS = 16

@@ -23,17 +23,17 @@ from typing import Any
 
 import numpy as np
 
-from car_segmentation.augmentation import Augmentation
-from car_segmentation.console import quiet_start
-from car_segmentation.parallel import in_fresh_process
-from car_segmentation.parameters import ProjectParameters, Training, check_parameters
-from car_segmentation.settings import PROJECT_ROOT, ProjectConfigLoader
-from car_segmentation.stacks import (
+from car_segmentation.core.console import quiet_start
+from car_segmentation.core.parallel import in_fresh_process
+from car_segmentation.data.augmentation import Augmentation
+from car_segmentation.data.image_stack import (
     read_stack,
     resized_masks,
     resized_photos,
     write_stack,
 )
+from car_segmentation.parameters import ProjectParameters, Training, check_parameters
+from car_segmentation.settings import PROJECT_ROOT, ProjectConfigLoader
 
 LOADER_SIZE = 512
 LOADER_CORES = 2
@@ -136,8 +136,8 @@ def _train_through_project(
     stacks: Path, parameters: ProjectParameters, settings: Training
 ) -> list[float]:
     """Seconds of each epoch of a training as the modelling pipeline does it."""
-    from car_segmentation.checkpoints import Checkpoint
-    from car_segmentation.training import train
+    from car_segmentation.training.checkpoints import Checkpoint
+    from car_segmentation.training.trainer import train
 
     with tempfile.TemporaryDirectory() as folder:
         ends = [time.perf_counter()]
@@ -160,7 +160,7 @@ def _train_on_one_batch(
     """Seconds of each epoch of Keras' own `fit` on one batch that is in memory."""
     import keras
 
-    from car_segmentation.training import compile_network
+    from car_segmentation.training.trainer import compile_network
 
     class ConstantBatch(keras.utils.PyDataset):
         """One batch, again and again."""
@@ -196,7 +196,7 @@ def _network(parameters: ProjectParameters) -> Any:
     import keras
 
     from car_segmentation import networks
-    from car_segmentation.training import precision
+    from car_segmentation.training.trainer import precision
 
     keras.utils.set_random_seed(parameters.seed)
     network, image = parameters.network, parameters.image
@@ -212,7 +212,7 @@ def _batches(
     augmentation: Augmentation | None = None,
     workers: int = 1,
 ) -> Any:
-    from car_segmentation.batches import PhotoBatches
+    from car_segmentation.training.batches import PhotoBatches
 
     photos, masks = read_stack(stacks / "photos"), read_stack(stacks / "masks")
     return PhotoBatches(photos, masks, list(photos.ids), batch_size, augmentation, workers=workers)
@@ -220,7 +220,7 @@ def _batches(
 
 def _one_batch(stacks: Path, batch_size: int) -> Any:
     """The first batch of photos, as a data set of one batch."""
-    from car_segmentation.batches import PhotoBatches
+    from car_segmentation.training.batches import PhotoBatches
 
     photos, masks = read_stack(stacks / "photos"), read_stack(stacks / "masks")
     return PhotoBatches(photos, masks, list(photos.ids[:batch_size]), batch_size)

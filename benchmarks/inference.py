@@ -23,11 +23,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from car_segmentation.console import quiet_start
+from car_segmentation.core.console import quiet_start
+from car_segmentation.core.parallel import map_photos
+from car_segmentation.data.images import PHOTO_SUFFIXES, read_mask, read_photo, resize_by_area
 from car_segmentation.datasets.keras_model import KerasModelDataset
-from car_segmentation.parallel import map_photos
-from car_segmentation.photos import PHOTO_SUFFIXES, read_mask, read_photo, resize_by_area
-from car_segmentation.scoring import score_mask
+from car_segmentation.evaluation.scores import score_mask
 from data_processing import PROJECT, measure
 
 SHARE_OF_LIMIT_GOAL = 0.85

@@ -9,8 +9,8 @@ percentiles of the same draws, and the bootstrap over photos, as if they were in
 
 import numpy as np
 
-from car_segmentation import uncertainty
-from car_segmentation.uncertainty import mean_interval
+from car_segmentation.evaluation import bootstrap as uncertainty
+from car_segmentation.evaluation.bootstrap import mean_interval
 
 SETS = 1000
 RESAMPLES = 1000

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from car_segmentation.inference import JOURNAL_FILE, MASKS, PREDICTIONS_FILE
+from car_segmentation.prediction.folder_job import JOURNAL_FILE, MASKS, PREDICTIONS_FILE
 
 
 def main() -> None:

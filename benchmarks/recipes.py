@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from car_segmentation.augmentation import Augmentation
-from car_segmentation.console import quiet_start
-from car_segmentation.parallel import in_fresh_process
+from car_segmentation.core.console import quiet_start
+from car_segmentation.core.parallel import in_fresh_process
+from car_segmentation.data.augmentation import Augmentation
+from car_segmentation.data.image_stack import ImageStack, read_stack
+from car_segmentation.data.images import resize_by_area
 from car_segmentation.parameters import ProjectParameters, check_parameters, with_values
-from car_segmentation.photos import resize_by_area
 from car_segmentation.settings import PROJECT_ROOT, ProjectConfigLoader
-from car_segmentation.stacks import ImageStack, read_stack
-from car_segmentation.stages import mean_area
+from car_segmentation.training.stages import mean_area
 
 SMALL = {"image.height": 320, "image.width": 512, "training.stages": []}
 WHOLE = {"training.stages": []}
@@ -124,9 +124,9 @@ def trained_dice(
         import keras
 
         from car_segmentation import networks
-        from car_segmentation.batches import PhotoBatches
-        from car_segmentation.evaluation import mean_dice_at_thresholds
-        from car_segmentation.training import precision, train
+        from car_segmentation.evaluation.per_photo import mean_dice_at_thresholds
+        from car_segmentation.training.batches import PhotoBatches
+        from car_segmentation.training.trainer import precision, train
 
     whole = _parameters({})
     parameters = _parameters(changes)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from car_segmentation.photos import read_mask
-from car_segmentation.rle import decode_runs, encode_runs
+from car_segmentation.data.images import read_mask
+from car_segmentation.prediction.run_lengths import decode_runs, encode_runs
 
 MILLISECONDS_GOAL = 5
 

@@ -22,12 +22,12 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from car_segmentation.evaluation import HALF_COVERED, score_photos
-from car_segmentation.parallel import map_photos
-from car_segmentation.photos import read_mask, resize_by_area
-from car_segmentation.prediction import to_native_size
-from car_segmentation.scoring import score_mask
-from car_segmentation.stacks import read_stack, resized_masks, write_stack
+from car_segmentation.core.parallel import map_photos
+from car_segmentation.data.image_stack import read_stack, resized_masks, write_stack
+from car_segmentation.data.images import read_mask, resize_by_area
+from car_segmentation.evaluation.per_photo import HALF_COVERED, score_photos
+from car_segmentation.evaluation.scores import score_mask
+from car_segmentation.prediction.probability_maps import to_native_size
 
 PHOTOS_PER_SECOND_GOAL = 15
 MEMORY_GROWTH_GOAL = 1.1

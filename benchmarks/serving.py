@@ -29,9 +29,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from car_segmentation.photos import PHOTO_SUFFIXES
+from car_segmentation.data.images import PHOTO_SUFFIXES
+from car_segmentation.experiments.tracking import tracking_uri
 from car_segmentation.settings import PROJECT_ROOT
-from car_segmentation.tracking import tracking_uri
 
 PORT = 5099
 HOSTILE = 200

@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from car_segmentation.parallel import map_photos
-from car_segmentation.photos import read_mask
-from car_segmentation.prediction import to_native_size
-from car_segmentation.stacks import ImageStack, read_stack
-from car_segmentation.suspect_masks import rank_suspects, suspect_evidence
+from car_segmentation.core.parallel import map_photos
+from car_segmentation.data.image_stack import ImageStack, read_stack
+from car_segmentation.data.images import read_mask
+from car_segmentation.evaluation.label_errors import rank_suspects, suspect_evidence
+from car_segmentation.prediction.probability_maps import to_native_size
 
 FIRST_ROWS = 40
 OF_EACH_KIND = 4

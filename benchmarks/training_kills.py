@@ -154,7 +154,7 @@ def _unreadable(project: Path) -> list[str]:
 
 def _place(project: Path) -> str:
     """Where the last checkpoint is, in words."""
-    from car_segmentation.checkpoints import Checkpoint
+    from car_segmentation.training.checkpoints import Checkpoint
 
     for path in _states(project):
         with tempfile.TemporaryDirectory() as folder:  # Reading removes what is half-written.

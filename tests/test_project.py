@@ -19,10 +19,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from car_segmentation.evaluation import predicted_mask
-from car_segmentation.photos import read_mask
-from car_segmentation.rle import decode_runs
-from car_segmentation.stacks import read_stack
+from car_segmentation.data.image_stack import read_stack
+from car_segmentation.data.images import read_mask
+from car_segmentation.prediction.probability_maps import predicted_mask
+from car_segmentation.prediction.run_lengths import decode_runs
 from tests.conftest import SIZE, write_cars, write_pair
 
 REPOSITORY = Path(__file__).parents[1]
@@ -300,7 +300,8 @@ class TestParts:
             "bootstrap_project(Path.cwd())\n"
             "with KedroSession.create(env='tiny') as session:\n"
             "    session.run(pipeline_names=['data_processing'])\n"
-            "unwanted = {'tensorflow', 'keras', 'jax', 'torch', 'car_segmentation.report_page'}\n"
+            "unwanted = {'tensorflow', 'keras', 'jax', 'torch',\n"
+            "  'car_segmentation.report.evaluation_report'}\n"
             "print(sorted(unwanted & set(sys.modules)))\n"
         )
         run = project.python("-c", script)

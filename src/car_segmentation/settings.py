@@ -16,9 +16,9 @@ LOGGING_FILE = PROJECT_ROOT / "conf" / "logging.yml"
 if LOGGING_FILE.is_file():
     LOGGING.configure(yaml.safe_load(LOGGING_FILE.read_text()))
 
-from car_segmentation.devices import process_number  # noqa: E402
+from car_segmentation.experiments.tracking import artifact_location, tracking_uri  # noqa: E402
 from car_segmentation.hooks import ProjectHooks  # noqa: E402  Its imports are not silent.
-from car_segmentation.tracking import artifact_location, tracking_uri  # noqa: E402
+from car_segmentation.training.devices import process_number  # noqa: E402
 
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # It sets itself to INFO.
 # Said after every mistake found before the first result, which says itself what to do.

@@ -10,6 +10,8 @@ import pytest
 from kedro.io import DatasetError
 from PIL import Image
 
+from car_segmentation.data.image_stack import PendingStack
+from car_segmentation.data.images import read_mask
 from car_segmentation.datasets.image_stack import ImageStackDataset
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.datasets.optional_csv import OptionalCSVDataset
@@ -19,12 +21,10 @@ from car_segmentation.datasets.prediction_folder import PredictionFolderDataset
 from car_segmentation.datasets.previews import MAX_PREVIEW_WIDTH, encode_picture, image_preview
 from car_segmentation.datasets.record_folder import RecordFolderDataset
 from car_segmentation.datasets.tracked_table import TrackedTableDataset
-from car_segmentation.losses import bce_dice
 from car_segmentation.networks import build_network
-from car_segmentation.photos import read_mask
-from car_segmentation.stacks import PendingStack
+from car_segmentation.training.losses import bce_dice
 from tests.conftest import disc_mask, photo_of, write_pair
-from tests.test_inference import pending, write_discs
+from tests.prediction.test_folder_job import pending, write_discs
 
 PICTURE = photo_of(disc_mask())
 

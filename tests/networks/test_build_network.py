@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from car_segmentation.errors import UserError
+from car_segmentation.core.errors import UserError
 from car_segmentation.networks import build_network, check_options, for_any_size
 
 

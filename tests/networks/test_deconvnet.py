@@ -1,8 +1,8 @@
 import pytest
 
-from car_segmentation.errors import UserError
+from car_segmentation.core.errors import UserError
 from car_segmentation.networks import build_network, check_options
-from tests.networks.layer_counts import VGG16, conv, counts, without_memory
+from tests.support.layer_counts import VGG16, conv, counts, without_memory
 
 DECODER = [
     *[(512, 512), (512, 512), (512, 512)],

@@ -4,7 +4,7 @@ import pytest
 
 from car_segmentation.networks import build_network
 from car_segmentation.networks.fcn import upsample
-from tests.networks.layer_counts import VGG16, conv, without_memory
+from tests.support.layer_counts import VGG16, conv, without_memory
 
 SKIPS = {"fcn32s": [], "fcn16s": [512], "fcn8s": [512, 256]}
 """Channels of the pooling layers that are scored."""

@@ -1,4 +1,4 @@
-from tests.networks.layer_counts import VGG16, conv, counts, without_memory
+from tests.support.layer_counts import VGG16, conv, counts, without_memory
 
 DECODER = [
     *[(512, 512), (512, 512), (512, 512)],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from car_segmentation.networks import build_network
-from car_segmentation.training import precision
+from car_segmentation.training.trainer import precision
 
 FILTERS = (8, 16, 32, 64, 128, 256, 512)
 CENTRE = 1024

@@ -5,10 +5,10 @@ import keras
 import numpy as np
 import pytest
 
-from car_segmentation.errors import UserError
+from car_segmentation.core.errors import UserError
 from car_segmentation.networks import build_network, check_options
 from car_segmentation.networks.unet import ENCODERS, EncoderName
-from tests.networks.layer_counts import conv, without_memory
+from tests.support.layer_counts import conv, without_memory
 
 SMALL: dict[str, Any] = {"encoder": "mobilenetv3_small", "width_multiplier": 0.1}
 

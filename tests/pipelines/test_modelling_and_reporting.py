@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.pipeline_registry import register_pipelines
 from car_segmentation.pipelines.modelling.nodes import choose_threshold, describe_model
 from car_segmentation.pipelines.reporting import nodes
-from car_segmentation.stacks import ImageStack
 from tests.conftest import disc_mask, photo_of, write_pair
-from tests.test_prediction import Brightness
+from tests.prediction.test_probability_maps import Brightness
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""What comes after the trials; whole searches are in ``tests/test_search_run.py``."""
+"""What comes after the trials; whole searches are in ``tests/pipelines/test_search_run.py``."""
 
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
@@ -6,8 +6,8 @@ from kedro.runner import SequentialRunner
 
 from car_segmentation.parameters import check_parameters
 from car_segmentation.pipelines.search.pipeline import create_pipeline
-from tests.test_parameters import parameters
-from tests.test_search import RECORDS
+from tests.experiments.test_search import RECORDS
+from tests.parameters.test_parameters import parameters
 
 
 def test_trials_become_a_table_a_plot_and_parameters_that_can_be_run() -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 from kedro_datasets.json import JSONDataset
 
-from car_segmentation import registry
+from car_segmentation.core.errors import UserError
 from car_segmentation.datasets.keras_model import KerasModelDataset
-from car_segmentation.errors import UserError
+from car_segmentation.experiments import model_registry as registry
 
 if TYPE_CHECKING:
     import keras

@@ -1,12 +1,12 @@
-"""Exported models in the catalog; see `car_segmentation.portable`."""
+"""Exported models in the catalog; see `car_segmentation.serving.export`."""
 
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
-from car_segmentation.files import atomic_folder
-from car_segmentation.portable import FILES, Format, PendingExports
+from car_segmentation.core.files import atomic_folder
+from car_segmentation.serving.export import FILES, Format, PendingExports
 
 
 class ExportedModelsDataset(AbstractDataset[PendingExports, dict[Format, Path]]):

@@ -1,4 +1,4 @@
-"""Image stacks in the catalog; see `car_segmentation.stacks`."""
+"""Image stacks in the catalog; see `car_segmentation.data.image_stack`."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
+from car_segmentation.data.image_stack import ImageStack, PendingStack, read_stack, write_stack
 from car_segmentation.datasets.previews import image_preview
-from car_segmentation.error_maps import contact_sheet
-from car_segmentation.stacks import ImageStack, PendingStack, read_stack, write_stack
+from car_segmentation.report.error_maps import contact_sheet
 
 PREVIEW_COLUMNS = 4
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from car_segmentation.errors import UserError
-from car_segmentation.files import atomic_file
+from car_segmentation.core.errors import UserError
+from car_segmentation.core.files import atomic_file
 
 if TYPE_CHECKING:
     import keras

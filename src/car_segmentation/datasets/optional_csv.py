@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from kedro_datasets.pandas import CSVDataset
 
-from car_segmentation.errors import UserError
+from car_segmentation.core.errors import UserError
 
 
 class OptionalCSVDataset(CSVDataset):

@@ -1,4 +1,4 @@
-"""Folders of predictions in the catalog; see `car_segmentation.inference`."""
+"""Folders of predictions in the catalog; see `car_segmentation.prediction.folder_job`."""
 
 from pathlib import Path
 from typing import Any
@@ -7,15 +7,15 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
+from car_segmentation.data.images import read_mask
 from car_segmentation.datasets.previews import image_preview
-from car_segmentation.error_maps import contact_sheet, mask_picture
-from car_segmentation.inference import (
+from car_segmentation.prediction.folder_job import (
     MASKS,
     PREDICTIONS_FILE,
     PendingPredictions,
     output_file,
 )
-from car_segmentation.photos import read_mask
+from car_segmentation.report.error_maps import contact_sheet, mask_picture
 
 PREVIEW_COLUMNS = 4
 

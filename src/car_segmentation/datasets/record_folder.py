@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from car_segmentation.files import atomic_file
+from car_segmentation.core.files import atomic_file
 
 Records = dict[str, dict[str, Any]]
 

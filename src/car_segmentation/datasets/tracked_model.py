@@ -6,8 +6,10 @@ from typing import Any
 from kedro.io import AbstractDataset
 from mlflow.models import Model
 
-from car_segmentation import registry, tracking
-from car_segmentation.serving import ServedModel, saving
+from car_segmentation.experiments import model_registry as registry
+from car_segmentation.experiments import tracking
+from car_segmentation.serving import ServedModel
+from car_segmentation.serving import packaging as saving
 
 
 class TrackedModelDataset(AbstractDataset[ServedModel, None]):

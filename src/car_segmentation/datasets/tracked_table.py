@@ -6,7 +6,7 @@ import mlflow
 import pandas as pd
 from kedro_datasets.pandas import CSVDataset
 
-from car_segmentation.tracking import is_tracking
+from car_segmentation.experiments.tracking import is_tracking
 
 
 class TrackedTableDataset(CSVDataset):

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from car_segmentation.errors import UserError
+from car_segmentation.core.errors import UserError
 from car_segmentation.networks.deconvnet import deconvnet
 from car_segmentation.networks.fcn import fcn8s, fcn16s, fcn32s
 from car_segmentation.networks.segnet import segnet

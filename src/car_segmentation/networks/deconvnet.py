@@ -22,7 +22,7 @@ from car_segmentation.networks.blocks import (
     scaled,
     vgg16_filters,
 )
-from car_segmentation.networks.unpooling import MaxPoolingWithPositions, Unpooling
+from car_segmentation.networks.max_unpooling import MaxPoolingWithPositions, Unpooling
 
 FC_FILTERS = 4096
 """Channels of fc6 and fc7."""

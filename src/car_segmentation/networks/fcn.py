@@ -12,6 +12,7 @@ import keras
 from keras import layers
 from pydantic import Field, PositiveFloat
 
+from car_segmentation.networks.bilinear_upsampling import BilinearKernel, EdgePadding
 from car_segmentation.networks.blocks import (
     crop_to,
     pad_to_multiple,
@@ -21,7 +22,6 @@ from car_segmentation.networks.blocks import (
     scaled,
     vgg16_filters,
 )
-from car_segmentation.networks.interpolation import BilinearKernel, EdgePadding
 
 FC_FILTERS = 4096
 """Channels of fc6 and fc7."""

@@ -21,7 +21,7 @@ from car_segmentation.networks.blocks import (
     scale_to_unit_range,
     vgg16_filters,
 )
-from car_segmentation.networks.unpooling import MaxPoolingWithPositions, Unpooling
+from car_segmentation.networks.max_unpooling import MaxPoolingWithPositions, Unpooling
 
 
 def segnet(

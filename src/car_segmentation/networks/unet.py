@@ -14,7 +14,7 @@ import keras
 from keras import applications, layers
 from pydantic import PositiveFloat, PositiveInt
 
-from car_segmentation.errors import UserError
+from car_segmentation.core.errors import UserError
 from car_segmentation.networks.blocks import (
     Momentum,
     conv_bn_relu,

@@ -2,10 +2,10 @@
 
 import argparse
 import os
+from pathlib import Path
 
-from car_segmentation.serving.guard import Guard
-from car_segmentation.settings import PROJECT_ROOT
-from car_segmentation.tracking import tracking_uri
+from car_segmentation.experiments.tracking import tracking_uri
+from car_segmentation.serving.request_limits import Guard
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     import uvicorn
     from mlflow.pyfunc import scoring_server
 
-    mlflow.set_tracking_uri(tracking_uri(PROJECT_ROOT))
+    mlflow.set_tracking_uri(tracking_uri(Path.cwd()))
     app = scoring_server.init(mlflow.pyfunc.load_model(arguments.model))
     uvicorn.run(
         Guard(app, int(arguments.max_megabytes * 1e6)),

@@ -9,16 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from car_segmentation.augmentation import (
+from car_segmentation.core.errors import UserError
+from car_segmentation.data.augmentation import (
     Augmentation,
     augment_pair,
     draw_generator,
     draw_warp,
     share_in_frame,
 )
-from car_segmentation.error_maps import contact_sheet, outlined
-from car_segmentation.errors import UserError
-from car_segmentation.pairing import check_pairs, first_cars, pair_by_name, unmatched
+from car_segmentation.data.image_stack import (
+    ImageStack,
+    PendingStack,
+    resized_masks,
+    resized_photos,
+)
+from car_segmentation.data.pairing import check_pairs, first_cars, pair_by_name, unmatched
+from car_segmentation.data.splits import split_by_car
 from car_segmentation.parameters import (
     AugmentationRanges,
     Checks,
@@ -27,8 +33,7 @@ from car_segmentation.parameters import (
     Split,
     Subject,
 )
-from car_segmentation.splits import split_by_car
-from car_segmentation.stacks import ImageStack, PendingStack, resized_masks, resized_photos
+from car_segmentation.report.error_maps import contact_sheet, outlined
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from car_segmentation.demo_cars import VIEWS, DemoCar, car_id, draw_car, render_view
+from car_segmentation.data.demo_cars import VIEWS, DemoCar, car_id, draw_car, render_view
 from car_segmentation.parameters import DemoPhotos
 
 Pictures = dict[str, Callable[[], np.ndarray]]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.parameters import Export
-from car_segmentation.portable import Format, PendingExports, check_packages, compare_exports
+from car_segmentation.serving.export import Format, PendingExports, check_packages, compare_exports
 
 if TYPE_CHECKING:
     from keras import Model

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from car_segmentation.composites import Backdrop, read_backdrop
-from car_segmentation.errors import UserError
-from car_segmentation.inference import (
+from car_segmentation.core.errors import UserError
+from car_segmentation.parameters import Checks, Inference
+from car_segmentation.prediction.build import with_other_predictions
+from car_segmentation.prediction.composites import Backdrop, read_backdrop
+from car_segmentation.prediction.folder_job import (
     COMPOSITES,
     CUT_OUTS,
     MASKS,
@@ -15,10 +17,8 @@ from car_segmentation.inference import (
     PendingPredictions,
     sort_out_photos,
 )
-from car_segmentation.parameters import Checks, Inference
-from car_segmentation.pipelines.members import with_other_predictions
-from car_segmentation.predictors import Predictor, Tiles
-from car_segmentation.submission import sample_photos
+from car_segmentation.prediction.predictors import Predictor, Tiles
+from car_segmentation.prediction.submission import sample_photos
 
 if TYPE_CHECKING:
     from keras import Model

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_segmentation import tracking
-from car_segmentation.augmentation import Augmentation
-from car_segmentation.charts import threshold_curve
-from car_segmentation.checkpoints import open_checkpoint
+from car_segmentation.data.augmentation import Augmentation
+from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.experiments import tracking
 from car_segmentation.parameters import Checks, ImageSize, Network, Registry, Training
+from car_segmentation.report.static_charts import threshold_curve
 from car_segmentation.serving import ServedModel
-from car_segmentation.stacks import ImageStack
+from car_segmentation.training.checkpoints import open_checkpoint
 
 if TYPE_CHECKING:
     from keras import Model
@@ -29,7 +29,7 @@ def build_network(
     import keras
 
     from car_segmentation import networks
-    from car_segmentation.training import precision
+    from car_segmentation.training.trainer import precision
 
     keras.utils.set_random_seed(seed)
     settings, size = Network(**network), ImageSize(**image)
@@ -56,9 +56,9 @@ def train_network(
     """
     import keras
 
-    from car_segmentation.batches import PhotoBatches
-    from car_segmentation.devices import find_devices
-    from car_segmentation.training import (
+    from car_segmentation.training.batches import PhotoBatches
+    from car_segmentation.training.devices import find_devices
+    from car_segmentation.training.trainer import (
         TrainingStopped,
         fingerprint,
         fit_to_memory,
@@ -111,7 +111,7 @@ def choose_threshold(
     reporting: dict[str, Any],
 ) -> tuple[dict[str, float], list[float], Figure]:
     """Find the probability from which a pixel is car, by validation Dice at native size."""
-    from car_segmentation.evaluation import mean_dice_at_thresholds
+    from car_segmentation.evaluation.per_photo import mean_dice_at_thresholds
 
     validation = photo_splits[photo_splits["split"] == "validation"]
     dice = mean_dice_at_thresholds(model, photos, validation, reporting["prediction_batch_size"])

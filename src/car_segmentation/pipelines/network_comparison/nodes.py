@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_segmentation import charts, tracking
-from car_segmentation.augmentation import Augmentation
-from car_segmentation.console import quiet_start
-from car_segmentation.network_comparison import (
+from car_segmentation.core.console import quiet_start
+from car_segmentation.core.parallel import in_fresh_process
+from car_segmentation.data.augmentation import Augmentation
+from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.experiments import tracking
+from car_segmentation.experiments.network_comparison import (
     Candidate,
     Result,
     Task,
@@ -21,9 +23,8 @@ from car_segmentation.network_comparison import (
     train_and_score,
     verdict,
 )
-from car_segmentation.parallel import in_fresh_process
 from car_segmentation.parameters import Checks, ImageSize, Network, NetworkComparison, Training
-from car_segmentation.stacks import ImageStack
+from car_segmentation.report import static_charts as charts
 
 logger = logging.getLogger(__name__)
 

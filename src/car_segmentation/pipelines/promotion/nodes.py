@@ -3,10 +3,10 @@
 import logging
 from typing import Any
 
-from car_segmentation import registry as models
+from car_segmentation.experiments import model_registry as models
+from car_segmentation.experiments.model_registry import Contender
+from car_segmentation.experiments.promotion import Decision, decide
 from car_segmentation.parameters import Registry, Subject
-from car_segmentation.promotion import Decision, decide
-from car_segmentation.registry import Contender
 
 logger = logging.getLogger(__name__)
 

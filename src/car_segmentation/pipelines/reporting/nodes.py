@@ -9,25 +9,30 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_segmentation import charts, evaluation
-from car_segmentation.analysis import analyse_photos, error_class_table
-from car_segmentation.error_maps import (
+from car_segmentation.data.image_stack import ImageStack, PendingStack
+from car_segmentation.data.images import read_mask, read_photo
+from car_segmentation.evaluation import per_photo as evaluation
+from car_segmentation.evaluation.car_colour import car_colours
+from car_segmentation.evaluation.error_analysis import analyse_photos, error_class_table
+from car_segmentation.evaluation.label_errors import mirror_view, rank_suspects, suspect_box
+from car_segmentation.evaluation.slices import all_slices, describe
+from car_segmentation.parameters import Reporting, Subject
+from car_segmentation.prediction.build import with_other_predictions
+from car_segmentation.prediction.probability_maps import (
+    predicted_mask,
+    predicted_stack,
+    to_native_size,
+)
+from car_segmentation.prediction.submission import predicted_masks
+from car_segmentation.report import static_charts as charts
+from car_segmentation.report.error_maps import (
     drawn_at_random,
     error_map,
     error_thumbnail,
     legend,
     photo_sheet,
 )
-from car_segmentation.paint import car_colours
-from car_segmentation.parameters import Reporting, Subject
-from car_segmentation.photos import read_mask, read_photo
-from car_segmentation.pipelines.members import with_other_predictions
-from car_segmentation.plates import plate, suspect_key, suspect_place
-from car_segmentation.prediction import predicted_stack, to_native_size
-from car_segmentation.slices import all_slices, describe
-from car_segmentation.stacks import ImageStack, PendingStack
-from car_segmentation.submission import predicted_masks
-from car_segmentation.suspect_masks import mirror_view, rank_suspects, suspect_box
+from car_segmentation.report.error_panels import plate, suspect_key, suspect_place
 
 if TYPE_CHECKING:
     from keras import Model
@@ -273,7 +278,10 @@ def write_report(
     subject: dict[str, str],
 ) -> str:
     """Put everything on one page that opens from disk."""
-    from car_segmentation.report_page import ReportContents, report_page  # And Plotly: 0.3 s.
+    from car_segmentation.report.evaluation_report import (  # And Plotly: 0.3 s.
+        ReportContents,
+        report_page,
+    )
 
     words = Subject(**subject)
     worst = photo_scores.head(len(plates))
@@ -369,7 +377,5 @@ def _read_result(
     """Photo, true mask and predicted mask at native size."""
     truth = read_mask(Path(row.mask_path))
     position = probabilities.rows_of([row.photo_id])[0]
-    predicted = evaluation.predicted_mask(
-        probabilities.pixels[position], truth.shape, threshold["threshold"]
-    )
+    predicted = predicted_mask(probabilities.pixels[position], truth.shape, threshold["threshold"])
     return read_photo(Path(row.photo_path)), truth, predicted

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from car_segmentation import tracking
-from car_segmentation.parameters import ComparedRuns, RunComparison, Subject
-from car_segmentation.photos import read_mask, read_photo
-from car_segmentation.plates import change_plate
-from car_segmentation.rle import decode_runs
-from car_segmentation.run_comparison import (
+from car_segmentation.data.images import read_mask, read_photo
+from car_segmentation.evaluation.bootstrap import Difference, paired_difference
+from car_segmentation.evaluation.run_comparison import (
     RunRecord,
     compare_scores,
     difference_metrics,
     largest_changes,
     only_in_one,
 )
-from car_segmentation.uncertainty import Difference, paired_difference
+from car_segmentation.experiments import tracking
+from car_segmentation.parameters import ComparedRuns, RunComparison, Subject
+from car_segmentation.prediction.run_lengths import decode_runs
+from car_segmentation.report.error_panels import change_plate
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def compare_photos(before: RunRecord, after: RunRecord) -> pd.DataFrame:
 
 def measure_difference(changes: pd.DataFrame, seed: int, subject: dict[str, str]) -> Difference:
     """Say how surely Dice changed: its mean over photos, with an interval over cars."""
-    from car_segmentation.comparison_page import verdict  # And Plotly: 0.3 s.
+    from car_segmentation.report.comparison_report import verdict  # And Plotly: 0.3 s.
 
     difference = paired_difference(
         changes["dice_before"], changes["dice_after"], changes["car"], seed
@@ -97,7 +97,7 @@ def write_page(
     subject: dict[str, str],
 ) -> str:
     """Put everything on one page that opens from disk."""
-    from car_segmentation.comparison_page import comparison_page
+    from car_segmentation.report.comparison_report import comparison_page
 
     photos = _most_changed(changes, run_comparison)
 

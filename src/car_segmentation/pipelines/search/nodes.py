@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_segmentation import charts, search, tracking
-from car_segmentation.console import quiet_start
-from car_segmentation.errors import UserError
-from car_segmentation.network_comparison import (
+from car_segmentation.core.console import quiet_start
+from car_segmentation.core.errors import UserError
+from car_segmentation.core.parallel import in_fresh_process
+from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.experiments import search, tracking
+from car_segmentation.experiments.network_comparison import (
     Task,
     seconds_per_training_photo,
     train_candidate,
 )
-from car_segmentation.parallel import in_fresh_process
+from car_segmentation.experiments.search import Groups, Outcome, TrialRecord
 from car_segmentation.parameters import ImageSize, Search, with_values
-from car_segmentation.search import Groups, Outcome, TrialRecord
-from car_segmentation.stacks import ImageStack
+from car_segmentation.report import static_charts as charts
 
 if TYPE_CHECKING:
     import optuna

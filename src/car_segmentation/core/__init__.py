@@ -1,0 +1,1 @@
+"""Errors, files, processes, clusters: knows neither cars nor Keras."""

@@ -1,0 +1,92 @@
+"""Write files and folders so that a kill at any moment leaves the old or the new, never a half."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from car_segmentation.core.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_WRITING = threading.Lock()
+
+
+@contextmanager
+def atomic_file(path: Path, writer: str = "") -> Iterator[Path]:
+    """Yield a path to write to; it takes the place of ``path`` when the block ends well.
+
+    The temporary name keeps the extension, which many writers choose the format by.
+
+    Args:
+        path: The file.
+        writer: Tells apart those who may write the same file at the same time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}{writer and f'.{writer}'}.part{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_at(path: Path, offset: int, content: memoryview) -> None:
+    """Write bytes into the middle of a file that other processes, on other machines, write to too.
+
+    They hold a lock on what they write, where the file system has locks: NFS clients write
+    whole pages of 4 kB and more back, and would put old bytes over those of a neighbour.
+    """
+    # One thread of a process at a time, because its locks end when any of its threads closes the
+    # file; leaving the block writes everything back before it lets go of the lock.
+    with _WRITING, path.open("r+b") as file:
+        if fcntl is not None:
+            with suppress(OSError):
+                fcntl.lockf(file, fcntl.LOCK_EX, content.nbytes, offset)
+        file.seek(offset)
+        file.write(content)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove from a folder what `atomic_file` could not when it was killed."""
+    for part in folder.glob(".*.part.*"):
+        part.unlink()
+
+
+def claim(folder: Path) -> FileLock:
+    """Keep other processes out of a folder until the claim is released, or this process ends.
+
+    Raises:
+        UserError: If another process has claimed it.
+    """
+    # One lock for all claims of this process: a notebook may leave a run in the middle.
+    lock = FileLock(folder / ".in_use", is_singleton=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"Another run is at work in {folder}, and the files of both would be mixed. Wait for "
+            "its end, or use another copy of the project."
+        ) from None
+    return lock
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill; it takes the place of ``path`` when the block ends well."""
+    temporary = path.with_name(f".{path.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Photos, masks and annotations on disk become arrays: read, pair, check, split, augment."""

@@ -1,0 +1,113 @@
+"""Split photos into train, validation and test so that all views of a car stay together."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.parameters import CARS, Subject
+
+SPLITS = ("train", "validation", "test")
+
+
+def split_by_car(
+    photos: pd.DataFrame,
+    fractions: Mapping[str, float],
+    seed: int,
+    folds: int | None = None,
+    fold: int = 0,
+    subject: Subject = CARS,
+) -> pd.Series:
+    """Assign every photo to a split, by car, balanced by mask area.
+
+    Cars are sorted by mean mask area and dealt out to the splits in turn, so that each split
+    has small and large cars alike. With ``folds``, the test cars stay the same and the others
+    are dealt out to that many folds, of which one validates and the rest train.
+
+    Args:
+        photos: Columns ``car`` and ``foreground_share``.
+        fractions: Share of the cars for each of `SPLITS`, adding up to 1.
+        seed: Which of the balanced splits.
+        folds: Number of folds for cross-validation, or None for one fixed validation split.
+        fold: Which fold validates, from 0.
+        subject: What cars are called in messages.
+
+    Returns:
+        The split of each photo, in the order of ``photos``, named ``split``.
+
+    Raises:
+        UserError: If there are too few cars to give each split one.
+    """
+    area = photos.groupby("car")["foreground_share"].mean()
+    rng = np.random.default_rng(seed)
+    split_of = _deal_out(area, fractions, rng, subject)
+    if folds is not None:
+        others = area[split_of != "test"]
+        fold_of = _deal_out(others, {str(k): 1 / folds for k in range(folds)}, rng, subject)
+        split_of[others.index] = np.where(fold_of == str(fold), "validation", "train")
+    split = photos["car"].map(split_of).rename("split")
+    check_no_car_in_two_splits(photos["car"], split)
+    return split
+
+
+def check_no_car_in_two_splits(car: pd.Series, split: pd.Series) -> None:
+    """Make sure that the splits share no car.
+
+    Raises:
+        UserError: If they do, naming the first such car.
+    """
+    splits_per_car = split.groupby(car).nunique()
+    leaking = splits_per_car[splits_per_car > 1]
+    if len(leaking):
+        raise UserError(
+            f"car {leaking.index[0]} is in {leaking.iloc[0]} splits: scores would flatter. "
+            "Run `kedro run --pipelines=data_processing` again."
+        )
+
+
+def _deal_out(
+    area: pd.Series, fractions: Mapping[str, float], rng: np.random.Generator, subject: Subject
+) -> pd.Series:
+    """Deal cars out to groups of the given fractions; each group gets small and large cars."""
+    counts = _cars_per_group(len(area), fractions, subject)
+    dealt = dict.fromkeys(counts, 0)
+    group_of = {}
+    for position, car in enumerate(_shuffled_within_strata(area, counts, rng), start=1):
+        open_groups = [name for name in counts if dealt[name] < counts[name]]
+        group = max(open_groups, key=lambda g: counts[g] * position / len(area) - dealt[g])
+        dealt[group] += 1
+        group_of[car] = group
+    return pd.Series(group_of, dtype="str").reindex(area.index)
+
+
+def _cars_per_group(cars: int, fractions: Mapping[str, float], subject: Subject) -> dict[str, int]:
+    """How many cars each group gets: at least one, and the nearest to its fraction."""
+    wanted = {name: share * cars for name, share in fractions.items() if share > 0}
+    if cars < len(wanted):
+        raise UserError(
+            f"{cars} {subject.many} are too few to split into {len(wanted)} groups "
+            f"({', '.join(wanted)}): each needs at least one. Add photos of more {subject.many}, "
+            "raise pairing.max_cars, or set split.fractions or split.folds for fewer groups. If "
+            f"many photos became one {subject.one}, look at pairing.name_pattern."
+        )
+    counts = {name: max(1, int(share)) for name, share in wanted.items()}
+    while sum(counts.values()) < cars:
+        counts[max(counts, key=lambda name: wanted[name] - counts[name])] += 1
+    while sum(counts.values()) > cars:
+        shrinkable = [name for name in counts if counts[name] > 1]
+        counts[min(shrinkable, key=lambda name: wanted[name] - counts[name])] -= 1
+    return counts
+
+
+def _shuffled_within_strata(
+    area: pd.Series, counts: Mapping[str, int], rng: np.random.Generator
+) -> list[str]:
+    """Cars in order of area, shuffled among neighbours.
+
+    A stratum is as long as it takes for the rarest group to get one car of it.
+    """
+    by_area = area.sort_index().sort_values(kind="stable").index.to_numpy()
+    stratum = max(2, round(len(area) / min(counts.values())))
+    strata = [by_area[start : start + stratum] for start in range(0, len(by_area), stratum)]
+    return [car for cars in strata for car in rng.permutation(cars)]

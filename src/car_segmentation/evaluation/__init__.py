@@ -1,0 +1,1 @@
+"""Scores, threshold, intervals, slices, causes of errors, label errors, two runs compared."""

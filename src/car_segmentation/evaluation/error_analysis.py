@@ -1,0 +1,182 @@
+"""Everything that the report knows about predictions, gathered in one pass over the photos."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.evaluation.calibration import (
+    NEAR_EDGE_PX,
+    calibration_counts,
+    expected_calibration_error,
+    reliability_table,
+)
+from car_segmentation.evaluation.car_colour import Paint, measure_paint
+from car_segmentation.evaluation.edges import distance_to, edge_pixels
+from car_segmentation.evaluation.error_regions import DISTANCE_BINS, error_distances, error_regions
+from car_segmentation.evaluation.label_errors import suspect_evidence
+from car_segmentation.evaluation.per_photo import (
+    PhotoResult,
+    measure_photos,
+    score_photo,
+    worst_first,
+)
+
+CALIBRATED = ("all pixels", f"within {NEAR_EDGE_PX} px of the edge")
+"""Where probabilities are held against the truth."""
+REGION_COLUMNS = [
+    *("photo_id", "error_class", "kind", "area", "top", "left", "bottom", "right"),
+    *("depth_px", "contrast", "dice_cost"),
+]
+CLASS_COLUMNS = ["class", "kind", "regions", "pixels", "dice_cost"]
+
+
+@dataclass(frozen=True)
+class PhotoAnalysis:
+    """What is kept of one photo: a few kilobytes.
+
+    Attributes:
+        score: Its row of the table of scores.
+        distances: Wrong pixels by distance from the true edge; int64 (bins, 2): false positives
+            and false negatives.
+        regions: A row for each wrong region.
+        calibration: Pixels by probability; float64 (2, 256, 3): see `CALIBRATED` and
+            `calibration.calibration_counts`.
+        evidence: What may be wrong with its mask.
+        paint: What the paint of its car looks like; only its identity where none is seen.
+    """
+
+    score: dict[str, Any]
+    distances: np.ndarray
+    regions: list[dict[str, Any]]
+    calibration: np.ndarray
+    evidence: dict[str, Any]
+    paint: dict[str, Any]
+
+
+def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
+    """Score a photo, and find where and why its prediction is wrong."""
+    truth, predicted, photo_id = result.truth, result.predicted, result.row.photo_id
+    edge_distance = distance_to(edge_pixels(truth))
+    paint = measure_paint(result.photo, truth)
+    distances = error_distances(predicted, truth, edge_distance)
+    regions, _ = error_regions(result.photo, predicted, truth, edge_distance)
+    near = edge_distance <= NEAR_EDGE_PX
+    return PhotoAnalysis(
+        score=score_photo(result),
+        distances=np.stack([distances["false_positives"], distances["false_negatives"]], axis=1),
+        regions=[{"photo_id": photo_id} | region.as_dict() for region in regions],
+        calibration=np.stack(
+            [
+                calibration_counts(result.probability, truth),
+                calibration_counts(result.probability[near], truth[near]),
+            ]
+        ),
+        evidence={"photo_id": photo_id}
+        | suspect_evidence(truth, result.probability, result.threshold),
+        paint={"photo_id": photo_id, "car": result.row.car} | (asdict(paint) if paint else {}),
+    )
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What is known about the photos of a split.
+
+    Attributes:
+        photo_scores: A row per photo, the worst first: `evaluation.score_photos`.
+        error_distances: ``from_px``, ``to_px``, ``false_positives`` and ``false_negatives``: pixels
+            of all photos, in bands of distance from the true edge, in native pixels.
+        error_regions: A row per wrong region; see `error_regions.ErrorRegion`.
+        calibration: ``where``, ``probability``, ``car_share`` and ``pixels`` of each bin.
+        calibration_errors: Expected calibration error by ``where``.
+        mask_evidence: A row per photo: what may be wrong with its mask.
+        paints: ``photo_id``, ``car`` and the fields of `paint.Paint`, a row per photo.
+    """
+
+    photo_scores: pd.DataFrame
+    error_distances: pd.DataFrame
+    error_regions: pd.DataFrame
+    calibration: pd.DataFrame
+    calibration_errors: dict[str, float]
+    mask_evidence: pd.DataFrame
+    paints: pd.DataFrame
+
+
+def analyse_photos(
+    probabilities: ImageStack, photo_table: pd.DataFrame, threshold: float, description: str
+) -> Analysis:
+    """Go over photos once and gather all that is known of them.
+
+    Args:
+        probabilities: Probability maps of at least these photos.
+        photo_table: A row per photo, with ``photo_id``, ``car``, ``view``, ``photo_path`` and
+            ``mask_path``.
+        threshold: Probability from which a pixel is car.
+        description: What the progress bar says.
+    """
+    photos = list(measure_photos(analyse_photo, probabilities, photo_table, threshold, description))
+    distances = np.sum([photo.distances for photo in photos], axis=0)
+    counts = np.sum([photo.calibration for photo in photos], axis=0)
+    return Analysis(
+        photo_scores=worst_first([photo.score for photo in photos]),
+        error_distances=_distance_table(distances),
+        error_regions=_region_table([region for photo in photos for region in photo.regions]),
+        calibration=pd.concat(
+            [
+                reliability_table(count).assign(where=where)
+                for where, count in zip(CALIBRATED, counts, strict=True)
+            ],
+            ignore_index=True,
+        ),
+        calibration_errors={
+            where: expected_calibration_error(count)
+            for where, count in zip(CALIBRATED, counts, strict=True)
+        },
+        mask_evidence=pd.DataFrame([photo.evidence for photo in photos]),
+        paints=pd.DataFrame(
+            [photo.paint for photo in photos],
+            columns=["photo_id", "car", *(field.name for field in fields(Paint))],
+        ),
+    )
+
+
+def error_class_table(error_regions: pd.DataFrame, photos: int) -> pd.DataFrame:
+    """What each class of wrong region costs.
+
+    Args:
+        error_regions: As in `Analysis`.
+        photos: How many were looked at, those without errors included.
+
+    Returns:
+        ``class``, ``kind``, ``regions``, ``pixels``, and ``dice_cost``, the mean over photos: the
+        costs of all classes add up to 1 − mean Dice. The costliest class first.
+    """
+    if error_regions.empty:
+        return pd.DataFrame(columns=CLASS_COLUMNS)
+    groups = error_regions.groupby(["error_class", "kind"], as_index=False)
+    table = groups.agg(
+        regions=("area", "size"), pixels=("area", "sum"), dice_cost=("dice_cost", "sum")
+    ).rename(columns={"error_class": "class"})
+    table["dice_cost"] /= photos
+    costliest = table.groupby("class")["dice_cost"].transform("sum")
+    order = table.assign(of_class=costliest).sort_values(
+        ["of_class", "class", "dice_cost"], ascending=[False, True, False]
+    )
+    return order[CLASS_COLUMNS].reset_index(drop=True)
+
+
+def _distance_table(counts: np.ndarray) -> pd.DataFrame:
+    bounds = list(itertools.pairwise(DISTANCE_BINS))
+    table = pd.DataFrame(bounds, columns=["from_px", "to_px"])
+    return table.assign(false_positives=counts[:, 0], false_negatives=counts[:, 1])
+
+
+def _region_table(regions: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(regions, columns=[*REGION_COLUMNS, "false_positive"])
+    is_positive = table["false_positive"].astype(bool)
+    table["kind"] = np.where(is_positive, "false positive", "false negative")
+    return table[REGION_COLUMNS].sort_values(["area", "photo_id"], ascending=[False, True])

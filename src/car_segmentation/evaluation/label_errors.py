@@ -1,0 +1,335 @@
+"""Masks that deserve a second look: labels that are probably wrong, ranked, each with a reason.
+
+First evidence is taken photo by photo (`suspect_evidence`), small numbers that need the mask and
+the model's probability map alone. Then the photos are compared (`rank_suspects`): with the other
+views of the same car, with the same view of other cars, and, for holes, with the view from the
+other side. The model errs too: what it does wrong on all views of a car says nothing about one
+mask.
+
+Masks are bool (height, width) at native size. Lengths and areas are shares of the photo's diagonal
+and its square, so that they hold at any size; beside each is what it comes to at 1918×1280.
+"""
+
+import math
+from enum import StrEnum
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from car_segmentation.evaluation.morphology import disc, holes, largest_part
+
+SURE = 0.98
+"""The model is sure of car from this probability on, of background up to 1 − this."""
+LIKELY = 0.5
+"""At this probability and above the model sees rather car than background."""
+MARGIN = 0.0026
+"""Nearer to the mask's edge than this the model says nothing; share of the diagonal (6 px)."""
+SMALLEST_BLOB = 1e-5
+"""Smaller holes and disagreements are not looked at; share of the diagonal squared (53 px)."""
+SHIFT_REDUCTION = 4
+"""A mask's shift is estimated on masks that are smaller by this factor."""
+SHIFT_STEPS = 5
+"""Gauss-Newton steps towards the best shift."""
+LARGEST_SHIFT = 0.01
+"""Larger shifts are not believed; share of the diagonal (23 px)."""
+BOX_MARGIN = 0.02
+"""What is shown around a place that is enlarged; share of the diagonal (46 px)."""
+VIEWS = 16
+"""Photos round the turntable; view k is seen from the other side in view 18 − k."""
+FEW_HOLES = 0.4
+"""A view with less than this share of the holes' area on the other side lacks holes."""
+SMALLEST_GROUP = 4
+"""Fewer views of a car, or cars in a view, do not say what is usual."""
+MAD_TO_SIGMA = 1.4826
+"""A normal distribution's standard deviation in units of its median absolute deviation."""
+
+
+class Suspicion(StrEnum):
+    """Kinds of evidence against a mask; also the columns of the ranked table."""
+
+    OTHER = "other_mask"
+    """1 − Dice of mask and model's mask: a mask of another photo, say."""
+    SHIFTED = "shifted"
+    """Dice that would be gained by shifting the mask."""
+    LACKING = "lacking"
+    """Area of the largest blob, off the mask's edge, that the model surely sees as the car."""
+    SURPLUS = "surplus"
+    """Area of the largest blob in the mask that the model surely sees as the car's surroundings."""
+    SPECKS = "specks"
+    """Area of the mask outside its largest connected part."""
+    HOLES_LACKING = "holes_lacking"
+    """Area of holes that the view from the other side has and this one lacks."""
+    HOLES_SURPLUS = "holes_surplus"
+    """Area of holes that neither the view from the other side nor the views beside it have."""
+
+
+FLOORS = {
+    Suspicion.OTHER: 0.003,
+    Suspicion.SHIFTED: 0.0003,
+    Suspicion.LACKING: 1e-5,
+    Suspicion.SURPLUS: 1e-4,
+    Suspicion.SPECKS: 1e-6,
+    Suspicion.HOLES_LACKING: 5e-6,
+    Suspicion.HOLES_SURPLUS: 2e-5,
+}
+"""The least that counts as one step of suspicion, where most photos have none and so no spread.
+
+Background that the model surely sees in a mask counts least: a model that is surely wrong about a
+reflecting window is far more common than a mask with too much. Set on masks broken on purpose
+(benchmarks/suspect_masks.py, seeds 1 to 12).
+"""
+
+
+def suspect_evidence(
+    truth: np.ndarray, probability: np.ndarray, threshold: float
+) -> dict[str, float]:
+    """What speaks against the mask of one photo.
+
+    Args:
+        truth: The mask, bool (height, width).
+        probability: The model's probability map at native size, float32 (height, width), 0 to 1.
+        threshold: Probability from which a pixel is car.
+
+    Returns:
+        ``other_mask``, ``shifted`` (Dice); ``lacking``, ``surplus``, ``specks``, ``hole_area``
+        (shares of the diagonal squared); ``speck_count``, ``hole_count``; ``shift_x``, ``shift_y``
+        (pixels, right and down, that bring the mask nearest to the model's).
+    """
+    predicted = probability >= threshold
+    unit = math.hypot(*truth.shape) ** 2
+    lacking, surplus = _marks(truth, probability)
+    specks = _specks(truth)
+    shift_x, shift_y, gain = _best_shift(truth, predicted)
+    hole_areas = _areas(holes(truth))
+    hole_areas = hole_areas[hole_areas >= SMALLEST_BLOB * unit]
+    speck_areas = _areas(specks)
+    return {
+        Suspicion.OTHER.value: 1 - _dice(predicted, truth),
+        Suspicion.SHIFTED.value: gain,
+        "shift_x": shift_x,
+        "shift_y": shift_y,
+        Suspicion.LACKING.value: _areas(lacking).max(initial=0) / unit,
+        Suspicion.SURPLUS.value: _areas(surplus).max(initial=0) / unit,
+        Suspicion.SPECKS.value: speck_areas.sum() / unit,
+        "speck_count": len(speck_areas),
+        "hole_area": hole_areas.sum() / unit,
+        "hole_count": len(hole_areas),
+    }
+
+
+def rank_suspects(evidence: pd.DataFrame) -> pd.DataFrame:
+    """Rank masks by how much speaks against them.
+
+    Each kind of evidence is counted in steps above what is usual: what the median view of the same
+    car has, or the median car in the same view, whichever is more. A step is the standard
+    deviation that the median absolute deviation over all photos stands for, and no less than
+    `FLOORS` says. The score is the strongest kind's number of steps: one good reason is enough,
+    and many weak ones are none.
+
+    Args:
+        evidence: A row per photo: ``photo_id``, ``car``, ``view`` and the numbers of
+            `suspect_evidence`. Views are compared for holes if they are 1 to 16, all of them
+            there: a turntable's.
+
+    Returns:
+        A row per photo, the most suspect first: ``photo_id``, ``car``, ``view``, ``suspicion``
+        (the strongest kind), ``score`` (steps), ``reason`` (in plain words), and the steps of
+        each kind (`Suspicion`).
+    """
+    table = evidence.reset_index(drop=True)
+    table = pd.concat([table, _hole_evidence(table)], axis=1)
+    steps = pd.DataFrame({str(kind): _steps(table, kind) for kind in Suspicion})
+    strongest = steps.idxmax(axis=1)
+    reasons = [
+        _reason(row, str(kind)) for (_, row), kind in zip(table.iterrows(), strongest, strict=True)
+    ]
+    ranked = table[["photo_id", "car", "view"]].assign(
+        suspicion=strongest, score=steps.max(axis=1), reason=reasons
+    )
+    ranked = pd.concat([ranked, steps], axis=1)
+    return ranked.sort_values(["score", "photo_id"], ascending=[False, True], ignore_index=True)
+
+
+def mirror_view(view: int) -> int:
+    """The view of the car from the other side: 18 − k; views 1 and 9 face themselves."""
+    return (1 - view) % VIEWS + 1
+
+
+def _steps(table: pd.DataFrame, kind: Suspicion) -> pd.Series:
+    """How far a kind of evidence is above what is usual, in steps; 0 where it is below."""
+    excess = table[kind]
+    if kind not in {Suspicion.HOLES_LACKING, Suspicion.HOLES_SURPLUS}:
+        # Those have been compared with other views already.
+        excess = excess - np.maximum(_usual(table, "car", kind), _usual(table, "view", kind))
+    spread = MAD_TO_SIGMA * float((excess - excess.median()).abs().median())
+    return (excess / max(spread, FLOORS[kind])).clip(lower=0)
+
+
+def _usual(table: pd.DataFrame, by: str, kind: Suspicion) -> pd.Series:
+    """The median of each photo's group, or of all where the group is small."""
+    groups = table.groupby(by)[str(kind)]
+    is_large = groups.transform("size") >= SMALLEST_GROUP
+    return groups.transform("median").where(is_large, table[kind].median())
+
+
+def _hole_evidence(table: pd.DataFrame) -> pd.DataFrame:
+    """Area of the holes that a view lacks, or has alone, beside the other views of its car."""
+    views = list(range(1, VIEWS + 1))
+    number = pd.to_numeric(table["view"], errors="coerce")
+    if set(number.dropna()) != set(views):
+        # Other views than a turntable's have no other side.
+        number = pd.Series(np.nan, table.index)
+    areas = (
+        table.assign(number=number)[number.isin(views)]
+        .pivot_table(index="car", columns="number", values="hole_area")
+        .reindex(columns=views)
+    )
+    own = areas.to_numpy()
+    before, after = np.roll(own, 1, axis=1), np.roll(own, -1, axis=1)
+    opposite = areas[[mirror_view(view) for view in views]].to_numpy().copy()
+    for column, view in enumerate(views):
+        if mirror_view(view) == view:
+            opposite[:, column] = np.minimum(before, after)[:, column]
+    beside = np.fmax(opposite, np.fmax(before, after))
+    lacking = np.where(own < FEW_HOLES * opposite, opposite - own, 0)
+    surplus = np.where(opposite < FEW_HOLES * own, (own - beside).clip(min=0), 0)
+
+    place = dict(zip(areas.index, range(len(areas)), strict=True))
+    rows, columns = table["car"].map(place), number
+    known = rows.notna() & columns.isin(views)
+    found = pd.DataFrame(0.0, table.index, [Suspicion.HOLES_LACKING, Suspicion.HOLES_SURPLUS])
+    at = rows[known].astype(int), columns[known].astype(int) - 1
+    found.loc[known, Suspicion.HOLES_LACKING] = lacking[at]
+    found.loc[known, Suspicion.HOLES_SURPLUS] = surplus[at]
+    return found.fillna(0)
+
+
+def _reason(row: pd.Series, kind: str) -> str:
+    """The strongest evidence in plain words."""
+    return {
+        Suspicion.OTHER: f"Dice {1 - row['other_mask']:.3f} with the model's mask, far less than "
+        "the other views': another photo's mask?",
+        Suspicion.SHIFTED: f"moved by ({row['shift_x']:+.0f}, {row['shift_y']:+.0f}) px it fits "
+        f"the model's mask better by {row['shifted']:.4f} Dice",
+        Suspicion.LACKING: "lacks a part that the model is sure of",
+        Suspicion.SURPLUS: "has a part that the model is sure is background",
+        Suspicion.SPECKS: f"has {row['speck_count']:.0f} specks apart from the rest",
+        Suspicion.HOLES_LACKING: "lacks holes that are there from the other side",
+        Suspicion.HOLES_SURPLUS: "has holes that are not there from the other side",
+    }[Suspicion(kind)]
+
+
+def suspect_box(
+    truth: np.ndarray,
+    probability: np.ndarray,
+    suspicion: Suspicion | str,
+    opposite: np.ndarray | None = None,
+) -> tuple[int, int, int, int]:
+    """The place to enlarge in a picture of a suspect mask.
+
+    Args:
+        truth: bool (height, width).
+        probability: float32 (height, width), 0 to 1.
+        suspicion: What is to be seen.
+        opposite: The mask of the view from the other side, bool (height, width): it shows where
+            holes are lacking.
+
+    Returns:
+        Top, left, bottom, right in pixels, bottom and right exclusive: around the largest blob, all
+        specks or all holes in question; around the whole car where there is nothing of the kind.
+    """
+    lacking, surplus = _marks(truth, probability)
+    if suspicion == Suspicion.LACKING:
+        marked = largest_part(lacking)
+    elif suspicion == Suspicion.SURPLUS:
+        marked = largest_part(surplus)
+    elif suspicion == Suspicion.SPECKS:
+        marked = _specks(truth)
+    elif suspicion == Suspicion.HOLES_SURPLUS:
+        marked = holes(truth)
+    elif suspicion == Suspicion.HOLES_LACKING and opposite is not None:
+        marked = holes(opposite[:, ::-1])
+    else:
+        marked = truth
+    for shown in (marked, truth):
+        if shown.any():
+            return _box(shown)
+    return 0, 0, truth.shape[0], truth.shape[1]
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    margin = math.ceil(BOX_MARGIN * math.hypot(*mask.shape))
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return (
+        max(int(rows[0]) - margin, 0),
+        max(int(columns[0]) - margin, 0),
+        min(int(rows[-1]) + 1 + margin, mask.shape[0]),
+        min(int(columns[-1]) + 1 + margin, mask.shape[1]),
+    )
+
+
+def _marks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the mask lacks, and what it has too much, if the model is right.
+
+    The model must be sure, and see one car: what it takes for car apart from the car, and what it
+    misses in the midst of it, are its own errors.
+    """
+    margin = disc(MARGIN * math.hypot(*truth.shape))
+    pixels = truth.view(np.uint8)
+    car = largest_part(probability >= LIKELY)
+    lacking = (cv2.dilate(pixels, margin) == 0) & (probability >= SURE) & car
+    surplus = cv2.erode(pixels, margin).view(bool) & (probability <= 1 - SURE) & ~holes(car)
+    return lacking, surplus
+
+
+def _areas(mask: np.ndarray) -> np.ndarray:
+    """Areas of the connected parts (8-connected) of a mask, pixels."""
+    if not mask.any():
+        return np.zeros(0, np.int64)
+    _, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+    return np.bincount(parts[mask])[1:]
+
+
+def _specks(truth: np.ndarray) -> np.ndarray:
+    """The mask without its largest connected part."""
+    return truth & ~largest_part(truth)
+
+
+def _dice(predicted: np.ndarray, truth: np.ndarray) -> float:
+    total = np.count_nonzero(predicted) + np.count_nonzero(truth)
+    return 2 * np.count_nonzero(predicted & truth) / total if total else 1.0
+
+
+def _best_shift(truth: np.ndarray, predicted: np.ndarray) -> tuple[int, int, float]:
+    """The shift (right, down; pixels) that brings a mask nearest to another, and the Dice it gains.
+
+    Gauss-Newton on the squared difference of the two, as Lucas and Kanade register images
+    (IJCAI 1981, section 4.2).
+    """
+    height, width = (max(1, round(side / SHIFT_REDUCTION)) for side in truth.shape)
+    size = (width, height)
+    moving, fixed = (
+        cv2.GaussianBlur(
+            cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA), (0, 0), 2
+        )
+        for mask in (truth, predicted)
+    )
+    down, right = np.gradient(moving)
+    slopes = np.stack([right.ravel(), down.ravel()])
+    normal = slopes @ slopes.T
+    if np.linalg.det(normal) <= 0:
+        return 0, 0, 0.0
+    shift = np.zeros(2)
+    for _ in range(SHIFT_STEPS):
+        warp = np.array([[1, 0, shift[0]], [0, 1, shift[1]]])
+        shifted = cv2.warpAffine(moving, warp, size, borderMode=cv2.BORDER_REPLICATE)
+        shift += np.linalg.solve(normal, slopes @ (shifted - fixed).ravel())
+    limit = LARGEST_SHIFT * math.hypot(*truth.shape)
+    x, y = (round(float(step)) for step in np.clip(shift * SHIFT_REDUCTION, -limit, limit))
+    if (x, y) == (0, 0):
+        return 0, 0, 0.0
+    warp = np.array([[1, 0, x], [0, 1, y]], np.float32)
+    moved = cv2.warpAffine(truth.view(np.uint8), warp, truth.shape[::-1], flags=cv2.INTER_NEAREST)
+    gain = _dice(predicted, moved.view(bool)) - _dice(predicted, truth)
+    return (x, y, float(gain)) if gain > 0 else (0, 0, 0.0)

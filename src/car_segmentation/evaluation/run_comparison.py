@@ -1,0 +1,135 @@
+"""Two runs against each other: which photos got better, which worse, and what was changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.evaluation.bootstrap import Difference
+
+IDENTITY = ["photo_id", "car", "view"]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run left behind.
+
+    Attributes:
+        run_id: MLflow's.
+        name: What a list of runs shows.
+        started: When, as text.
+        parameters: All parameters by dotted name, as text.
+        metrics: The last value of each metric.
+        photo_scores: A row per test photo: ``photo_id``, ``car``, ``view``, ``dice``,
+            ``edge_error_px`` and more.
+        photo_splits: The photo table with the split of each photo.
+    """
+
+    run_id: str
+    name: str
+    started: str
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    photo_scores: pd.DataFrame
+    photo_splits: pd.DataFrame
+
+    @property
+    def label(self) -> str:
+        """The name, and the beginning of the id, for names may be shared."""
+        return f"{self.name} ({self.run_id[:8]})"
+
+
+def compare_scores(before: RunRecord, after: RunRecord) -> pd.DataFrame:
+    """The photos that both runs scored, and how the scores of each changed.
+
+    Returns:
+        A row per photo, the one that lost most first: ``photo_id``, ``car``, ``view``,
+        ``dice_before``, ``dice_after``, ``change`` (of Dice), ``edge_error_before`` and
+        ``edge_error_after`` (pixels).
+
+    Raises:
+        UserError: If no photo was scored by both.
+    """
+    columns = {"dice": "dice", "edge_error_px": "edge_error"}
+    scores = [
+        run.photo_scores[[*IDENTITY, *columns]].rename(
+            columns={column: f"{name}_{when}" for column, name in columns.items()}
+        )
+        for run, when in ((before, "before"), (after, "after"))
+    ]
+    # Cars and views are the later run's: the pattern that tells them may have been mended.
+    changes = scores[0].drop(columns=["car", "view"]).merge(scores[1], on="photo_id")
+    if changes.empty:
+        raise UserError(
+            f"No photo was scored by both {before.label} and {after.label}: compare runs that "
+            "test the same photos (same raw_data, seed, split and pairing.max_cars)."
+        )
+    changes["change"] = changes["dice_after"] - changes["dice_before"]
+    changes = changes.sort_values(["change", "photo_id"], ignore_index=True)
+    return changes[
+        [*IDENTITY, "dice_before", "dice_after", "change", "edge_error_before", "edge_error_after"]
+    ]
+
+
+def only_in_one(before: RunRecord, after: RunRecord) -> tuple[list[str], list[str]]:
+    """Photos that only the first and only the second run scored."""
+    first, second = (set(run.photo_scores["photo_id"]) for run in (before, after))
+    return sorted(first - second), sorted(second - first)
+
+
+def largest_changes(changes: pd.DataFrame, count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The photos that lost most, and those that gained most, so many of each at most."""
+    worse = changes[changes["change"] < 0].head(count)
+    better = changes[changes["change"] > 0].iloc[::-1].head(count)
+    return worse, better
+
+
+def changes_by_car(changes: pd.DataFrame) -> pd.DataFrame:
+    """Means over the photos of each car, the car that lost most first.
+
+    Returns:
+        ``car``, ``photos``, ``dice_before``, ``dice_after`` and ``change``.
+    """
+    cars = changes.groupby("car", as_index=False).agg(
+        photos=("photo_id", "size"),
+        dice_before=("dice_before", "mean"),
+        dice_after=("dice_after", "mean"),
+        change=("change", "mean"),
+    )
+    return cars.sort_values(["change", "car"], ignore_index=True)
+
+
+def changed_parameters(before: RunRecord, after: RunRecord) -> pd.DataFrame:
+    """Parameters that differ: ``parameter``, ``before``, ``after``; missing is empty text."""
+    names = sorted(before.parameters.keys() | after.parameters.keys())
+    values = [
+        (name, before.parameters.get(name, ""), after.parameters.get(name, "")) for name in names
+    ]
+    different = [row for row in values if row[1] != row[2]]
+    return pd.DataFrame(different, columns=["parameter", "before", "after"])
+
+
+def metrics_side_by_side(before: RunRecord, after: RunRecord) -> pd.DataFrame:
+    """Metrics of both runs: ``metric``, ``before``, ``after``, ``change``; missing is NaN."""
+    table = pd.DataFrame(
+        {"before": pd.Series(before.metrics), "after": pd.Series(after.metrics)}, dtype=float
+    )
+    table["change"] = table["after"] - table["before"]
+    return table.rename_axis("metric").sort_index().reset_index()
+
+
+def difference_metrics(difference: Difference) -> dict[str, float]:
+    """How Dice changed, as MLflow is told it; without the interval where there is none.
+
+    To six digits, as the scores of photos are written: MLflow's lists would show sixteen.
+    """
+    numbers: dict[str, float] = {
+        "dice_change": difference.mean,
+        "photos_better": difference.better,
+        "photos_worse": difference.worse,
+    }
+    if difference.interval is not None:
+        numbers["dice_change_low"] = difference.interval.low
+        numbers["dice_change_high"] = difference.interval.high
+    return {f"comparison.{name}": round(value, 6) for name, value in numbers.items()}

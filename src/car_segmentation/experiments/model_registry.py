@@ -1,0 +1,169 @@
+"""The thin layer between the project and MLflow's registry of models.
+
+Versions of one model carry aliases: `CANDIDATE`, the last that was trained, and `CHAMPION`, the one
+that others use.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.evaluation.run_comparison import RunRecord
+from car_segmentation.experiments import tracking
+
+logger = logging.getLogger(__name__)
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+NETWORK = "artifacts/model"
+"""Where MLflow puts the network, without its extension."""
+SCHEMES = ("models:", "runs:")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A version of a registered model, and how it did.
+
+    Attributes:
+        name: The model's.
+        version: The version's number, as text.
+        run: What the run that trained it recorded.
+    """
+
+    name: str
+    version: str
+    run: RunRecord
+
+
+def is_mlflow_model(where: str) -> bool:
+    """Whether a model is MLflow's, not a file."""
+    return where.startswith(SCHEMES)
+
+
+@contextmanager
+def network_file(uri: str) -> Iterator[Path]:
+    """The ``.keras`` file of an MLflow model, there until the block ends.
+
+    Raises:
+        UserError: If there is no such model, or it is none of this project's.
+    """
+    with tempfile.TemporaryDirectory() as folder, _said_to_the_user(uri):
+        copy = mlflow.artifacts.download_artifacts(f"{uri}/{NETWORK}.keras", dst_path=folder)
+        yield Path(copy)
+
+
+def threshold(uri: str) -> float:
+    """The threshold that is kept with an MLflow model.
+
+    Raises:
+        UserError: If there is no such model, or it has none.
+    """
+    with _said_to_the_user(uri):
+        flavours = Model.load(uri).flavors
+    try:
+        return float(flavours["python_function"]["config"]["threshold"])
+    except (KeyError, TypeError, ValueError):
+        raise UserError(
+            f"The model {uri} has no threshold with it: it was not logged by this project's "
+            "modelling pipeline, or before that kept one. Train it again, or choose another: "
+            "--params=model=MODEL"
+        ) from None
+
+
+def register(name: str, model_uri: str, run_id: str) -> None:
+    """Make a logged model the newest version of a registered one, and its candidate.
+
+    A store that has no registry costs a warning, never the training.
+    """
+    client = mlflow.MlflowClient()
+    try:
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name, description="Photo bytes in, mask out")
+        source = mlflow.get_logged_model(model_uri.removeprefix("models:/")).artifact_location
+        version = client.create_model_version(
+            name, source, run_id, model_id=model_uri.removeprefix("models:/")
+        )
+        client.set_registered_model_alias(name, CANDIDATE, version.version)
+    except MlflowException as error:
+        reason = str(error).splitlines()[0][:200]
+        logger.warning("MLflow did not register the model; training goes on. (%s)", reason)
+
+
+def contenders(name: str, candidate: int | None) -> tuple[Contender, Contender | None]:
+    """The candidate, and the champion if there is one, with what their runs recorded.
+
+    Args:
+        name: Of the registered model.
+        candidate: Number of a version; None: the one with the alias `CANDIDATE`.
+
+    Raises:
+        UserError: If there is no candidate, or the run of either has no scores.
+    """
+    client = mlflow.MlflowClient()
+    try:
+        if candidate is None:
+            version = client.get_model_version_by_alias(name, CANDIDATE)
+        else:
+            version = client.get_model_version(name, str(candidate))
+    except MlflowException as error:
+        wanted = f"version {candidate}" if candidate is not None else f"@{CANDIDATE}"
+        raise UserError(
+            f"MLflow ({tracking.uri()}) has no {wanted} of a model called {name!r}. `kedro run` "
+            "trains and registers one; registry.candidate names another."
+        ) from error
+    champion = _champion(client, name)
+    if champion is None:
+        return _contender(client, version), None
+    return _contender(client, version), _contender(client, champion)
+
+
+def crown(contender: Contender) -> None:
+    """Make a version the champion."""
+    client = mlflow.MlflowClient()
+    client.set_registered_model_alias(contender.name, CHAMPION, contender.version)
+
+
+def note_verdict(contender: Contender, verdict: str) -> None:
+    """Have a version say what came of its comparison with the champion."""
+    client = mlflow.MlflowClient()
+    client.set_model_version_tag(contender.name, contender.version, "verdict", verdict)
+
+
+def _champion(client: mlflow.MlflowClient, name: str) -> ModelVersion | None:
+    try:
+        return client.get_model_version_by_alias(name, CHAMPION)
+    except MlflowException:
+        return None
+
+
+def _contender(client: mlflow.MlflowClient, version: ModelVersion) -> Contender:
+    try:
+        run = client.get_run(version.run_id)
+    except MlflowException as error:
+        raise UserError(
+            f"The run {version.run_id} that trained version {version.version} of {version.name} "
+            "is no longer there, and its scores with it. Move the alias by hand, or register "
+            "another model."
+        ) from error
+    otherwise = "choose another: --params=registry.candidate=VERSION"
+    return Contender(version.name, version.version, tracking.read_run(run, otherwise))
+
+
+@contextmanager
+def _said_to_the_user(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise UserError(
+            f"MLflow ({tracking.uri()}) has no model {uri} of this project: {reason} `make mlflow` "
+            "shows all models."
+        ) from error

@@ -1,0 +1,404 @@
+"""Train and score one candidate of a comparison of networks, within a budget of time or epochs.
+
+Everything that candidates share (photos, split, augmentation, budget) is in `Task`; what tells them
+apart is in `Candidate`. The table of all is made by `comparison_table`.
+"""
+
+import hashlib
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from car_segmentation.data.augmentation import Augmentation
+from car_segmentation.data.image_stack import ImageStack, read_stack, write_stack
+from car_segmentation.parameters import ImageSize, Network, Training
+from car_segmentation.training.stages import mean_area
+
+if TYPE_CHECKING:
+    import keras
+
+    from car_segmentation.training.trainer import OnEpochEnd
+
+TABLE_COLUMNS = (
+    "name",
+    "dice_mean",
+    "dice_median",
+    "dice_worst",
+    "edge_error_px",
+    "parameters",
+    "training_seconds_per_photo",
+    "prediction_ms_per_photo",
+    "peak_memory_gb",
+    "epochs",
+    "times_each_photo_was_seen",
+    "training_minutes",
+    "full_width_parameters",
+    "full_width_training_seconds_per_photo",
+)
+"""What the table says of each candidate."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is compared.
+
+    Attributes:
+        name: What the table calls it.
+        network: Its architecture and options.
+        training: How it is trained; a budget of time overrides its epochs and its patience.
+        full_width: The network at its paper's own width, whose cost is measured too.
+    """
+
+    name: str
+    network: Network
+    training: Training
+    full_width: Network | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all candidates share.
+
+    Attributes:
+        photos: Photos of all splits.
+        soft_masks: Their masks.
+        photo_splits: Columns ``photo_id``, ``car``, ``view``, ``height``, ``width``,
+            ``mask_path`` and ``split``.
+        image: The size that the networks see.
+        augmentation: How training photos are varied.
+        minutes: Training time of each candidate on this machine, or None for the epochs of its
+            ``training``.
+        timed_steps: Training steps whose time is measured to spend the minutes.
+        seed: Draws weights, order and augmentations.
+    """
+
+    photos: ImageStack
+    soft_masks: ImageStack
+    photo_splits: pd.DataFrame
+    image: ImageSize
+    augmentation: Augmentation
+    minutes: float | None
+    timed_steps: int
+    seed: int
+
+    def ids(self, split: str) -> list[str]:
+        """Photo ids of a split."""
+        return self.of(split)["photo_id"].tolist()
+
+    def of(self, split: str) -> pd.DataFrame:
+        """Rows of a split."""
+        return self.photo_splits[self.photo_splits["split"] == split]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a candidate; see `TABLE_COLUMNS` for the units in the names.
+
+    Attributes:
+        times_each_photo_was_seen: Mean, over the photos of the train split.
+        training_minutes: Of training alone, the validation after each epoch included.
+        training_seconds_per_photo: Of a training step, measured alone, without loading.
+        prediction_ms_per_photo: Of the network alone, at the input size.
+        peak_memory_gb: Largest resident memory of the process, which did nothing else.
+    """
+
+    name: str
+    parameters: int
+    epochs: int
+    times_each_photo_was_seen: float
+    training_minutes: float
+    training_seconds_per_photo: float
+    prediction_ms_per_photo: float
+    peak_memory_gb: float
+    threshold: float
+    validation_dice: float
+    dice_mean: float
+    dice_median: float
+    dice_worst: float
+    edge_error_px: float
+    full_width_parameters: int | None
+    full_width_training_seconds_per_photo: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to.
+
+    Attributes:
+        network: With the weights of its best epoch.
+        epochs: How many were trained.
+        photos_per_epoch: How many photos each of them saw.
+        minutes: Of training alone, the validation after each epoch included.
+        threshold: The probability with the best validation Dice.
+        validation_dice: That Dice, the mean over photos at native size.
+    """
+
+    network: "keras.Model"
+    epochs: int
+    photos_per_epoch: int
+    minutes: float
+    threshold: float
+    validation_dice: float
+
+
+def train_and_score(
+    candidate: Candidate, task: Task, on_epoch_end: "OnEpochEnd"
+) -> tuple["keras.Model", Result, pd.DataFrame]:
+    """Train a candidate within the budget, and score it at native size on the test photos.
+
+    Meant for a process of its own: the peak of memory is the process's.
+
+    Returns:
+        The model, its result, and the scores of each test photo, the worst first.
+    """
+    from car_segmentation.evaluation.per_photo import score_photos
+    from car_segmentation.prediction.probability_maps import predicted_stack
+    from car_segmentation.training.trainer import without_training_state
+
+    settings = candidate.training
+    seconds_per_photo = seconds_per_training_photo(candidate.network, settings, task)
+    trained = train_candidate(candidate, task, on_epoch_end, seconds_per_photo)
+    network, batch_size = trained.network, settings.batch_size
+    prediction_seconds = seconds_per_predicted_photo(network, task, batch_size)
+    with tempfile.TemporaryDirectory() as folder:
+        stack = predicted_stack(network, task.photos, task.ids("test"), batch_size)
+        write_stack(Path(folder) / "probabilities", stack)
+        scores = score_photos(
+            read_stack(Path(folder) / "probabilities"), task.of("test"), trained.threshold
+        )
+    peak_memory_gb = peak_memory() / 1e9  # Before the full width, which would raise it.
+
+    full_width = candidate.full_width
+    result = Result(
+        name=candidate.name,
+        parameters=network.count_params(),
+        epochs=trained.epochs,
+        times_each_photo_was_seen=trained.epochs
+        * trained.photos_per_epoch
+        / len(task.ids("train")),
+        training_minutes=trained.minutes,
+        training_seconds_per_photo=seconds_per_photo,
+        prediction_ms_per_photo=1000 * prediction_seconds,
+        peak_memory_gb=peak_memory_gb,
+        threshold=trained.threshold,
+        validation_dice=trained.validation_dice,
+        dice_mean=float(scores["dice"].mean()),
+        dice_median=float(scores["dice"].median()),
+        dice_worst=float(scores["dice"].min()),
+        edge_error_px=float(scores["edge_error_px"].mean()),
+        full_width_parameters=(
+            _build(full_width, settings, task).count_params() if full_width else None
+        ),
+        full_width_training_seconds_per_photo=(
+            seconds_per_training_photo(full_width, settings, task) if full_width else None
+        ),
+    )
+    return without_training_state(network), result, scores
+
+
+def train_candidate(
+    candidate: Candidate,
+    task: Task,
+    on_epoch_end: "OnEpochEnd",
+    seconds_per_photo: float,
+    checkpoints: Path | None = None,
+) -> Trained:
+    """Train a candidate within the budget, and find its threshold; test photos are left alone.
+
+    Args:
+        candidate: What to train.
+        task: On what, and how long.
+        on_epoch_end: See `training.train`.
+        seconds_per_photo: What a whole photo costs in training; not looked at without a budget of
+            time.
+        checkpoints: A folder to keep the training's state in, so that it can be continued.
+    """
+    import keras
+
+    from car_segmentation.evaluation.per_photo import mean_dice_at_thresholds
+    from car_segmentation.training.batches import PhotoBatches
+    from car_segmentation.training.checkpoints import open_checkpoint
+    from car_segmentation.training.trainer import fingerprint, train
+
+    settings = candidate.training
+    area = mean_area(settings.stages, *task.photos.pixels.shape[1:3])
+    epochs, photos_per_epoch = spend(
+        task.minutes, seconds_per_photo * area, len(task.ids("train")), settings.epochs
+    )
+    if task.minutes is not None:
+        settings = settings.model_copy(update={"epochs": epochs, "patience": epochs})
+
+    network = _build(candidate.network, settings, task)
+    keras.utils.set_random_seed(task.seed)
+    training_batches, validation_batches = (
+        PhotoBatches(
+            task.photos,
+            task.soft_masks,
+            task.ids(split),
+            settings.batch_size,
+            augmentation=augmentation,
+            seed=task.seed,
+            photos_per_epoch=photos,
+            workers=settings.loader_workers,
+        )
+        for split, augmentation, photos in (
+            ("train", task.augmentation, photos_per_epoch),
+            ("validation", None, None),
+        )
+    )
+    checkpoint = None
+    if checkpoints is not None:
+        mark = fingerprint(network, training_batches, validation_batches, settings)
+        checkpoint = open_checkpoint(checkpoints, mark, settings.resume)
+    start = time.perf_counter()
+    history = train(
+        network, training_batches, validation_batches, settings, on_epoch_end, checkpoint
+    )
+    minutes = (time.perf_counter() - start) / 60
+    validation = task.of("validation")
+    dice = mean_dice_at_thresholds(network, task.photos, validation, settings.batch_size)
+    best = int(np.argmax(dice))
+    return Trained(
+        network=network,
+        epochs=len(history["loss"]),
+        photos_per_epoch=photos_per_epoch,
+        minutes=minutes,
+        threshold=best / len(dice),
+        validation_dice=float(dice[best]),
+    )
+
+
+def spend(
+    minutes: float | None, seconds_per_photo: float, photos: int, epochs: int
+) -> tuple[int, int]:
+    """How many epochs of how many photos fill the budget.
+
+    A budget that is no whole number of epochs makes all of them a little shorter, so that
+    schedules end where the budget does.
+
+    Args:
+        minutes: Of training, or None for all photos in every one of ``epochs``.
+        seconds_per_photo: What a photo costs in training.
+        photos: In the train split.
+        epochs: For a budget without minutes.
+
+    Returns:
+        Epochs, and photos in each; both at least 1.
+
+    Example:
+        >>> spend(minutes=1, seconds_per_photo=0.5, photos=50, epochs=9)
+        (3, 40)
+    """
+    if minutes is None:
+        return epochs, photos
+    affordable = max(1, int(minutes * 60 / seconds_per_photo))
+    epochs = math.ceil(affordable / photos)
+    return epochs, affordable // epochs
+
+
+def seconds_per_training_photo(network: Network, settings: Training, task: Task) -> float:
+    """Time of a training step on one real batch, per photo, after the first, which compiles."""
+    from car_segmentation.training.batches import PhotoBatches
+    from car_segmentation.training.trainer import compile_network
+
+    model = _build(network, settings, task)
+    compile_network(model, settings, steps=task.timed_steps + 1)
+    ids = task.ids("train")[: settings.batch_size]
+    photos, masks = PhotoBatches(task.photos, task.soft_masks, ids, settings.batch_size)[0]
+    model.train_on_batch(photos, masks)
+    start = time.perf_counter()
+    for _ in range(task.timed_steps):
+        model.train_on_batch(photos, masks)  # Returns the loss, and so waits for the step.
+    return (time.perf_counter() - start) / task.timed_steps / len(ids)
+
+
+def seconds_per_predicted_photo(model: "keras.Model", task: Task, batch_size: int) -> float:
+    """Time of a prediction at the input size, per photo, after the first, which compiles."""
+    photos = np.asarray(task.photos.pixels[:batch_size])
+    model.predict_on_batch(photos)
+    start = time.perf_counter()
+    for _ in range(task.timed_steps):
+        np.asarray(model.predict_on_batch(photos))
+    return (time.perf_counter() - start) / task.timed_steps / len(photos)
+
+
+def peak_memory() -> float:
+    """Largest resident memory of this process so far, in bytes; NaN where it cannot be told."""
+    try:
+        import resource
+    except ImportError:  # Windows.
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def digest(candidate: Candidate, task: Task) -> str:
+    """A fingerprint of all that a candidate's result depends on, but for code and machine."""
+    split = task.photo_splits[["photo_id", "split"]]
+    content = {
+        "network": candidate.network.model_dump(),
+        "training": candidate.training.model_dump(),
+        "full_width": candidate.full_width.model_dump() if candidate.full_width else None,
+        "split": split.to_dict("list"),
+        "image": task.image.model_dump(),
+        "augmentation": asdict(task.augmentation),
+        "minutes": task.minutes,
+        "seed": task.seed,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def comparison_table(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A row per candidate with `TABLE_COLUMNS`, the best mean Dice first."""
+    table = pd.DataFrame(results, columns=list(TABLE_COLUMNS))
+    whole = ["parameters", "full_width_parameters", "epochs"]
+    table = table.astype(dict.fromkeys(whole, "Int64"))
+    return table.sort_values(["dice_mean", "name"], ascending=[False, True], ignore_index=True)
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """Which network won, by how much, and what it costs, in a few words."""
+    best = table.iloc[0]
+    sentence = (
+        f"{best['name']} is best: Dice {best['dice_mean']:.4f} "
+        f"(edge error {best['edge_error_px']:.1f} px)"
+    )
+    if len(table) > 1:
+        second = table.iloc[1]
+        ahead = f"{best['dice_mean'] - second['dice_mean']:.4f}"
+        sentence += (
+            f", {'level with' if ahead == '0.0000' else f'{ahead} before'} {second['name']}, "
+            f"which costs {_ratio(second, best)} as much to train"
+        )
+    return sentence + "."
+
+
+def _ratio(this: pd.Series, other: pd.Series) -> str:
+    column = "training_seconds_per_photo"
+    return f"{this[column] / other[column]:.2g} times"
+
+
+def _build(network: Network, settings: Training, task: Task) -> "keras.Model":
+    import keras
+
+    from car_segmentation import networks
+    from car_segmentation.training.trainer import precision
+
+    keras.utils.set_random_seed(task.seed)
+    with precision(settings.precision):
+        return networks.build_network(
+            network.architecture, task.image.height, task.image.width, **network.options
+        )

@@ -1,0 +1,1 @@
+"""From a photo to probabilities to a mask; a folder of photos; cut-outs and composites."""

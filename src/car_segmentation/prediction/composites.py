@@ -1,0 +1,111 @@
+"""Composites: a cut-out laid on a colour or on another picture."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.core.files import atomic_file
+from car_segmentation.data.images import UnusableImage, photo_size, read_photo
+
+BACKDROP_FILE = ".backdrop"
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """What composites are laid on.
+
+    Attributes:
+        picture: uint8 RGB (height, width, 3); a single pixel for a colour.
+        suffix: Of the composites' files.
+    """
+
+    picture: np.ndarray
+    suffix: Literal[".jpg", ".png"] = ".jpg"
+
+    def behind(self, height: int, width: int) -> np.ndarray:
+        """The backdrop of a photo of so many pixels; uint8 RGB (height, width, 3).
+
+        A picture is scaled until it covers the photo, and its middle is kept.
+        """
+        own_height, own_width = self.picture.shape[:2]
+        if own_height == own_width == 1:
+            return np.broadcast_to(self.picture, (height, width, 3))
+        scale = max(height / own_height, width / own_width)
+        # What is not kept is cut off first, for a small part may be all of a long picture.
+        kept_height = min(own_height, max(1, round(height / scale)))
+        kept_width = min(own_width, max(1, round(width / scale)))
+        top, left = (own_height - kept_height) // 2, (own_width - kept_width) // 2
+        kept = self.picture[top : top + kept_height, left : left + kept_width]
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        return cv2.resize(kept, (width, height), interpolation=interpolation)
+
+    def digest(self) -> str:
+        """Tells composites on this backdrop from those on another one."""
+        content = f"{self.picture.shape} {self.suffix}".encode() + self.picture.tobytes()
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def read_backdrop(
+    description: str, suffix: Literal[".jpg", ".png"], max_megapixels: float = float("inf")
+) -> Backdrop:
+    """Read a backdrop: a colour, ``#rrggbb`` in hexadecimal digits, or the path of a picture.
+
+    Raises:
+        UserError: If it is neither, or the picture cannot be used.
+    """
+    if description.startswith("#"):
+        if not re.fullmatch("#[0-9a-fA-F]{6}", description):
+            raise UserError(
+                f"inference.composites is '{description}', which is no colour: write six "
+                "hexadecimal digits after the #, such as '#ffffff' for white."
+            )
+        return Backdrop(np.array([[list(bytes.fromhex(description[1:]))]], np.uint8), suffix)
+    path = Path(description)
+    if not path.is_file():
+        raise UserError(
+            f"inference.composites is '{description}', and there is no such picture. Give the path "
+            "of one, or a colour such as '#ffffff'."
+        )
+    try:
+        photo_size(path, max_megapixels)
+        return Backdrop(read_photo(path), suffix)
+    except UnusableImage as problem:
+        raise UserError(f"inference.composites: {path} {problem}.") from None
+
+
+def composite(picture: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
+    """Lay a cut-out on a backdrop.
+
+    Args:
+        picture: uint8 RGBA (height, width, 4), alpha not premultiplied.
+        backdrop: uint8 RGB (height, width, 3).
+
+    Returns:
+        uint8 RGB (height, width, 3): colours mixed by alpha as they are stored, as browsers do.
+    """
+    result = backdrop.copy()
+    left, top, width, height = cv2.boundingRect(picture[..., 3])
+    seen = (slice(top, top + height), slice(left, left + width))
+    # 255 · 255 and half of 255 fit into 16 bits.
+    alpha = picture[seen][..., 3:].astype(np.uint16)
+    mixed = picture[seen][..., :3] * alpha + backdrop[seen] * (255 - alpha)
+    result[seen] = (mixed + 127) // 255
+    return result
+
+
+def clear_other_composites(folder: Path, backdrop: Backdrop) -> None:
+    """Delete composites that a folder has on another backdrop, so that they are made anew."""
+    note = folder / BACKDROP_FILE
+    if note.is_file() and note.read_text(encoding="ascii") == backdrop.digest():
+        return
+    for suffix in (".jpg", ".png"):
+        for file in folder.glob(f"*{suffix}"):
+            file.unlink()
+    with atomic_file(note) as part:
+        part.write_text(backdrop.digest(), encoding="ascii")

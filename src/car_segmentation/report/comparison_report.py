@@ -1,0 +1,268 @@
+"""The page that shows two runs against each other."""
+
+import html
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from car_segmentation.evaluation.bootstrap import Difference
+from car_segmentation.evaluation.run_comparison import (
+    RunRecord,
+    changed_parameters,
+    changes_by_car,
+    metrics_side_by_side,
+    only_in_one,
+)
+from car_segmentation.parameters import CARS, Subject
+from car_segmentation.report.html import (
+    Block,
+    Section,
+    facts,
+    figure,
+    folded,
+    light,
+    numbers,
+    paragraph,
+    picture,
+    render_page,
+    table,
+)
+
+CHANGE_FORMATS = {
+    "Dice before": ".4f",
+    "Dice after": ".4f",
+    "change": "+.4f",
+    "edge error before, px": ".1f",
+    "edge error after, px": ".1f",
+}
+SIGNED = "+~g"
+"""Numbers with their sign, as Plotly writes them."""
+LISTED_PHOTOS = 20
+"""How many photos that only one run scored are named on the page."""
+
+Picture = tuple[str, np.ndarray]
+"""Photo id and picture, uint8 RGB, which says what it shows."""
+
+
+def comparison_page(
+    before: RunRecord,
+    after: RunRecord,
+    changes: pd.DataFrame,
+    difference: Difference,
+    worse: Iterable[Picture],
+    better: Iterable[Picture],
+    subject: Subject = CARS,
+) -> str:
+    """Put the page together, as HTML.
+
+    Args:
+        before: The first run.
+        after: The second run.
+        changes: As of `run_comparison.compare_scores`.
+        difference: Of Dice, over the same photos.
+        worse: Pictures of the photos that lost most.
+        better: Pictures of the photos that gained most.
+        subject: What cars are called.
+    """
+    same = difference.photos - difference.better - difference.worse
+    lost, gained = _pictures(worse), _pictures(better)
+    drawn = {name: name for name, _ in lost + gained}
+    tiles = [
+        ("mean change of Dice", f"{difference.mean:+.4f}", interval_text(difference, subject)),
+        (
+            "photos that got better",
+            f"{difference.better:,} of {difference.photos:,}",
+            f"{difference.worse:,} worse, {same:,} the same",
+        ),
+        (
+            "mean Dice",
+            f"{changes['dice_after'].mean():.4f}",
+            f"before: {changes['dice_before'].mean():.4f}",
+        ),
+        (
+            "edge error",
+            f"{changes['edge_error_after'].mean():.2f} px",
+            f"before: {changes['edge_error_before'].mean():.2f} px",
+        ),
+    ]
+    runs = {
+        "before": f"{before.name}, started {before.started}, id {before.run_id}",
+        "after": f"{after.name}, started {after.started}, id {after.run_id}",
+    }
+    sections = [
+        Section(
+            "What came of it",
+            [
+                numbers(tiles),
+                facts(runs),
+                paragraph(
+                    f"The interval is over {subject.many}: it says how surely the second model is "
+                    f"the better one on other {subject.many}, and not whether training it again "
+                    "would give the same.",
+                    quiet=True,
+                ),
+                *_left_out(before, after),
+            ],
+            verdict(difference, subject),
+        ),
+        Section("What was changed", _changed(before, after), _changed_in_words(before, after)),
+        Section(
+            "Which photos changed",
+            [
+                figure(
+                    scatter(changes),
+                    "One point per photo; a click leads to its picture or its row.",
+                ),
+                figure(
+                    car_bars(changes, subject), f"Mean over each {subject.one}'s photos, sorted."
+                ),
+                table(
+                    changes.set_axis(
+                        ["photo", subject.one, "view", *CHANGE_FORMATS], axis="columns"
+                    ),
+                    CHANGE_FORMATS,
+                    "All photos that both runs scored, the one that lost most first.",
+                    searchable=True,
+                    links=drawn,
+                ),
+            ],
+            "Dice at native size, one per photo.",
+        ),
+    ]
+    for title, pictures in (("What got worse", lost), ("What got better", gained)):
+        if pictures:
+            lead = "The largest changes, and where the two masks differ most."
+            sections.append(Section(title, [block for _, block in pictures], lead))
+    names = (before.name, after.name)
+    if names[0] == names[1]:
+        names = (before.label, after.label)
+    return render_page(" → ".join(names), "Two runs on the same test photos.", sections)
+
+
+def verdict(difference: Difference, subject: Subject = CARS) -> str:
+    """One sentence that says whether the second run is better, and how surely."""
+    photos = f"{difference.photos:,} photos of {subject.count(difference.cars)}"
+    interval = difference.interval
+    if interval is None:
+        return (
+            f"Dice changed by {difference.mean:+.4f} on {photos}; "
+            f"one {subject.one} cannot tell whether it would on others."
+        )
+    text = f"{difference.mean:+.4f} (95%: {interval.low:+.4f} to {interval.high:+.4f}) on {photos}"
+    if interval.low > 0:
+        return f"The second run is better: Dice changed by {text}."
+    if interval.high < 0:
+        return f"The second run is worse: Dice changed by {text}."
+    return f"Neither run is surely better than the other: Dice changed by {text}."
+
+
+def interval_text(difference: Difference, subject: Subject = CARS) -> str:
+    """The interval for a note below a number."""
+    interval = difference.interval
+    return (
+        f"one {subject.one}: no interval"
+        if interval is None
+        else (f"95%: {interval.low:+.4f} to {interval.high:+.4f}")
+    )
+
+
+def scatter(changes: pd.DataFrame) -> go.Figure:
+    """Change of Dice of each photo against its Dice before.
+
+    The change and not Dice itself is drawn upwards, for next to a diagonal it could not be seen.
+    """
+    chart = go.Figure()
+    groups = (
+        ("better", changes["change"] > 0, "first", "triangle-up"),
+        ("worse", changes["change"] < 0, "second", "triangle-down"),
+        ("the same", changes["change"] == 0, "quiet", "circle"),
+    )
+    for name, chosen, colour, symbol in groups:
+        photos = changes[chosen]
+        if photos.empty:
+            continue
+        chart.add_scatter(
+            x=photos["dice_before"].tolist(),
+            y=photos["change"].tolist(),
+            ids=photos["photo_id"].tolist(),
+            text=photos["photo_id"].map(html.escape).tolist(),
+            customdata=photos["dice_after"].tolist(),
+            mode="markers",
+            name=f"{name} ({len(photos):,})",
+            marker={"color": light(colour), "symbol": symbol, "size": 8, "opacity": 0.75},
+            hovertemplate="%{text}<br>Dice %{x:.4f} → %{customdata:.4f} (%{y:+.4f})<extra></extra>",
+        )
+    chart.add_hline(0, line={"color": light("thin"), "width": 1})
+    return chart.update_layout(
+        title={"text": "Change of Dice of each photo, against its Dice before"},
+        xaxis={"title": {"text": "Dice before"}},
+        yaxis={"title": {"text": "change of Dice"}, "tickformat": SIGNED},
+        showlegend=True,
+        height=420,
+    )
+
+
+def car_bars(changes: pd.DataFrame, subject: Subject = CARS) -> go.Figure:
+    """Mean change of Dice of each car, sorted."""
+    cars = changes_by_car(changes)
+    colours = [light("first" if change > 0 else "second") for change in cars["change"]]
+    chart = go.Figure()
+    chart.add_bar(
+        x=list(range(len(cars))),
+        y=cars["change"].tolist(),
+        text=cars["car"].map(html.escape).tolist(),
+        customdata=cars[["photos", "dice_before", "dice_after"]].to_numpy().tolist(),
+        textposition="none",
+        marker={"color": colours},
+        hovertemplate=(
+            f"{subject.one} %{{text}}, %{{customdata[0]}} photos<br>Dice %{{customdata[1]:.4f}} → "
+            "%{customdata[2]:.4f} (%{y:+.4f})<extra></extra>"
+        ),
+    )
+    return chart.update_layout(
+        title={"text": f"Mean change of Dice, {subject.one} by {subject.one}"},
+        xaxis={
+            "title": {"text": f"{subject.many}, the one that lost most first"},
+            "showticklabels": False,
+        },
+        yaxis={"title": {"text": "change of Dice"}, "tickformat": SIGNED},
+    )
+
+
+def _pictures(pictures: Iterable[Picture]) -> list[tuple[str, Block]]:
+    return [
+        (photo_id, picture(rgb, alt=f"Error maps of {photo_id}, before and after", name=photo_id))
+        for photo_id, rgb in pictures
+    ]
+
+
+def _changed(before: RunRecord, after: RunRecord) -> Sequence[Block]:
+    parameters = changed_parameters(before, after)
+    blocks = []
+    if len(parameters):
+        blocks.append(table(parameters, caption="Parameters that differ."))
+    metrics = metrics_side_by_side(before, after)
+    formats = {"before": ".4f", "after": ".4f", "change": "+.4f"}
+    blocks.append(folded("All metrics side by side", table(metrics, formats)))
+    return blocks
+
+
+def _changed_in_words(before: RunRecord, after: RunRecord) -> str:
+    count = len(changed_parameters(before, after))
+    if not count:
+        return "No parameter differs: what changed is the code, the photos or chance."
+    return f"{count} {'parameter differs' if count == 1 else 'parameters differ'}."
+
+
+def _left_out(before: RunRecord, after: RunRecord) -> Sequence[Block]:
+    """Photos that only one run scored, named."""
+    blocks = []
+    for photos, when in zip(only_in_one(before, after), ("first", "second"), strict=True):
+        if photos:
+            more = len(photos) - LISTED_PHOTOS
+            names = ", ".join(photos[:LISTED_PHOTOS]) + (f" and {more:,} more" if more > 0 else "")
+            text = f"Left out, scored by the {when} run alone ({len(photos):,}): {names}."
+            blocks.append(paragraph(text, quiet=True))
+    return blocks

@@ -1,0 +1,322 @@
+"""One HTML page in one file: text, tables, plots and pictures that open from disk, without network.
+
+Every function here that returns a `Block` escapes the text that it is given: names of files, cars
+and makes come from users. Pictures are encoded as they are handed over, so that a caller who draws
+them one after the other never holds more than one.
+"""
+
+import base64
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+Block = Markup
+"""A piece of the page: HTML that needs no more escaping."""
+
+COLOURS: Mapping[str, tuple[str, str]] = {
+    "page": ("#f6f7f8", "#14171b"),
+    "card": ("#ffffff", "#1c2026"),
+    "ink": ("#1b1f24", "#e7e9ec"),
+    "quiet": ("#58606a", "#a3abb6"),
+    "line": ("#dde1e6", "#343a43"),
+    "thin": ("#a9b0b9", "#6a727d"),
+    "first": ("#0f766e", "#2cc4b2"),
+    "second": ("#b4530a", "#f0a04b"),
+    "false_positive": ("#d62728", "#f0605f"),
+    "true_positive": ("#2ca02c", "#4fc04f"),
+    "false_negative": ("#1f5adc", "#6d9bff"),
+}
+"""What stands for what in the light and in the dark theme.
+
+``first`` (teal) and ``second`` (orange) are told apart by the colour-blind, as are the red and the
+blue of `error_maps`, which mean false positives and false negatives and nothing else. ``thin`` is
+for what rests on too little data. Figures are drawn in the light colours; the page exchanges them.
+"""
+
+JPEG_QUALITY = 85
+"""OpenCV's, 0 to 100."""
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+CHART_HEIGHT = 340
+"""Height of a figure that has none of its own; pixels."""
+
+_AXIS = {
+    "gridcolor": COLOURS["line"][0],
+    "linecolor": COLOURS["line"][0],
+    "zeroline": False,
+    "automargin": True,
+    "title": {"standoff": 8, "font": {"size": 13}},
+}
+CHART_TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": FONT, "size": 13, "color": COLOURS["ink"][0]},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": [COLOURS["first"][0], COLOURS["second"][0]],
+        "margin": {"t": 12, "r": 12, "b": 44, "l": 52},
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "polar": {
+            "bgcolor": "rgba(0,0,0,0)",
+            "radialaxis": {"gridcolor": COLOURS["line"][0], "linecolor": COLOURS["line"][0]},
+            "angularaxis": {"gridcolor": COLOURS["line"][0], "linecolor": COLOURS["line"][0]},
+        },
+        "hoverlabel": {
+            "bgcolor": COLOURS["card"][0],
+            "bordercolor": COLOURS["quiet"][0],
+            "font": {"family": FONT, "size": 13, "color": COLOURS["ink"][0]},
+            "align": "left",
+        },
+        "legend": {
+            "orientation": "h",
+            "traceorder": "normal",
+            "x": 0,  # From the left of the page: labels of rows take half of a phone.
+            "xref": "container",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+        },
+        "bargap": 0.15,
+        "dragmode": False,  # A finger on a plot scrolls the page.
+    }
+)
+"""How figures look on the page."""
+
+NO_VALUE = "–"
+"""What stands for a missing value."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page with a heading.
+
+    Attributes:
+        title: The heading, which the page's navigation shows too.
+        body: What stands in it, from top to bottom.
+        lead: A sentence or two that say what the section shows; plain text.
+    """
+
+    title: str
+    body: Sequence[Block]
+    lead: str = ""
+
+
+def light(name: str) -> str:
+    """A colour of `COLOURS` for figures, as #rrggbb; the page knows its dark one."""
+    return COLOURS[name][0]
+
+
+def paragraph(text: str, quiet: bool = False) -> Block:
+    """A paragraph of plain text; a quiet one explains, and is set smaller."""
+    return _blocks().paragraph(text, quiet)
+
+
+def numbers(tiles: Sequence[tuple[str, str, str]]) -> Block:
+    """The large numbers on top: label, value and a note, such as the interval, for each."""
+    return _blocks().numbers(tiles)
+
+
+def facts(pairs: Mapping[str, str]) -> Block:
+    """A list of names and what they are."""
+    return _blocks().facts(pairs)
+
+
+def beside(*blocks: Block) -> Block:
+    """Blocks side by side where the page is wide enough, else one below the other."""
+    return _blocks().beside(blocks)
+
+
+def folded(title: str, *blocks: Block) -> Block:
+    """Blocks that are shown when their title is clicked."""
+    return _blocks().folded(title, blocks)
+
+
+def figure(plot: go.Figure, caption: str = "", min_width: int = 280) -> Block:
+    """A Plotly figure that can be hovered, and takes the page's theme.
+
+    Its title becomes text of the page, which wraps where a phone is narrow. A click on a point
+    that has an id (``ids`` of the trace) leads to the picture or table row of that name.
+
+    Args:
+        plot: Drawn in the colours of `light`.
+        caption: Plain text below it.
+        min_width: Where the page is narrower than this, in pixels, the figure is scrolled.
+    """
+    description = plot.to_plotly_json()
+    layout = dict(description["layout"])
+    title = Markup((layout.pop("title", None) or {}).get("text") or "").striptags()
+    layout["template"] = CHART_TEMPLATE
+    height = layout.setdefault("height", CHART_HEIGHT)
+    text = go.Figure(data=description["data"], layout=layout).to_json(engine="json")
+    return _blocks().figure(title, Markup(_for_script(text)), caption, height, min_width)
+
+
+def table(
+    frame: pd.DataFrame,
+    formats: Mapping[str, str] | None = None,
+    caption: str = "",
+    searchable: bool = False,
+    links: Mapping[str, str] | None = None,
+) -> Block:
+    """A table that is sorted by a click on a heading.
+
+    Args:
+        frame: A row per row; its column names are the headings, its index is not shown.
+        formats: Format specification (``.4f``, ``.1%``, ``,``) of columns of numbers.
+        caption: What the table shows; plain text.
+        searchable: Whether there is a box that leaves only the rows with the words typed in it.
+        links: Where a value of the first column leads to: names that `picture` was given.
+    """
+    specifications = formats or {}
+    columns = [
+        {"heading": str(name), "numeric": _is_numeric(frame[name])} for name in frame.columns
+    ]
+    rows = []
+    for values in frame.itertuples(index=False, name=None):
+        cells = [
+            {"key": _sort_key(value), "text": _cell_text(value, specifications.get(name, ""))}
+            for name, value in zip(frame.columns, values, strict=True)
+        ]
+        rows.append({"name": str(values[0]) if values else "", "cells": cells})
+    targets = {value: anchor(name) for value, name in (links or {}).items()}
+    return _blocks().table(columns, rows, caption, searchable, targets)
+
+
+def picture(
+    rgb: np.ndarray,
+    caption: str = "",
+    alt: str = "",
+    max_width: int = 1600,
+    lossless: bool = False,
+    name: str | None = None,
+) -> Block:
+    """A picture within the page; a click shows it at its full size.
+
+    Args:
+        rgb: uint8 RGB (height, width, 3).
+        caption: Plain text below it.
+        alt: What it shows, for whoever cannot see it.
+        max_width: Wider pictures are reduced to this width, in pixels.
+        lossless: PNG, which suits masks, instead of JPEG.
+        name: What links of a `table` and points of a `figure` find it by, such as a photo id.
+    """
+    height, width = rgb.shape[:2]
+    if width > max_width:
+        height, width = round(height * max_width / width), max_width
+        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    source = _data_url(rgb, lossless)
+    return _blocks().picture(
+        source, width, height, caption, alt or caption, name, anchor(name) if name else ""
+    )
+
+
+def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
+    """The whole page, as HTML that loads nothing from anywhere.
+
+    Args:
+        title: Heading of the page, plain text.
+        lead: What the page is about, plain text.
+        sections: Its parts, in their order.
+    """
+    has_plots = any("data-plot" in block for section in sections for block in section.body)
+    return (
+        _templates()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            lead=lead,
+            sections=[(anchor(section.title), section) for section in sections],
+            colours=COLOURS,
+            font=Markup(FONT),
+            exchange=Markup(_for_script(json.dumps(dict(COLOURS.values())))),
+            style=Markup(_asset("page.css")),
+            script=Markup(_asset("page.js")),
+            plotly=Markup(get_plotlyjs()) if has_plots else "",
+        )
+    )
+
+
+def anchor(name: str) -> str:
+    """An id for an element that any name gives, and no two names share."""
+    return "at-" + re.sub(r"[^A-Za-z0-9-]", lambda odd: f"_{ord(odd[0]):x}_", name)
+
+
+def _data_url(rgb: np.ndarray, lossless: bool) -> str:
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    if lossless:
+        _, content = cv2.imencode(".png", bgr)
+        return "data:image/png;base64," + base64.b64encode(content.tobytes()).decode()
+    # At full colour resolution: errors are a pixel wide, and told apart by colour alone.
+    quality = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        JPEG_QUALITY,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    _, content = cv2.imencode(".jpg", bgr, quality)
+    return "data:image/jpeg;base64," + base64.b64encode(content.tobytes()).decode()
+
+
+def _is_numeric(values: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def _cell_text(value: Any, specification: str) -> str:
+    if _is_missing(value):
+        return NO_VALUE
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return format(value, specification) if specification else str(value)
+
+
+def _sort_key(value: Any) -> str:
+    """What the page sorts by: numbers as JavaScript reads them, nothing for missing values."""
+    if _is_missing(value):
+        return ""
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    return str(value)
+
+
+def _for_script(text: str) -> str:
+    """JSON that may stand in a script element, whatever strings are in it."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("car_segmentation.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _blocks() -> Any:
+    """The macros of the page's parts; each returns `Markup`."""
+    return _templates().get_template("blocks.html.j2").module
+
+
+def _asset(name: str) -> str:
+    source, _, _ = jinja2.PackageLoader("car_segmentation.report").get_source(_templates(), name)
+    return source

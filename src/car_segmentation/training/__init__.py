@@ -1,0 +1,1 @@
+"""Losses, metrics, optimisers, batches, the training itself, checkpoints and devices."""

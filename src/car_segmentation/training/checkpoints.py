@@ -1,0 +1,217 @@
+"""A training's state on disk, which a kill at any moment leaves whole.
+
+One file holds all that the next step depends on, so that no two files can disagree; it is written
+aside and renamed. The best weights are files of their own, named after their epoch, and the state
+says which of them counts.
+"""
+
+import json
+import logging
+import os
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.core.files import atomic_file, remove_parts
+
+logger = logging.getLogger(__name__)
+
+LAST, NOTE = "last.npz", "note.json"
+
+State = Mapping[str, Sequence[np.ndarray]]
+"""Values of variables by what they belong to, such as the network and the optimiser."""
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        epoch: The epoch being trained, from 0.
+        batches: How many of its batches are done.
+        history: The metrics of each finished epoch.
+        best_loss: The validation loss of the best epoch; None before the first has ended.
+        best_epoch: The best epoch, from 0.
+        epochs_without_gain: Epochs since the best one.
+        epochs_at_rate: Epochs without gain since the learning rate was last lowered.
+        ended: Whether no epoch is left to train.
+    """
+
+    epoch: int = 0
+    batches: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_loss: float | None = None
+    best_epoch: int | None = None
+    epochs_without_gain: int = 0
+    epochs_at_rate: int = 0
+    ended: bool = False
+
+    def end_epoch(
+        self, metrics: Mapping[str, float], epochs: int, patience: int, min_delta: float
+    ) -> bool:
+        """Take note of an epoch's metrics, and of what they mean for the epochs to come.
+
+        Args:
+            metrics: ``val_loss`` and others.
+            epochs: How many epochs there are at most.
+            patience: How many epochs without gain end the training (but for the first epoch).
+            min_delta: The least fall of the validation loss that is a gain.
+
+        Returns:
+            Whether this epoch is the best so far.
+        """
+        loss = metrics["val_loss"]
+        best = self.best_loss is None or loss < self.best_loss - min_delta
+        if best:
+            self.best_loss, self.best_epoch = loss, self.epoch
+            self.epochs_without_gain = self.epochs_at_rate = 0
+        else:
+            self.epochs_without_gain += 1
+            self.epochs_at_rate += 1
+        self.history.append(dict(metrics))
+        self.epoch += 1
+        self.batches = 0
+        out_of_patience = not best and self.epochs_without_gain >= patience
+        self.ended = out_of_patience or self.epoch == epochs
+        return best
+
+    def by_metric(self) -> dict[str, list[float]]:
+        """The history as a list for each metric."""
+        return {name: [epoch[name] for epoch in self.history] for name in self.history[0]}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder with the last state of one training, and its best weights.
+
+    Attributes:
+        folder: Made when something is written.
+    """
+
+    folder: Path
+
+    def write_last(self, progress: Progress, state: State) -> None:
+        """Replace the last state."""
+        values = {
+            f"{owner}.{number}": value
+            for owner, all_values in state.items()
+            for number, value in enumerate(all_values)
+        }
+        about = {
+            "progress": asdict(progress),
+            "counts": {owner: len(all_values) for owner, all_values in state.items()},
+        }
+        _write_arrays(self.folder / LAST, values | {"about": np.array(json.dumps(about))})
+
+    def read_last(self) -> tuple[Progress, State] | None:
+        """The last state, or None if there is none.
+
+        Raises:
+            UserError: If the file is damaged, which a kill cannot have done.
+        """
+        remove_parts(self.folder)
+        values = self._read(self.folder / LAST)
+        if values is None:
+            return None
+        about = json.loads(str(values["about"]))
+        state = {
+            owner: [values[f"{owner}.{number}"] for number in range(count)]
+            for owner, count in about["counts"].items()
+        }
+        return Progress(**about["progress"]), state
+
+    def write_best(self, epoch: int, weights: Sequence[np.ndarray]) -> None:
+        """Write the weights of an epoch that is the best so far."""
+        _write_arrays(self._best(epoch), {str(n): value for n, value in enumerate(weights)})
+
+    def read_best(self, epoch: int) -> list[np.ndarray]:
+        """The weights of the best epoch."""
+        values = self._read(self._best(epoch))
+        if values is None:
+            raise UserError(
+                f"{self._best(epoch)} is gone, the best weights so far. Begin the training anew: "
+                "--params=training.resume=false"
+            )
+        return [values[str(number)] for number in range(len(values))]
+
+    def keep_best(self, epoch: int | None) -> None:
+        """Remove the weights of other epochs, once the last state has no use for them."""
+        for file in self.folder.glob("best_*.npz"):
+            if file != self._best(epoch):
+                file.unlink()
+
+    def write_note(self, note: Mapping[str, Any]) -> None:
+        """Leave a note beside the state."""
+        with atomic_file(self.folder / NOTE) as part:
+            part.write_text(json.dumps(note))
+
+    def read_note(self) -> dict[str, Any]:
+        """The note, empty if there is none."""
+        file = self.folder / NOTE
+        return json.loads(file.read_text()) if file.is_file() else {}
+
+    def remove(self) -> None:
+        """Forget the training."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read(self, path: Path) -> dict[str, np.ndarray] | None:
+        return _read_arrays(path)
+
+    def _best(self, epoch: int | None) -> Path:
+        return self.folder / f"best_{epoch}.npz"
+
+
+def open_checkpoint(folder: Path, fingerprint: str, resume: bool) -> Checkpoint:
+    """The checkpoint of the training with a fingerprint, among those in a folder.
+
+    Args:
+        folder: Where each unfinished training has a folder.
+        fingerprint: What tells trainings apart; its beginning names the folder.
+        resume: Whether to keep what is there; otherwise it is removed.
+    """
+    checkpoint = Checkpoint(folder / fingerprint[:16])
+    if not resume:
+        checkpoint.remove()
+    if (checkpoint.folder / LAST).is_file():
+        logger.info("Continuing the training in %s", checkpoint.folder)
+    others = [other.folder.name for other in unfinished(folder) if other != checkpoint]
+    if others:
+        logger.info(
+            "%s also has unfinished trainings with other settings or photos: %s. Delete what is "
+            "not wanted.",
+            folder,
+            ", ".join(others),
+        )
+    return checkpoint
+
+
+def unfinished(folder: Path) -> list[Checkpoint]:
+    """The checkpoints in a folder, the newest first."""
+    notes = sorted(folder.glob(f"*/{NOTE}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    return [Checkpoint(file.parent) for file in notes]
+
+
+def _write_arrays(path: Path, values: Mapping[str, np.ndarray]) -> None:
+    with atomic_file(path) as part, part.open("wb") as file:
+        np.savez(file, **values)  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())  # A training may be hours; a power cut should not cost them.
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} is damaged ({error}), so the training cannot be continued. Begin it anew: "
+            "--params=training.resume=false"
+        ) from error

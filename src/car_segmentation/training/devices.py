@@ -1,0 +1,286 @@
+"""Train on several devices, of one host or of several, as one device would on the same batches.
+
+On TensorFlow the devices of one host share a batch through ``MirroredStrategy``; on JAX, those of
+one or several hosts through ``keras.distribution.DataParallel``. Several hosts are one process each
+(``KERAS_DISTRIBUTION_*``, see docs/devices.md), of which the first alone writes files.
+"""
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.parameters import Training
+from car_segmentation.training.checkpoints import Checkpoint, Progress, State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+    from keras.optimizers import Optimizer
+
+JOBS, PROCESSES, PROCESS = (
+    f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")
+)
+"""Keras' own environment variables (``keras.distribution.initialize``)."""
+
+CHUNK = 1 << 26
+"""Bytes that are sent between processes at a time."""
+
+
+def process_count() -> int:
+    """How many processes train together; from the environment, before any of them is joined."""
+    return int(os.environ.get(PROCESSES, "1"))
+
+
+def process_number() -> int:
+    """Which of them this is, from 0."""
+    return int(os.environ.get(PROCESS, "0")) if process_count() > 1 else 0
+
+
+def join_processes() -> None:
+    """Wait for the other processes, if there are any. Must come before Keras' first computation.
+
+    Raises:
+        UserError: If Keras does not run on JAX, or the variables do not say enough.
+    """
+    if process_count() == 1:
+        return
+    import keras
+
+    if keras.backend.backend() != "jax":
+        raise UserError(
+            f"{PROCESSES} = {process_count()}: several processes train together on JAX alone. Set "
+            "KERAS_BACKEND=jax in each."
+        )
+    missing = [name for name in (JOBS, PROCESS) if name not in os.environ]
+    if missing:
+        raise UserError(f"{PROCESSES} is set, but {' and '.join(missing)} is not.")
+    if process_number() >= process_count():
+        raise UserError(
+            f"{PROCESS} = {process_number()}: {process_count()} processes are numbered from 0 to "
+            f"{process_count() - 1}."
+        )
+    import jax
+
+    if not jax.distributed.is_initialized():
+        # Keras' own `initialize` draws a seed in common besides; trainings have theirs.
+        coordinator = os.environ[JOBS].split(",")[0]
+        jax.distributed.initialize(coordinator, process_count(), process_number())
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The devices that share each batch.
+
+    Attributes:
+        count: How many there are, on all hosts together.
+        processes: How many processes drive them.
+        process: Which of these this is, from 0.
+        scope: Variables made inside are on all of the devices.
+        mirrored: Whether they are several of TensorFlow's.
+    """
+
+    count: int = 1
+    processes: int = 1
+    process: int = 0
+    scope: Callable[[], AbstractContextManager[Any]] = nullcontext
+    mirrored: bool = False
+
+    def check(self, settings: Training) -> None:
+        """Refuse what these devices cannot do together.
+
+        Inside of `MirroredStrategy`, Keras 3.15 can neither update averages of weights nor choose
+        between steps, as accumulation and the scaling of the loss for float16 do.
+        """
+        if settings.batch_size % self.count:
+            raise UserError(
+                f"training.batch_size = {settings.batch_size}: {self.count} devices share each "
+                f"batch, so it must be a multiple of {self.count}."
+            )
+        refused = {
+            f"accumulate_batches = {settings.accumulate_batches}": settings.accumulate_batches > 1,
+            f"average_momentum = {settings.average_momentum}": bool(settings.average_momentum),
+            f"precision = {settings.precision}": settings.precision == "mixed_float16",
+        }
+        for name, wanted in refused.items():
+            if wanted and self.mirrored:
+                raise UserError(
+                    f"training.{name}: TensorFlow cannot do this on several devices. Set "
+                    "KERAS_BACKEND=jax, or training.devices=1."
+                )
+
+    def spread(self, network: "keras.Model") -> "keras.Model":
+        """A copy of a network on all devices; to be called inside the scope.
+
+        Its batch normalisation sees the whole batch. On JAX it does anyway.
+        """
+        spread = type(network).from_config(network.get_config())
+        spread.set_weights(network.get_weights())
+        if self.mirrored:
+            for layer in spread._flatten_layers():
+                if hasattr(layer, "synchronized"):
+                    layer.synchronized = True
+        return spread
+
+    def adapt(self, optimizer: "Optimizer") -> None:
+        """Have an optimiser see the gradient of the whole batch from the start.
+
+        `MirroredStrategy`'s adds up the devices' gradients last, after each has clipped its own.
+        """
+        if not self.mirrored:
+            return
+        import tensorflow as tf
+
+        apply = optimizer.apply
+
+        def apply_sum(gradients: Sequence[Any], variables: Sequence[Any] | None = None) -> None:
+            replica = tf.distribute.get_replica_context()
+            apply(replica.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients)), variables)
+
+        optimizer.apply = apply_sum
+        optimizer._all_reduce_sum_gradients = list
+
+    def any_process(self, condition: bool) -> bool:
+        """Whether a condition holds in any process; all must ask at the same point."""
+        if self.processes == 1:
+            return condition
+        from jax.experimental import multihost_utils
+
+        return bool(np.any(multihost_utils.process_allgather(np.array([condition]))))
+
+    def check_same(self, fingerprint: str) -> None:
+        """Refuse to train where another process has other settings or photos."""
+        first = self.from_first(fingerprint.encode()).decode()
+        if self.any_process(first != fingerprint):
+            raise UserError(
+                "The processes do not train the same: their settings, photos, splits or versions "
+                "of Keras differ. Give each the same configuration, and run data_processing on "
+                "the same photos, or share one project folder."
+            )
+
+    def from_first(self, content: bytes) -> bytes:
+        """What the first process gives; all must ask at the same point."""
+        if self.processes == 1:
+            return content
+        from jax.experimental import multihost_utils
+
+        # JAX has no integers of 64 bits unless told.
+        size = np.array(divmod(len(content), CHUNK), np.int32)
+        chunks, rest = map(int, multihost_utils.broadcast_one_to_all(size))
+        received = io.BytesIO()
+        for chunk, length in enumerate([CHUNK] * chunks + [rest] * bool(rest)):
+            part = np.zeros(length, np.uint8)
+            if self.process == 0:
+                part[:] = np.frombuffer(content, np.uint8, length, chunk * CHUNK)
+            received.write(np.asarray(multihost_utils.broadcast_one_to_all(part)).tobytes())
+        return received.getvalue()
+
+    def shared(self, checkpoint: Checkpoint) -> Checkpoint:
+        """A checkpoint that the first process writes and all processes read."""
+        if self.processes == 1:
+            return checkpoint
+        return _SharedCheckpoint(checkpoint.folder, self)
+
+
+def find_devices(wanted: int | Literal["all"]) -> Devices:
+    """The devices to train on.
+
+    Args:
+        wanted: How many of each host's, or all.
+
+    Raises:
+        UserError: If there are fewer.
+    """
+    import keras
+
+    if keras.backend.backend() == "jax":
+        return _find_jax_devices(wanted)
+    return _find_tensorflow_devices(wanted)
+
+
+def _find_tensorflow_devices(wanted: int | Literal["all"]) -> Devices:
+    if wanted == 1:
+        return Devices()
+    import tensorflow as tf
+
+    # CPUs are several only where a test makes them so.
+    names = [
+        device.name
+        for device in tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    ]
+    chosen = _choose(names, wanted)
+    if len(chosen) == 1:
+        return Devices()
+    strategy = tf.distribute.MirroredStrategy(chosen)
+    return Devices(count=len(chosen), scope=strategy.scope, mirrored=True)
+
+
+def _find_jax_devices(wanted: int | Literal["all"]) -> Devices:
+    import jax
+    import keras
+
+    processes = jax.process_count()
+    if wanted == 1 and processes == 1:
+        return Devices()
+    chosen = [
+        f"{device.platform}:{device.id}"
+        for process in range(processes)
+        for device in _choose([d for d in jax.devices() if d.process_index == process], wanted)
+    ]
+    if len(chosen) == 1:
+        return Devices()
+    parallel = keras.distribution.DataParallel(devices=chosen, auto_shard_dataset=False)
+    return Devices(
+        count=len(chosen),
+        processes=processes,
+        process=jax.process_index(),
+        scope=parallel.scope,
+    )
+
+
+def _choose(devices: list[Any], wanted: int | Literal["all"]) -> list[Any]:
+    if wanted == "all":
+        return devices
+    if wanted > len(devices):
+        names = ", ".join(map(str, devices))
+        raise UserError(
+            f"training.devices = {wanted}: this host has {len(devices)} ({names}). Ask for fewer, "
+            "or for all."
+        )
+    return devices[:wanted]
+
+
+@dataclass(frozen=True)
+class _SharedCheckpoint(Checkpoint):
+    """A checkpoint of several processes, whether they share a disk or not."""
+
+    devices: Devices
+
+    def write_last(self, progress: Progress, state: State) -> None:
+        if self.devices.process == 0:
+            super().write_last(progress, state)
+
+    def write_best(self, epoch: int, weights: Sequence[np.ndarray]) -> None:
+        if self.devices.process == 0:
+            super().write_best(epoch, weights)
+
+    def _read(self, path: "Path") -> dict[str, np.ndarray] | None:
+        """What the first process finds in a file."""
+        content = b""
+        if self.devices.process == 0:
+            values = super()._read(path)
+            if values is not None:
+                buffer = io.BytesIO()
+                np.savez(buffer, **values)  # type: ignore[arg-type]
+                content = buffer.getvalue()
+        content = self.devices.from_first(content)
+        if not content:
+            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return dict(file)

@@ -1,0 +1,111 @@
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.core.files import atomic_file, atomic_folder, claim, remove_parts, write_at
+
+
+def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.txt"
+    for text in ("first", "second"):
+        with atomic_file(path) as part:
+            assert part.suffix == ".txt"
+            part.write_text(text)
+        assert path.read_text() == text
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def fail_half_way() -> None:
+        with atomic_file(path) as part:
+            part.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_a_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    with atomic_file(path, "a") as one, atomic_file(path, "b") as other:
+        one.write_text("one")
+        other.write_text("other")
+        assert one != other
+    assert path.read_text() == "one"  # The last to end.
+    (tmp_path / ".file.a.part.txt").touch()
+    remove_parts(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_neighbours_write_into_the_middle_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(4000))
+    with ThreadPoolExecutor(8) as pool:
+        for row in range(40):
+            pool.submit(write_at, path, 100 * row, memoryview(bytes([row]) * 100))
+    assert path.read_bytes() == b"".join(bytes([row]) * 100 for row in range(40))
+
+
+def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    for name in ("first", "second"):
+        with atomic_folder(path) as part:
+            (part / name).touch()
+        assert [file.name for file in path.iterdir()] == [name]
+
+
+def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    with atomic_folder(path) as part:
+        (part / "old").touch()
+
+    def fail_half_way() -> None:
+        with atomic_folder(path) as part:
+            (part / "new").touch()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert [file.name for file in path.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+CLAIM = """
+import sys
+from pathlib import Path
+from car_segmentation.core.files import claim
+lock = claim(Path(sys.argv[1]))
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_claim_keeps_other_processes_out_until_they_end(tmp_path: Path) -> None:
+    other = subprocess.Popen(
+        [sys.executable, "-c", CLAIM, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"claimed\n"
+    with pytest.raises(UserError, match=f"Another run is at work in {tmp_path}"):
+        claim(tmp_path)
+    other.kill()
+    other.wait()
+    other.stdout.close()
+    claim(tmp_path).release()
+
+
+def test_a_process_may_claim_again_what_it_has(tmp_path: Path) -> None:
+    first, second = claim(tmp_path), claim(tmp_path)
+    second.release()
+    first.release()

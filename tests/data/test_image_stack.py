@@ -1,0 +1,114 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.transform
+from PIL import Image
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.data.image_stack import (
+    ImageStack,
+    PendingStack,
+    WriteImage,
+    read_stack,
+    resized_masks,
+    resized_photos,
+    write_stack,
+)
+from tests.conftest import disc_mask, photo_of, write_pair
+
+
+def test_photos_are_averaged_over_areas(tmp_path: Path) -> None:
+    photo = photo_of(disc_mask(48, 64))
+    path = tmp_path / "a.png"
+    Image.fromarray(photo).save(path)
+    write_stack(tmp_path / "stack", resized_photos(["a"], [str(path)], height=12, width=16))
+    stack = read_stack(tmp_path / "stack")
+    expected = skimage.transform.downscale_local_mean(photo, (4, 4, 1))
+    assert stack.ids == ("a",)
+    assert stack.pixels.dtype == np.uint8
+    assert np.abs(stack.pixels[0] - expected).max() <= 0.5 + 1e-6
+
+
+def test_masks_become_the_share_of_car_in_each_pixel(raw: Path) -> None:
+    mask = np.zeros((48, 64), bool)
+    mask[:, :5] = True  # Of the first 16 small pixels in a row, one is full and one a quarter.
+    _, mask_path = write_pair(raw, "a", mask)
+    write_stack(raw / "stack", resized_masks(["a"], [str(mask_path)], 12, 16, 1, 0.05))
+    row = read_stack(raw / "stack").pixels[0, 6]
+    assert row[:3].tolist() == [255, 64, 0]
+
+
+def test_masks_are_noted_with_size_and_share_or_with_their_problem(raw: Path) -> None:
+    mask = np.zeros((48, 64), bool)
+    mask[:12] = True
+    _, good = write_pair(raw, "a", mask)
+    _, broken = write_pair(raw, "b")
+    broken.write_bytes(b"")
+    stack = resized_masks(["a", "b"], [str(good), str(broken)], 12, 16, 1, 0.05)
+    write_stack(raw / "stack", stack)
+    loaded = read_stack(raw / "stack")
+    size_and_share = {"height": 48, "width": 64, "foreground_share": 0.25}
+    # The whole upper side, and 11 pixels more of the left and of the right one.
+    assert loaded.notes["a"] == size_and_share | {"border_share": (64 + 22) / (2 * (48 + 64) - 4)}
+    assert loaded.notes["b"] == {"problem": "is empty (0 bytes)"}
+    assert not loaded.pixels[1].any()
+
+
+def test_any_size(raw: Path) -> None:
+    photo_path, _ = write_pair(raw, "a")
+    write_stack(raw / "stack", resized_photos(["a"], [str(photo_path)], height=37, width=91))
+    assert read_stack(raw / "stack").pixels.shape == (1, 37, 91, 3)
+
+
+def test_order_is_that_of_the_ids(raw: Path) -> None:
+    names = [f"{i:02d}" for i in range(20)]
+    paths = []
+    for i, name in enumerate(names):
+        photo = np.full((8, 8, 3), i * 10, np.uint8)
+        paths.append(str(write_pair(raw, name, np.ones((8, 8), bool), photo)[0]))
+    write_stack(raw / "stack", resized_photos(names, paths, height=4, width=4))
+    stack = read_stack(raw / "stack")
+    assert [round(image.mean(), -1) for image in stack.pixels] == [i * 10 for i in range(20)]
+    assert stack.rows_of(["07", "03"]).tolist() == [7, 3]
+
+
+def test_a_photo_that_is_not_in_the_stack(tmp_path: Path) -> None:
+    write_stack(tmp_path / "stack", PendingStack(("a",), (2,), "uint8", lambda write: {}))
+    with pytest.raises(UserError, match=r"2 photos .*, b the first.*data_processing"):
+        read_stack(tmp_path / "stack").rows_of(["a", "b", "c"])
+
+
+def test_a_photo_that_changed_since_it_was_checked(raw: Path) -> None:
+    photo_path, _ = write_pair(raw, "a")
+    photo_path.write_bytes(b"")
+    stack = resized_photos(["a"], [str(photo_path)], height=4, width=4)
+    with pytest.raises(UserError, match=r"a\.jpg is empty.*has it changed"):
+        write_stack(raw / "stack", stack)
+    assert not (raw / "stack").exists()
+
+
+def test_an_image_of_a_wrong_shape_is_refused(tmp_path: Path) -> None:
+    stack = PendingStack(("a",), (2, 2), "uint8", lambda write: write(0, np.zeros((2, 3))))
+    with pytest.raises(ValueError, match=r"image 0 has shape \(2, 3\), not \(2, 2\)"):
+        write_stack(tmp_path / "stack", stack)
+
+
+def test_a_stack_travels_to_another_process_as_its_folder(tmp_path: Path) -> None:
+    def fill(write_image: WriteImage) -> dict:
+        write_image(0, np.full((50, 40), 7, np.uint8))
+        return {"a": {"height": 3}}
+
+    write_stack(tmp_path / "stack", PendingStack(("a",), (50, 40), "uint8", fill))
+    stack = read_stack(tmp_path / "stack")
+    content = pickle.dumps(stack)
+    assert len(content) < stack.pixels.nbytes
+    again = pickle.loads(content)
+    assert np.array_equal(again.pixels, stack.pixels)
+    assert (again.ids, again.notes) == (stack.ids, stack.notes)
+
+
+def test_a_stack_in_memory_travels_whole() -> None:
+    again = pickle.loads(pickle.dumps(ImageStack(("a",), np.eye(3)[np.newaxis])))
+    assert np.array_equal(again.pixels[0], np.eye(3))

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from car_segmentation.evaluation import bootstrap as uncertainty
+from car_segmentation.evaluation.bootstrap import (
+    Interval,
+    mean_interval,
+    median_interval,
+    paired_difference,
+)
+
+CARS, VIEWS = 12, 16
+
+
+def scores_of_cars(rng: np.random.Generator, cars: int = CARS) -> tuple[np.ndarray, np.ndarray]:
+    """Scores that differ by car far more than by view, as real ones do; true mean 0.99."""
+    of_car = rng.normal(0.99, 0.003, cars)
+    values = of_car[:, np.newaxis] + rng.normal(0, 0.001, (cars, VIEWS))
+    return values.ravel(), np.repeat(np.arange(cars), VIEWS)
+
+
+def test_one_car_gives_no_interval() -> None:
+    assert mean_interval([0.1, 0.9], ["a", "a"], seed=0) is None
+    assert median_interval([0.1, 0.9], ["a", "a"], seed=0) is None
+    assert paired_difference([0.1, 0.9], [0.2, 0.8], ["a", "a"], seed=0).interval is None
+
+
+def test_equal_cars_leave_nothing_to_doubt() -> None:
+    assert mean_interval([0.2, 0.4] * 3, ["a", "a", "b", "b", "c", "c"], seed=0) == Interval(
+        pytest.approx(0.3), pytest.approx(0.3)
+    )
+
+
+def test_the_mean_varies_as_much_as_resampled_cars_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against SciPy's bootstrap over the means of cars, which is the same with equal views."""
+    monkeypatch.setattr(uncertainty, "_tail", lambda cars: 0.025)
+    values, cars = scores_of_cars(np.random.default_rng(1))
+    means = (values.reshape(CARS, VIEWS).mean(axis=1),)
+    expected = stats.bootstrap(
+        means, np.mean, n_resamples=20_000, method="percentile", rng=0
+    ).confidence_interval
+    interval = mean_interval(values, cars, seed=0, resamples=20_000)
+    assert interval == Interval(
+        pytest.approx(expected.low, abs=5e-5), pytest.approx(expected.high, abs=5e-5)
+    )
+
+
+def test_few_cars_widen_the_interval_as_students_t_does() -> None:
+    # 2 degrees of freedom: t = 4.3027 at 2.5 %, times √(3/2) is 5.2697 standard deviations.
+    assert uncertainty._tail(3) == pytest.approx(stats.norm.cdf(-5.2697), rel=1e-3)
+    assert uncertainty._tail(100_000) == pytest.approx(0.025, rel=1e-3)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    rounds, photo_rounds = 250, 50
+    hits = photo_hits = 0
+    for seed in range(rounds):
+        values, cars = scores_of_cars(rng)
+        hits += covers(mean_interval(values, cars, seed, resamples=500))
+        if seed < photo_rounds:  # What drawing photos instead of cars would do.
+            photos = np.arange(len(values))
+            photo_hits += covers(mean_interval(values, photos, seed, resamples=500))
+    assert 0.92 <= hits / rounds <= 0.98
+    assert photo_hits / photo_rounds < 0.7
+
+
+def covers(interval: Interval | None) -> bool:
+    return interval is not None and interval.low <= 0.99 <= interval.high
+
+
+def test_the_median_is_numpys_median_of_the_photos_drawn() -> None:
+    values = np.array([0.1, 0.2, 0.5, 0.6, 0.9])
+    weights = np.array([[1, 1, 1, 1, 1], [2, 0, 0, 1, 1], [0, 3, 0, 3, 0], [0, 0, 4, 0, 1]])
+    expected = [np.median(np.repeat(values, times)) for times in weights]
+    assert uncertainty._weighted_median(values, weights) == pytest.approx(expected)
+
+
+@given(
+    arrays(np.float64, 12, elements=st.floats(0, 1)),
+    arrays(np.int8, 12, elements=st.integers(0, 4)),
+)
+def test_intervals_stay_among_the_values(values: np.ndarray, cars: np.ndarray) -> None:
+    for interval in (
+        mean_interval(values, cars, seed=0, resamples=50),
+        median_interval(values, cars, seed=0, resamples=50),
+    ):
+        assert (interval is None) == (len(set(cars.tolist())) == 1)
+        if interval is not None:
+            assert values.min() - 1e-12 <= interval.low <= interval.high <= values.max() + 1e-12
+
+
+def test_same_seed_same_interval_and_order_does_not_matter() -> None:
+    values, cars = scores_of_cars(np.random.default_rng(2))
+    shuffled = np.random.default_rng(3).permutation(len(values))
+    first = mean_interval(values, cars, seed=7)
+    assert first == mean_interval(values, cars, seed=7)
+    assert first != mean_interval(values, cars, seed=8)
+    assert first is not None
+    second = mean_interval(values[shuffled], cars[shuffled], seed=7)
+    assert second == Interval(pytest.approx(first.low), pytest.approx(first.high))
+
+
+def test_memory_is_bounded_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, cars = scores_of_cars(np.random.default_rng(2))
+    whole = median_interval(values, cars, seed=7)
+    monkeypatch.setattr(uncertainty, "CELLS_AT_ONCE", 3 * len(values))
+    assert median_interval(values, cars, seed=7) == whole
+
+
+def test_a_small_but_steady_gain_is_certain_when_paired() -> None:
+    before, cars = scores_of_cars(np.random.default_rng(4))
+    after = before + 0.0005
+    after[:3] = before[:3] - 0.0001
+    difference = paired_difference(before, after, cars, seed=0)
+    photos = CARS * VIEWS
+    assert difference.mean == pytest.approx((0.0005 * (photos - 3) - 0.0001 * 3) / photos)
+    assert (difference.photos, difference.cars) == (photos, CARS)
+    assert (difference.better, difference.worse) == (photos - 3, 3)
+    assert difference.interval is not None and difference.interval.low > 0
+    alone = mean_interval(before, cars, seed=0), mean_interval(after, cars, seed=0)
+    assert alone[0] is not None and alone[1] is not None
+    assert alone[1].low < alone[0].high
+
+
+def test_what_cannot_be_paired_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
+        paired_difference([1, 2], [1, 2, 3], ["a", "b"], seed=0)
+    with pytest.raises(ValueError, match="cannot pair"):
+        paired_difference([], [], [], seed=0)

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+
+from car_segmentation.evaluation.edges import distance_to, edge_pixels
+from tests.conftest import disc_mask
+
+MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
+
+
+@given(MASKS)
+def test_edge_is_what_scipys_erosion_takes_away(mask: np.ndarray) -> None:
+    assert np.array_equal(edge_pixels(mask), mask & ~ndimage.binary_erosion(mask))
+
+
+@given(MASKS)
+def test_edge_of_a_part_of_another_array(mask: np.ndarray) -> None:
+    spread = np.zeros((2 * mask.shape[0], 3 * mask.shape[1]), bool)
+    spread[::2, ::3] = mask
+    assert np.array_equal(edge_pixels(spread[::2, ::3]), edge_pixels(mask))
+
+
+def test_edge_runs_round_holes_and_along_the_frame() -> None:
+    mask = np.ones((7, 7), bool)
+    mask[3, 3] = False
+    edge = edge_pixels(mask)
+    assert edge[0].all() and edge[:, -1].all()
+    assert edge[2, 3] and edge[3, 4]
+    assert not edge[2, 2]  # Touches the hole by a corner alone.
+    assert edge.sum() == 24 + 4
+
+
+@given(MASKS)
+def test_distances_are_scipys(pixels: np.ndarray) -> None:
+    distance = distance_to(pixels)
+    assert distance.dtype == np.float32
+    if pixels.any():
+        assert distance == pytest.approx(ndimage.distance_transform_edt(~pixels), abs=1e-5)
+    else:
+        assert np.isinf(distance).all()
+
+
+def test_distances_stay_exact_across_a_large_photo() -> None:
+    pixels = np.zeros((1000, 1500), bool)
+    pixels[0, 0] = True
+    assert distance_to(pixels)[-1, -1] == pytest.approx(np.hypot(999, 1499), rel=1e-6)
+    disc = edge_pixels(disc_mask(400, 600, 150))
+    assert distance_to(disc) == pytest.approx(ndimage.distance_transform_edt(~disc), rel=1e-5)

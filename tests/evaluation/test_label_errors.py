@@ -1,0 +1,203 @@
+import math
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from car_segmentation.evaluation.label_errors import (
+    Suspicion,
+    mirror_view,
+    rank_suspects,
+    suspect_box,
+    suspect_evidence,
+)
+
+HEIGHT, WIDTH = 600, 800
+"""The diagonal is 1,000 px: an area of 100 px is a share of 0.0001."""
+THRESHOLD = 0.5
+VIEWS = range(1, 17)
+
+
+def car_mask() -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    cv2.ellipse(mask.view(np.uint8), (400, 300), (250, 120), 0, 0, 360, 1, cv2.FILLED)
+    return mask
+
+
+def seen_by_the_model(mask: np.ndarray) -> np.ndarray:
+    """A probability map that is sure everywhere but at the edge."""
+    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1)
+
+
+def evidence_of(mask: np.ndarray, seen: np.ndarray | None = None) -> dict[str, float]:
+    return suspect_evidence(
+        mask, seen_by_the_model(car_mask() if seen is None else seen), THRESHOLD
+    )
+
+
+def table_of(evidence: dict[str, float], cars: int = 3) -> pd.DataFrame:
+    """All views of some cars with the same evidence."""
+    return pd.DataFrame(
+        [
+            {"photo_id": f"{car}_{view:02d}", "car": str(car), "view": f"{view:02d}"} | evidence
+            for car in range(cars)
+            for view in VIEWS
+        ]
+    )
+
+
+def first_of(table: pd.DataFrame, photo_id: str, evidence: dict[str, float]) -> pd.Series:
+    """The first row of the ranking after one photo's evidence was replaced."""
+    changed = table.set_index("photo_id")
+    changed.loc[photo_id, list(evidence)] = list(evidence.values())
+    return rank_suspects(changed.reset_index()).iloc[0]
+
+
+def test_nothing_speaks_against_a_mask_that_the_model_agrees_with() -> None:
+    evidence = evidence_of(car_mask())
+    assert evidence.pop("other_mask") < 0.001
+    assert set(evidence.values()) == {0}
+
+
+def test_part_cut_off_and_part_too_much() -> None:
+    mask = car_mask()
+    mask[:, 600:] = False
+    cut = evidence_of(mask)
+    # All but a margin of 3 px at the new edge, and the edge where the model is not sure.
+    missing = np.count_nonzero(car_mask()[:, 603:])
+    assert 0.9 * missing < cut["lacking"] * 1000**2 <= missing
+    assert cut["surplus"] == 0
+    mask = car_mask()
+    mask[380:460, 350:450] = True
+    more = evidence_of(mask)
+    extra = np.count_nonzero((mask & ~car_mask())[:457, 353:447])
+    assert 0.8 * extra < more["surplus"] * 1000**2 <= extra
+    assert more["lacking"] == 0
+
+
+def test_what_the_model_misses_inside_and_sees_apart_is_its_own_error() -> None:
+    seen = car_mask()
+    seen[280:320, 380:420] = False
+    seen[50:90, 50:90] = True
+    evidence = evidence_of(car_mask(), seen)
+    assert (evidence["lacking"], evidence["surplus"]) == (0, 0)
+
+
+def test_specks_and_holes() -> None:
+    mask = car_mask()
+    mask[20:24, 20:25] = True
+    mask[500:503, 700:703] = True
+    mask[300:310, 300:330] = False
+    mask[300:302, 500:502] = False  # Too small a hole.
+    evidence = evidence_of(mask)
+    assert evidence["speck_count"] == 2
+    assert evidence["specks"] == pytest.approx((20 + 9) / 1000**2)
+    assert evidence["hole_count"] == 1
+    assert evidence["hole_area"] == pytest.approx(300 / 1000**2)
+
+
+@pytest.mark.parametrize(("x", "y"), [(6, 0), (0, -6), (-4, 4), (5, 3)])
+def test_shift_is_found(x: int, y: int) -> None:
+    shifted = np.roll(car_mask(), (y, x), axis=(0, 1))
+    evidence = evidence_of(shifted)
+    assert (evidence["shift_x"], evidence["shift_y"]) == (-x, -y)
+    both = np.count_nonzero(shifted & car_mask()) / np.count_nonzero(car_mask())
+    assert evidence["shifted"] == pytest.approx(1 - both, abs=0.001)
+
+
+def test_empty_masks_are_no_error() -> None:
+    nothing = np.zeros((HEIGHT, WIDTH), bool)
+    agreed = evidence_of(nothing, nothing)
+    assert set(agreed.values()) == {0}
+    assert evidence_of(nothing)["other_mask"] == 1
+    assert evidence_of(car_mask(), nothing)["other_mask"] == 1
+
+
+def test_views_from_the_other_side() -> None:
+    assert [mirror_view(view) for view in VIEWS] == [1, *range(16, 1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (Suspicion.OTHER, {"other_mask": 0.2}),
+        (Suspicion.SHIFTED, {"shifted": 0.01, "shift_x": -6, "shift_y": 0}),
+        (Suspicion.LACKING, {"lacking": 3e-4}),
+        (Suspicion.SURPLUS, {"surplus": 1e-3}),
+        (Suspicion.SPECKS, {"specks": 1e-5, "speck_count": 3}),
+    ],
+)
+def test_each_kind_of_evidence_brings_a_mask_to_the_top(
+    kind: Suspicion, change: dict[str, float]
+) -> None:
+    first = first_of(table_of(evidence_of(car_mask())), "1_07", change)
+    assert (first["photo_id"], first["suspicion"]) == ("1_07", kind)
+    assert first["score"] > 5
+    assert "-6" in first["reason"] if kind == Suspicion.SHIFTED else first["reason"]
+
+
+def test_what_all_views_of_a_car_have_is_not_suspect() -> None:
+    table = table_of(evidence_of(car_mask()))
+    table.loc[table["car"] == "2", "lacking"] = 3e-4
+    assert rank_suspects(table)["score"].max() == 0
+
+
+def test_holes_that_the_other_side_has() -> None:
+    table = table_of(evidence_of(car_mask()))
+    table["hole_area"] = np.where(table["view"].isin(["04", "05", "13", "14"]), 1e-3, 0.0)
+    assert rank_suspects(table)["score"].max() == 0
+    first = first_of(table, "0_05", {"hole_area": 0.0})
+    assert (first["photo_id"], first["suspicion"]) == ("0_05", Suspicion.HOLES_LACKING)
+    assert first["holes_lacking"] == pytest.approx(1e-3 / 5e-6)
+    first = first_of(table, "0_08", {"hole_area": 1e-3})
+    # Either 08 has a hole too many, or 10 lacks one: the latter weighs more.
+    assert (first["photo_id"], first["suspicion"]) == ("0_10", Suspicion.HOLES_LACKING)
+    # Views 1 and 9 face themselves: both neighbours must have holes.
+    neighbours = table["view"].isin(["16", "02"])
+    table.loc[neighbours, "hole_area"] = 2e-3
+    ranked = rank_suspects(table)
+    assert set(ranked.loc[ranked["score"] > 0, "photo_id"]) == {"0_01", "1_01", "2_01"}
+
+
+def test_numbered_photos_that_are_no_turntable_have_no_other_side() -> None:
+    table = table_of(evidence_of(car_mask()))
+    table = table[table["view"] != "16"].reset_index(drop=True)
+    table["hole_area"] = np.where(table["view"] == "05", 1e-3, 0.0)
+    assert rank_suspects(table)["score"].max() == 0
+
+
+def test_photos_without_views_or_with_few_of_a_car_are_ranked_too() -> None:
+    table = table_of(evidence_of(car_mask()))
+    table["view"] = None
+    table["car"] = table["photo_id"]
+    first = first_of(table, "1_07", {"lacking": 3e-4})
+    assert (first["photo_id"], first["suspicion"]) == ("1_07", Suspicion.LACKING)
+
+
+def test_boxes_to_enlarge() -> None:
+    margin = math.ceil(0.02 * 1000)
+    mask, seen = car_mask(), seen_by_the_model(car_mask())
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    whole = (
+        rows[0] - margin,
+        columns[0] - margin,
+        rows[-1] + 1 + margin,
+        columns[-1] + 1 + margin,
+    )
+    assert suspect_box(mask, seen, Suspicion.OTHER) == whole
+    assert suspect_box(mask, seen, Suspicion.LACKING) == whole  # There is nothing of the kind.
+    speckled = mask.copy()
+    speckled[5:10, 700:704] = True
+    assert suspect_box(speckled, seen, Suspicion.SPECKS) == (0, 680, 30, 724)
+    opposite = mask.copy()
+    opposite[300:310, 300:320] = False
+    box = suspect_box(mask, seen, Suspicion.HOLES_LACKING, opposite)
+    assert box == (280, 480 - margin, 330, 500 + margin)  # Columns 300 to 319, seen in a mirror.
+    cut = mask.copy()
+    cut[:, 600:] = False
+    top, left, bottom, right = suspect_box(cut, seen, Suspicion.LACKING)
+    assert left == pytest.approx(604 - margin, abs=1)
+    assert top < 300 < bottom and right > 640
+    nothing = np.zeros_like(mask)
+    assert suspect_box(nothing, nothing.astype(np.float32), "shifted") == (0, 0, HEIGHT, WIDTH)
