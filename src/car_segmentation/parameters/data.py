@@ -1,0 +1,119 @@
+"""Photos and masks: how they pair, what is refused, how they are split, resized and augmented."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from car_segmentation.parameters.group import Fraction, Parameters, Pixels
+
+
+def _with_car_group(pattern: str | None) -> str | None:
+    if pattern is None:
+        return None
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise ValueError(f"is no regular expression ({error})") from error
+    if "car" not in groups:
+        raise ValueError("needs a group (?P<car>…), which tells photos of one car")
+    return pattern
+
+
+class Subject(Parameters):
+    """What is cut out, in the words of messages and reports."""
+
+    one: Annotated[str, Field(min_length=1)] = "car"
+    many: Annotated[str, Field(min_length=1)] = "cars"
+
+    def count(self, number: int) -> str:
+        """``1 car``, ``2 cars``."""
+        return f"{number:,} {self.one if number == 1 else self.many}"
+
+
+CARS = Subject()
+
+
+class DemoPhotos(Parameters):
+    """The rendered demo set."""
+
+    cars: PositiveInt
+    height: Annotated[int, Field(ge=64)]
+    width: Annotated[int, Field(ge=64)]
+
+
+class Pairing(Parameters):
+    """How photos and masks find each other."""
+
+    name_pattern: Annotated[str | None, AfterValidator(_with_car_group)]
+    mask_suffix: str
+    max_cars: PositiveInt | None
+
+
+class Checks(Parameters):
+    """Which photos and masks are refused."""
+
+    max_megapixels: PositiveFloat
+    max_grey_share: Fraction
+    max_rejected_share: Fraction
+
+
+class Fractions(Parameters):
+    """Shares of the cars."""
+
+    train: Annotated[float, Field(gt=0, le=1)]
+    validation: Annotated[float, Field(gt=0, le=1)]
+    test: Annotated[float, Field(gt=0, le=1)]
+
+    @model_validator(mode="after")
+    def _add_up_to_one(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the fractions add up to {total:g}, not 1")
+        return self
+
+
+class Split(Parameters):
+    """Who trains, validates and tests."""
+
+    fractions: Fractions
+    folds: Annotated[int, Field(ge=2)] | None
+    fold: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Self:
+        if self.fold >= (self.folds or 1):
+            raise ValueError(
+                f"fold {self.fold} does not exist: there are {self.folds or 1}, from 0"
+            )
+        return self
+
+
+class ImageSize(Parameters):
+    """The size that the network sees."""
+
+    height: Pixels
+    width: Pixels
+
+
+class AugmentationRanges(Parameters):
+    """See `augmentation.Augmentation`, and how much of a car must stay in the frame."""
+
+    shift: Annotated[float, Field(ge=0, lt=1)]
+    scale: Annotated[float, Field(ge=0, lt=1)]
+    rotate: Annotated[float, Field(ge=0, le=180)]
+    probability: Fraction
+    flip_probability: Fraction
+    border: Literal["reflect", "replicate", "constant"]
+    min_in_frame: Fraction
+    hue: Annotated[float, Field(ge=0, le=180)] = 0.0
+    saturation: Fraction = 0.0
+    brightness: Fraction = 0.0
+    colour_probability: Fraction = 0.0

@@ -1,0 +1,106 @@
+"""All parameters of the project, checked at once."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field, NonNegativeInt, ValidationError, model_validator
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.parameters.data import (
+    CARS,
+    AugmentationRanges,
+    Checks,
+    DemoPhotos,
+    ImageSize,
+    Pairing,
+    Split,
+    Subject,
+)
+from car_segmentation.parameters.experiments import (
+    ComparedRuns,
+    Export,
+    NetworkComparison,
+    Registry,
+    RunComparison,
+)
+from car_segmentation.parameters.group import Parameters
+from car_segmentation.parameters.messages import problem_text
+from car_segmentation.parameters.prediction import Inference, Reporting
+from car_segmentation.parameters.search_space import SEARCHED_GROUPS, Search, space_problems
+from car_segmentation.parameters.training import Network, Training
+
+
+class ProjectParameters(Parameters):
+    """All parameters of the project."""
+
+    raw_data: str
+    photo_folder: str = "train"
+    mask_folder: str = "train_masks"
+    subject: Subject = CARS
+    photos: str
+    predictions: str
+    model: str
+    cluster: Annotated[str, Field(min_length=1)] | None = None
+    seed: NonNegativeInt
+    demo_photos: DemoPhotos
+    pairing: Pairing
+    checks: Checks
+    split: Split
+    image: ImageSize
+    augmentation: AugmentationRanges
+    network: Network
+    training: Training
+    reporting: Reporting
+    inference: Inference
+    registry: Registry
+    export: Export
+    network_comparison: NetworkComparison
+    runs: ComparedRuns
+    run_comparison: RunComparison
+    search: Search
+
+    @model_validator(mode="after")
+    def _candidates_can_be_trained(self) -> Self:
+        for name, candidate in self.network_comparison.candidates.items():
+            try:
+                Training(**self.training.model_dump() | candidate.training)
+            except ValidationError as error:
+                problems = "; ".join(problem_text(details) for details in error.errors())
+                raise ValueError(
+                    f"the training of network_comparison.candidates.{name}: {problems}"
+                ) from None
+        return self
+
+    @model_validator(mode="after")
+    def _stages_fit_into_photos(self) -> Self:
+        for stage in self.training.stages:
+            if stage.height > self.image.height or stage.width > self.image.width:
+                raise ValueError(
+                    f"training.stages: {stage.width}×{stage.height} is larger than the photos, "
+                    f"{self.image.width}×{self.image.height} (image.width, image.height)"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _space_can_be_searched(self) -> Self:
+        groups = {name: getattr(self, name).model_dump() for name in SEARCHED_GROUPS}
+        problems = space_problems(self.search.space, groups)
+        if problems:
+            raise ValueError("\n  ".join(problems))
+        return self
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> ProjectParameters:
+    """Check all parameters at once.
+
+    Raises:
+        UserError: One message that lists every parameter that is unknown, missing, of the wrong
+            type or out of range, with its value.
+    """
+    try:
+        return ProjectParameters.model_validate(dict(parameters))
+    except ValidationError as error:
+        problems = [problem_text(details) for details in error.errors()]
+        raise UserError(
+            "These parameters (conf/ or --params) cannot be used:\n  " + "\n  ".join(problems)
+        ) from None
