@@ -20,7 +20,7 @@ from car_segmentation.datasets.pictures import PictureDataset, PictureFolderData
 from car_segmentation.datasets.prediction_folder import PredictionFolderDataset
 from car_segmentation.datasets.previews import MAX_PREVIEW_WIDTH, encode_picture, image_preview
 from car_segmentation.datasets.record_folder import RecordFolderDataset
-from car_segmentation.datasets.tracked_table import TrackedTableDataset
+from car_segmentation.datasets.tables import TableDataset
 from car_segmentation.networks import build_network
 from car_segmentation.training.losses import bce_dice
 from tests.conftest import disc_mask, photo_of, write_pair
@@ -156,7 +156,7 @@ def test_a_tracked_table_is_a_file_and_a_table_of_the_run(
     tmp_path: Path, empty_database: Path
 ) -> None:
     table = pd.DataFrame({"photo_id": ["a"], "dice": [0.5]})
-    dataset = TrackedTableDataset(filepath=str(tmp_path / "scores.csv"))
+    dataset = TableDataset(str(tmp_path / "scores.csv"), text=["photo_id"], track=True)
     dataset.save(table)  # Nothing is tracked yet.
     mlflow.set_tracking_uri(f"sqlite:///{shutil.copy(empty_database, tmp_path)}")
     try:

@@ -18,6 +18,7 @@ from mlflow.entities import LifecycleStage, Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.tables import read_table, write_table
 from car_segmentation.evaluation.run_comparison import RunRecord
 from car_segmentation.parameters import CARS, Subject
 
@@ -33,12 +34,10 @@ SCORES, SPLITS, MASKS = "photo_scores.csv", "photo_splits.csv", "predicted_masks
 HEADLINE = "test.dice_mean"
 """The metric that a run has if it has scores."""
 
-PHOTO_TABLE_TYPES: dict[str, Any] = {
-    "dtype": {"photo_id": str, "car": str, "view": str},
-    "keep_default_na": False,
-    "na_values": {"year": [""]},
-}
-"""How tables of photos are read: a photo may be called NA."""
+PHOTO_TEXT = (
+    *("photo_id", "car", "view", "photo_path", "mask_path", "year", "make", "model", "split"),
+)
+"""Columns of text in tables of photos; the others are numbers."""
 ROWS_AT_ONCE = 200
 """Rows of a table of masks that are in memory at a time."""
 
@@ -155,7 +154,9 @@ def log_photos(photo_splits: pd.DataFrame, source: str, subject: Subject = CARS)
         source: The folder that the photos come from.
         subject: What a car is called.
     """
-    mlflow.log_text(photo_splits.to_csv(index=False), SPLITS)
+    with tempfile.TemporaryDirectory() as folder:
+        write_table(photo_splits, Path(folder) / SPLITS)
+        mlflow.log_artifact(str(Path(folder) / SPLITS))
     columns = ["photo_id", "car", "view", "height", "width", "foreground_share"]
     for split, photos in photo_splits.groupby("split"):
         with warnings.catch_warnings():
@@ -455,7 +456,7 @@ def _start_of(run: Run) -> str:
 
 def _read_photo_table(run_id: str, name: str) -> pd.DataFrame:
     with _artifact(run_id, name) as path:
-        return pd.read_csv(path, **PHOTO_TABLE_TYPES)
+        return read_table(path, PHOTO_TEXT)
 
 
 @contextmanager

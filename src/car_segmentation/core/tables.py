@@ -1,0 +1,112 @@
+"""Tables as CSV files that read back as they were written, and that spreadsheets open harmlessly.
+
+A table is read with the types that its reader states, never with types guessed from its cells: a
+photo may be called ``NA`` or ``007``, and a column of numbers may hold none, or no rows at all.
+
+Names of files are data. A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@`` as
+a formula, so text that does is written with an apostrophe before it
+(https://owasp.org/www-community/attacks/CSV_Injection); reading takes the apostrophe away.
+"""
+
+import csv
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from car_segmentation.core.errors import UserError
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+"""Text that a spreadsheet would run, or that looks as if it had been escaped."""
+_ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
+
+_FLAGS = {"True": True, "False": False}
+
+TEXT_ARGS: dict[str, Any] = {"dtype": str, "keep_default_na": False}
+"""How pandas reads every cell as the text that it is."""
+
+
+def write_table(
+    table: pd.DataFrame, path: Path, escape_formulas: bool = True, **options: Any
+) -> None:
+    """Write a table, without its index.
+
+    Args:
+        table: Text, numbers and flags; missing text is empty afterwards.
+        path: The file; ``.gz`` is compressed.
+        escape_formulas: Whether text that a spreadsheet would run is escaped.
+        **options: Of ``DataFrame.to_csv``.
+    """
+    text = [name for name in table if table[name].dtype.kind in "OTU"]
+    if escape_formulas:
+        table = table.assign(**{str(name): table[name].map(_escape) for name in text})
+    # Python's csv puts a carriage return into quotes only from version 3.13 on.
+    returns = any("\r" in cell for name in text for cell in table[name] if isinstance(cell, str))
+    quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    defaults: dict[str, Any] = {"index": False, "lineterminator": "\n", "quoting": quoting}
+    table.to_csv(path, **defaults | options)
+
+
+def read_table(
+    path: Path,
+    text: Collection[str] = (),
+    flags: Collection[str] = (),
+    others: Literal["numbers", "text"] = "numbers",
+    numbers: Collection[str] = (),
+    **options: Any,
+) -> pd.DataFrame:
+    """Read a table with stated types.
+
+    Args:
+        path: The file.
+        text: Columns of text; an empty cell is empty text.
+        flags: Columns of ``True`` and ``False``.
+        others: What the columns are that are not named.
+        numbers: Columns of numbers; an empty cell is NaN.
+        **options: Of ``pandas.read_csv``.
+
+    Raises:
+        UserError: If the file cannot be read, or a cell is not of its column's type.
+    """
+    try:
+        table = pd.read_csv(path, **TEXT_ARGS | options)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise UserError(
+            f"{path} is not a table ({str(error).strip()}). Run the pipeline that writes it again."
+        ) from None
+    for name in table:
+        if name in flags:
+            table[name] = _typed(path, table[name], "True or False", _as_flags)
+        elif name in numbers or (others == "numbers" and name not in text):
+            table[name] = _typed(path, table[name], "a number", _as_numbers)
+        else:
+            table[name] = table[name].map(_unescape).astype(str)
+    return table
+
+
+def _typed(path: Path, cells: pd.Series, expected: str, convert: Any) -> pd.Series:
+    try:
+        return convert(cells)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{path}: column '{cells.name}' holds a cell that is not {expected} ({error}). Run the "
+            "pipeline that writes it again."
+        ) from None
+
+
+def _as_numbers(cells: pd.Series) -> pd.Series:
+    return pd.to_numeric(cells.mask(cells == "").astype(object))
+
+
+def _as_flags(cells: pd.Series) -> pd.Series:
+    return pd.Series([_FLAGS[cell] for cell in cells], cells.index, dtype=bool)
+
+
+def _escape(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def _unescape(cell: str) -> str:
+    return cell[1:] if _ESCAPED.match(cell) else cell

@@ -1,0 +1,77 @@
+"""Tables in CSV files, read back with stated types, and shown in Kedro-Viz and MLflow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import mlflow
+import pandas as pd
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
+
+from car_segmentation.core.files import atomic_file
+from car_segmentation.core.tables import read_table, write_table
+from car_segmentation.experiments.tracking import is_tracking
+
+
+class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+    """A CSV file whose columns are read as what they are: see `core.tables`.
+
+    Args:
+        filepath: Where it is.
+        text: Columns of text.
+        flags: Columns of ``True`` and ``False``.
+        others: What the columns are that are not named: ``numbers`` or ``text``.
+        numbers: Columns of numbers, where the others are text.
+        escape_formulas: Whether text that a spreadsheet would run as a formula is escaped.
+        track: Whether saving also logs the table to the active MLflow run, which shows and
+            compares it as a table.
+        save_args: Options of ``DataFrame.to_csv``.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        text: Sequence[str] = (),
+        flags: Sequence[str] = (),
+        others: Literal["numbers", "text"] = "numbers",
+        numbers: Sequence[str] = (),
+        escape_formulas: bool = True,
+        track: bool = False,
+        save_args: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
+        self._filepath = Path(filepath)
+        self._types: dict[str, Any] = {
+            "text": text,
+            "flags": flags,
+            "others": others,
+            "numbers": numbers,
+        }
+        self._escape_formulas = escape_formulas
+        self._track = track
+        self._save_args = save_args or {}
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        """Read the table."""
+        return read_table(self._filepath, **self._types)
+
+    def save(self, data: pd.DataFrame) -> None:
+        """Write the table in one step, and log it where that is wanted and a run is tracked."""
+        with atomic_file(self._filepath) as part:
+            write_table(data, part, self._escape_formulas, **self._save_args)
+        if self._track and is_tracking():
+            mlflow.log_table(data, f"{self._filepath.stem}.json")
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), **self._types}
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """The first rows."""
+        rows = read_table(self._filepath, **self._types, nrows=nrows)
+        return TablePreview(rows.to_dict(orient="split"))
