@@ -21,7 +21,7 @@ def test_models_that_are_missing_or_none_are_the_users_to_mend(tmp_path: Path) -
     with pytest.raises(UserError, match=r"no model in .*missing\.keras, which `ensemble` names"):
         with_other_predictions(Toy(), Predicting(ensemble=(str(missing),)))
     missing.write_text("no model")
-    with pytest.raises(UserError, match=r"missing\.keras, which `ensemble` names, is no Keras"):
+    with pytest.raises(UserError, match=r"`ensemble`: .*missing\.keras is not a Keras model"):
         with_other_predictions(Toy(), Predicting(ensemble=(str(missing),)))
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from car_segmentation.core.errors import UserError
 from car_segmentation.networks.deconvnet import deconvnet
 from car_segmentation.networks.fcn import fcn8s, fcn16s, fcn32s
+from car_segmentation.networks.model_check import read_keras_file
 from car_segmentation.networks.segnet import segnet
 from car_segmentation.networks.segnet_unet import segnet_unet
 from car_segmentation.networks.unet import unet
@@ -106,11 +107,11 @@ def _not_that_size(network: keras.Model, size: tuple[int, int]) -> str:
 
 
 def read_model(path: Path) -> keras.Model:
-    """Read a ``.keras`` file in safe mode, without its loss and optimiser.
+    """Read a ``.keras`` file, checked to be a model of this project: see `read_keras_file`.
 
     It is here because importing the networks has registered their layers with Keras.
     """
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+    return read_keras_file(path)
 
 
 def check_options(architecture: str, options: Mapping[str, Any]) -> None:

@@ -24,6 +24,5 @@ def _read_model(path: str) -> "keras.Model":
 
     try:
         return read_model(Path(path))
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path}, which `ensemble` names, is no Keras model: {reason}") from error
+    except UserError as error:
+        raise UserError(f"`ensemble`: {error}") from None
