@@ -1,14 +1,8 @@
 """The project as a user runs it: `kedro run` in a fresh copy, on a few small discs."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -16,103 +10,14 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from PIL import Image
 
 from car_segmentation.data.image_stack import read_stack
 from car_segmentation.data.images import read_mask
 from car_segmentation.prediction.probability_maps import predicted_mask
 from car_segmentation.prediction.run_lengths import decode_runs
-from tests.conftest import SIZE, write_cars, write_pair
-
-REPOSITORY = Path(__file__).parents[1]
-
-TINY = {
-    "image": {"height": 32, "width": 48},
-    "network": {
-        "architecture": "segnet_unet",
-        "filters": [4, 8],
-        "centre_filters": 8,
-        "batch_norm_momentum": 0.5,
-    },
-    "reporting": {
-        "worst_photos": 2,
-        "random_photos": 3,
-        "suspect_masks": 2,
-        "include_train": False,
-        "prediction_batch_size": 4,
-    },
-}
-TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
-
-
-@dataclass
-class Project:
-    """A copy of the project in a folder of its own."""
-
-    path: Path
-
-    def run(
-        self, *arguments: str, cwd: Path | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Call ``kedro run`` and return what it wrote, wide enough not to be wrapped."""
-        return self.python("-m", "kedro", "run", "--env=tiny", *arguments, cwd=cwd, **environment)
-
-    def kill(
-        self, *arguments: str, when: Callable[[], bool], sign: signal.Signals = signal.SIGKILL
-    ) -> None:
-        """Call ``kedro run`` and kill it, or send another signal, at a moment before its end."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kedro", "run", "--env=tiny", *arguments],
-            cwd=self.path,
-            env=self.variables(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while not when():
-            assert process.poll() is None
-            time.sleep(0.002)
-        process.send_signal(sign)
-        assert process.wait() == (-signal.SIGKILL if sign == signal.SIGKILL else 1)
-
-    def variables(self, **environment: str) -> dict[str, str]:
-        variables = {**os.environ, "COLUMNS": "1000", "DO_NOT_TRACK": "1", **environment}
-        variables.pop("PYTHONPATH", None)
-        return variables
-
-    def python(
-        self, *arguments: str, cwd: Path | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=cwd or self.path,
-            env=self.variables(**environment),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    def read(self, name: str) -> str:
-        return (self.path / "data" / name).read_text()
-
-    def dice(self) -> float:
-        return json.loads(self.read("08_reporting/score_summary.json"))["dice_mean"]
-
-
-def make_project(path: Path) -> Project:
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for folder in ("conf", "src"):
-        shutil.copytree(REPOSITORY / folder, path / folder, ignore=ignore)
-    shutil.copy(REPOSITORY / "pyproject.toml", path)
-    shutil.copy(REPOSITORY / ".telemetry", path)
-    tiny = path / "conf" / "tiny"
-    tiny.mkdir()
-    training = yaml.safe_load((path / "conf/base/parameters_modelling.yml").read_text())["training"]
-    parameters = TINY | {"training": training | TRAINING}
-    (tiny / "parameters.yml").write_text(yaml.safe_dump(parameters))
-    (tiny / "globals.yml").write_text("raw_data: data/01_raw/discs\n")
-    return Project(path)
+from tests.support.photos import SIZE, write_cars, write_pair
+from tests.support.projects import Project, make_project, mlflow_runs, predict
 
 
 @pytest.fixture
@@ -316,14 +221,6 @@ class TestParts:
         assert "Traceback" not in output
 
 
-def predict(project: Project, photos: Path, predictions: Path, *options: str) -> str:
-    parameters = ",".join([f"photos={photos}", f"predictions={predictions}", *options])
-    run = project.run("--pipelines=inference", f"--params={parameters}")
-    output = run.stdout + run.stderr
-    assert run.returncode == 0, output
-    return output
-
-
 class TestStoppedTraining:
     """A training that is stopped, in a copy of a project with its data."""
 
@@ -440,12 +337,6 @@ class TestInference:
         pd.testing.assert_frame_equal(*tables)
         broken = tables[0].set_index("photo").loc["broken.jpg"]
         assert "is truncated or damaged" in broken["warnings"]
-
-
-def mlflow_runs(project: Project) -> int:
-    client = mlflow.MlflowClient(f"sqlite:///{project.path}/mlflow.db")
-    experiment = client.get_experiment_by_name("car_segmentation")
-    return len(client.search_runs([experiment.experiment_id]))
 
 
 class TestMistakes:

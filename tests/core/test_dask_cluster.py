@@ -18,8 +18,9 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.image_stack import resized_masks, resized_photos, write_stack
 from car_segmentation.prediction import folder_job as inference
-from tests.conftest import write_cars
-from tests.prediction.test_folder_job import Darkness, contents, pending, table_of, write_discs
+from tests.support.folder_jobs import pending, table_of
+from tests.support.models import Darkness
+from tests.support.photos import contents, write_cars, write_discs
 
 distributed = pytest.importorskip(
     "distributed", reason="the extra `cluster` is not installed: pip install -e '.[cluster]'"

@@ -14,7 +14,7 @@ from car_segmentation.data.augmentation import (
     vary_colour,
     warp,
 )
-from tests.conftest import disc_mask, photo_of
+from tests.support.photos import disc_mask, photo_of
 
 ALWAYS = Augmentation(shift=0.1, scale=0.2, rotate=15, probability=1, flip_probability=0.5)
 

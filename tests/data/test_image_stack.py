@@ -16,7 +16,7 @@ from car_segmentation.data.image_stack import (
     resized_photos,
     write_stack,
 )
-from tests.conftest import disc_mask, photo_of, write_pair
+from tests.support.photos import disc_mask, photo_of, write_pair
 
 
 def test_photos_are_averaged_over_areas(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from car_segmentation.data.images import UnusableImage, photo_size, read_mask, read_photo
-from tests.conftest import disc_mask, photo_of
+from tests.support.photos import disc_mask, photo_of
 
 PHOTO = photo_of(disc_mask())
 HEIGHT, WIDTH = PHOTO.shape[:2]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from car_segmentation.data.image_stack import read_stack, resized_masks, write_stack
 from car_segmentation.data.pairing import check_pairs, first_cars, pair_by_name, unmatched
-from tests.conftest import disc_mask, photo_of, write_pair
+from tests.support.photos import disc_mask, photo_of, write_pair
 
 CARVANA = r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$"
 

@@ -23,8 +23,8 @@ from car_segmentation.datasets.record_folder import RecordFolderDataset
 from car_segmentation.datasets.tables import TableDataset
 from car_segmentation.networks import build_network
 from car_segmentation.training.losses import bce_dice
-from tests.conftest import disc_mask, photo_of, write_pair
-from tests.prediction.test_folder_job import pending, write_discs
+from tests.support.folder_jobs import pending
+from tests.support.photos import disc_mask, photo_of, write_discs, write_pair
 
 PICTURE = photo_of(disc_mask())
 

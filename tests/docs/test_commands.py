@@ -24,8 +24,8 @@ import yaml
 from PIL import Image
 
 from car_segmentation.parameters import ComparisonCandidate, check_parameters
+from tests.support.projects import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 
 FENCE = re.compile(r"^ *```(?P<language>[^\n`]*)\n(?P<body>.*?)^ *```", re.MULTILINE | re.DOTALL)

@@ -10,9 +10,10 @@ from types import ModuleType
 import pytest
 import yaml
 
+from tests.support.projects import REPOSITORY
+
 pytest.importorskip("mkdocs", reason="the extra docs is not installed")
 
-REPOSITORY = Path(__file__).parents[2]
 LOADED = re.compile(r"""<(?:script|link|img|iframe)[^>]*(?:src|href)=["']?(https?://[^"'\s>]+)""")
 
 FILE = """\

@@ -6,7 +6,7 @@ import pytest
 import skimage.color
 
 from car_segmentation.evaluation.car_colour import Paint, car_colours, measure_paint, paint_colour
-from tests.conftest import disc_mask
+from tests.support.photos import disc_mask
 
 DISC = disc_mask(96, 128, 40)
 

@@ -5,7 +5,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from car_segmentation.evaluation.edges import distance_to, edge_pixels
-from tests.conftest import disc_mask
+from tests.support.photos import disc_mask
 
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
 

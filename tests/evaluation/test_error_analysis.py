@@ -12,7 +12,7 @@ from car_segmentation.evaluation.error_analysis import (
     error_class_table,
 )
 from car_segmentation.evaluation.per_photo import score_photos
-from tests.conftest import disc_mask, photo_of, write_pair
+from tests.support.photos import disc_mask, photo_of, write_pair
 
 
 @pytest.fixture

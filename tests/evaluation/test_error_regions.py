@@ -15,7 +15,7 @@ from car_segmentation.evaluation.error_regions import (
     error_distances,
     error_regions,
 )
-from tests.conftest import photo_of
+from tests.support.photos import photo_of
 
 HEIGHT, WIDTH = 600, 800
 """The diagonal is 1,000 px: a share of 0.001 is one pixel."""

@@ -17,8 +17,8 @@ from car_segmentation.evaluation.per_photo import (
     summarise,
     summary_table,
 )
-from tests.conftest import disc_mask, write_pair
-from tests.prediction.test_probability_maps import Brightness
+from tests.support.models import Brightness
+from tests.support.photos import disc_mask, write_pair
 
 TRUTH = disc_mask()
 

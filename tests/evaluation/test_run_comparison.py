@@ -1,11 +1,7 @@
-from typing import Any
-
-import pandas as pd
 import pytest
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.evaluation.run_comparison import (
-    RunRecord,
     changed_parameters,
     changes_by_car,
     compare_scores,
@@ -13,27 +9,7 @@ from car_segmentation.evaluation.run_comparison import (
     metrics_side_by_side,
     only_in_one,
 )
-
-
-def record(dice: dict[str, float], run_id: str = "0123456789ab", **fields: Any) -> RunRecord:
-    """A run that scored photos CAR_VIEW."""
-    scores = pd.DataFrame(
-        {
-            "photo_id": list(dice),
-            "car": [photo.split("_")[0] for photo in dice],
-            "view": [photo.split("_")[1] for photo in dice],
-            "dice": list(dice.values()),
-            "edge_error_px": [100 * (1 - value) for value in dice.values()],
-        }
-    )
-    defaults = {"name": "run", "started": "now", "parameters": {}, "metrics": {}}
-    return RunRecord(
-        run_id=run_id, photo_scores=scores, photo_splits=pd.DataFrame(), **(defaults | fields)
-    )
-
-
-BEFORE = record({"x_01": 0.90, "x_02": 0.95, "y_01": 0.80, "z_01": 0.99}, "aaaaaaaaaaaa")
-AFTER = record({"y_01": 0.90, "x_02": 0.95, "x_01": 0.88, "w_01": 0.50}, "bbbbbbbbbbbb")
+from tests.support.run_records import AFTER, BEFORE, record
 
 
 def test_photos_are_paired_whatever_their_order_the_largest_loss_first() -> None:

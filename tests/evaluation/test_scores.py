@@ -22,7 +22,7 @@ from car_segmentation.evaluation.scores import (
     surface_distances,
 )
 from car_segmentation.prediction.run_lengths import decode_runs
-from tests.conftest import disc_mask
+from tests.support.photos import disc_mask
 
 MASKS = arrays(bool, (6, 7))
 PAIRS = array_shapes(min_dims=2, max_dims=2, max_side=14).flatmap(

@@ -18,7 +18,8 @@ from car_segmentation.experiments.network_comparison import (
     verdict,
 )
 from car_segmentation.parameters import ImageSize, Network
-from tests.conftest import TRAINING, disc_mask, photo_of, write_pair
+from tests.support.photos import disc_mask, photo_of, write_pair
+from tests.support.trainings import TRAINING
 
 NETWORK = Network(
     architecture="segnet_unet", filters=[8, 16], centre_filters=16, batch_norm_momentum=0.5

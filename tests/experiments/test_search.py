@@ -33,7 +33,8 @@ from car_segmentation.experiments.search import (
     watch_epochs,
 )
 from car_segmentation.parameters import Search, Searched, check_parameters
-from tests.parameters.test_parameters import parameters
+from tests.support.parameters import parameters
+from tests.support.run_records import RECORDS
 
 SETTINGS = Search(
     trials=6,
@@ -158,11 +159,6 @@ def test_failures_are_told_with_their_reason(tmp_path: Path) -> None:
         best_of(records)
 
 
-RECORDS = [
-    TrialRecord(0, "complete", 0.9, 0.8, 2, 1.0, {"training.learning_rate": 0.01234}),
-    TrialRecord(1, "pruned", None, 0.5, 1, None, {"training.learning_rate": 0.1}),
-    TrialRecord(2, "complete", 0.95, 0.8, 2, 1.0, {"training.learning_rate": 0.02}, retry_of=1),
-]
 RATE = {"training.learning_rate": SPACE["training.learning_rate"]}
 
 

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from car_segmentation.core.errors import UserError
 from car_segmentation.experiments import tracking
 from car_segmentation.prediction.run_lengths import decode_runs, encode_runs
-from tests.conftest import SIZE, disc_mask
+from tests.support.photos import SIZE, disc_mask
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from car_segmentation.networks import ARCHITECTURES, build_network
 from car_segmentation.training.losses import bce_dice
 from car_segmentation.training.trainer import precision
-from tests.conftest import disc_mask, photo_of
+from tests.support.photos import disc_mask, photo_of
 
 SIZE = (61, 50)
 """Odd, and no multiple of what any of them works with."""

@@ -1,20 +1,10 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.parameters import check_parameters
-from car_segmentation.settings import ProjectConfigLoader
-
-CONF = Path(__file__).parents[2] / "conf"
-
-
-def parameters(env: str = "base", **runtime: Any) -> dict[str, Any]:
-    loader = ProjectConfigLoader(
-        str(CONF), env=env, base_env="base", default_run_env="local", runtime_params=runtime
-    )
-    return loader["parameters"]
+from tests.support.parameters import parameters
 
 
 @pytest.mark.parametrize("env", ["base", "demo", "cpu", "gpu", "products"])

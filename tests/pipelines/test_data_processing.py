@@ -14,7 +14,7 @@ from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.datasets.image_stack import ImageStackDataset
 from car_segmentation.pipelines.data_processing import create_pipeline
 from car_segmentation.pipelines.data_processing.nodes import augment, check_photos_and_masks
-from tests.conftest import disc_mask, photo_of, write_cars, write_pair
+from tests.support.photos import disc_mask, photo_of, write_cars, write_pair
 
 NO_MASKS = ImageStack((), np.empty((0, 24, 32), np.uint8))
 

@@ -14,10 +14,9 @@ from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.pipeline_registry import register_pipelines
 from car_segmentation.pipelines.modelling.nodes import choose_threshold, describe_model
 from car_segmentation.pipelines.reporting import nodes
-from tests.conftest import disc_mask, photo_of, write_pair
-from tests.prediction.test_probability_maps import Brightness
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.support.models import Brightness
+from tests.support.photos import disc_mask, photo_of, write_pair
+from tests.support.projects import REPOSITORY
 
 PERSISTED = {
     "photos",

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from car_segmentation.experiments.tracking import PARENT
-from tests.conftest import write_cars
-from tests.test_project import Project, make_project
+from tests.support.photos import write_cars
+from tests.support.projects import Project, make_project
 
 NETWORK = {"filters": [4, 8], "centre_filters": 8, "batch_norm_momentum": 0.5}
 CANDIDATES = {

@@ -18,7 +18,7 @@ from car_segmentation.evaluation.per_photo import score_photos
 from car_segmentation.pipelines.run_comparison import create_pipeline
 from car_segmentation.prediction.submission import predicted_masks
 from car_segmentation.report.error_panels import PLATE_WIDTH
-from tests.conftest import SIZE, disc_mask, write_cars
+from tests.support.photos import SIZE, disc_mask, write_cars
 
 CARS, VIEWS = 3, 2
 

@@ -6,8 +6,8 @@ from kedro.runner import SequentialRunner
 
 from car_segmentation.parameters import check_parameters
 from car_segmentation.pipelines.search.pipeline import create_pipeline
-from tests.experiments.test_search import RECORDS
-from tests.parameters.test_parameters import parameters
+from tests.support.parameters import parameters
+from tests.support.run_records import RECORDS
 
 
 def test_trials_become_a_table_a_plot_and_parameters_that_can_be_run() -> None:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from car_segmentation.experiments.tracking import PARENT
-from tests.conftest import write_cars
-from tests.test_project import Project, make_project
+from tests.support.photos import write_cars
+from tests.support.projects import Project, make_project
 
 SEARCH = {
     "trials": 2,

@@ -6,8 +6,8 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.parameters import Predicting, check_parameters
 from car_segmentation.prediction.build import with_other_predictions
 from car_segmentation.prediction.predictors import Views
-from tests.parameters.test_parameters import parameters
-from tests.prediction.test_predictors import Toy
+from tests.support.models import Toy
+from tests.support.parameters import parameters
 
 
 def test_a_model_alone_is_left_as_it_is() -> None:

@@ -17,60 +17,17 @@ from car_segmentation.evaluation.scores import score_mask
 from car_segmentation.prediction import folder_job as inference
 from car_segmentation.prediction.composites import read_backdrop
 from car_segmentation.prediction.folder_job import (
-    PendingPredictions,
     describe_oddities,
     expected_dice,
     model_digest,
     output_file,
-    sort_out_photos,
 )
-from car_segmentation.prediction.predictors import Predictor, Tiles, Views
+from car_segmentation.prediction.predictors import Tiles, Views
 from car_segmentation.prediction.run_lengths import decode_runs
-from tests.conftest import SIZE, disc_mask, photo_of, write_pair
-
-
-class Darkness:
-    """A model whose probability is the lack of green: high on the discs of the tests."""
-
-    input_shape = (None, 24, 32, 3)
-
-    def __init__(self, weight: float = 1.0) -> None:
-        self.weight = weight
-        self.batches: list[np.ndarray] = []
-
-    def predict_on_batch(self, photos: np.ndarray) -> np.ndarray:
-        self.batches.append(photos)
-        return 1 - photos[..., 1:2].astype(np.float32) / 255
-
-    def to_json(self) -> str:
-        return "{}"
-
-    def get_weights(self) -> list[np.ndarray]:
-        return [np.array([self.weight])]
-
-
-def pending(photos: Path, model: Predictor | None = None, **options) -> PendingPredictions:
-    defaults = {"threshold": 0.5, "batch_size": 4, "max_megapixels": 1.0}
-    files = sorted(path for path in photos.iterdir() if not path.is_dir())
-    return PendingPredictions(
-        model=model or Darkness(), photos=sort_out_photos(files), **(defaults | options)
-    )
-
-
-def write_discs(photos: Path, number: int) -> None:
-    photos.mkdir(parents=True, exist_ok=True)
-    for index in range(number):
-        mask = disc_mask(radius=8 + index % 10)
-        Image.fromarray(photo_of(mask, seed=index)).save(photos / f"{index:03d}.png")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def table_of(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "predictions.csv", keep_default_na=False, dtype=str)
+from tests.support.folder_jobs import pending, table_of
+from tests.support.models import Darkness
+from tests.support.photos import SIZE, contents, disc_mask, photo_of, write_discs, write_pair
+from tests.support.projects import REPOSITORY
 
 
 @pytest.fixture
@@ -315,7 +272,8 @@ def test_a_submission_has_the_masks(discs: Path, folder: Path) -> None:
 KILLED_RUN = """
 import sys, time
 from pathlib import Path
-from tests.prediction.test_folder_job import Darkness, pending
+from tests.support.models import Darkness
+from tests.support.folder_jobs import pending
 
 class Slow(Darkness):
     def predict_on_batch(self, photos):
@@ -333,7 +291,7 @@ def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path: Path, folder: Path)
     for masks in (1, 20, 45):
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED_RUN, str(tmp_path / "photos"), str(folder)],
-            cwd=Path(__file__).parents[2],
+            cwd=REPOSITORY,
         )
         while len(list(folder.glob("masks/[!.]*"))) < masks:
             assert process.poll() is None

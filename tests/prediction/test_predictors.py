@@ -22,26 +22,7 @@ from car_segmentation.prediction.predictors import (
     stored,
     tile_starts,
 )
-
-HEIGHT, WIDTH = 24, 32
-
-
-class Toy:
-    """A model that looks at each pixel alone: its probability is the photo's green."""
-
-    def __init__(self, height: int | None = HEIGHT, width: int | None = WIDTH) -> None:
-        self.input_shape = (None, height, width, 3)
-        self.batches: list[tuple[int, ...]] = []
-
-    def predict_on_batch(self, photos: np.ndarray) -> np.ndarray:
-        self.batches.append(photos.shape)
-        return photos[..., 1:2].astype(np.float32) / 255
-
-    def to_json(self) -> str:
-        return "toy"
-
-    def get_weights(self) -> list[np.ndarray]:
-        return [np.zeros(1)]
+from tests.support.models import HEIGHT, WIDTH, Toy
 
 
 class Constant(Toy):

@@ -10,20 +10,7 @@ from car_segmentation.prediction.probability_maps import (
     predicted_stack,
     to_native_size,
 )
-
-
-class Brightness:
-    """A model whose probability is the photo's red channel."""
-
-    batches: list[int]
-
-    def __init__(self) -> None:
-        self.batches = []
-
-    def predict_on_batch(self, photos: np.ndarray) -> np.ndarray:
-        self.batches.append(len(photos))
-        return photos[..., :1].astype(np.float32) / 255
-
+from tests.support.models import Brightness
 
 IDS = tuple("abcde")
 PHOTOS = ImageStack(IDS, np.random.default_rng(0).integers(0, 256, (5, 6, 8, 3)).astype(np.uint8))

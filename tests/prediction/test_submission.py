@@ -11,7 +11,7 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.prediction.run_lengths import decode_runs
 from car_segmentation.prediction.submission import predicted_masks, sample_photos, write_submission
-from tests.conftest import SIZE, disc_mask
+from tests.support.photos import SIZE, disc_mask
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from car_segmentation.evaluation.bootstrap import Difference, Interval
 from car_segmentation.evaluation.run_comparison import compare_scores
 from car_segmentation.report.comparison_report import car_bars, comparison_page, scatter, verdict
-from tests.evaluation.test_run_comparison import AFTER, BEFORE, record
+from tests.support.run_records import AFTER, BEFORE, record
 
 CHANGES = compare_scores(BEFORE, AFTER)
 

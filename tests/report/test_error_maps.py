@@ -15,7 +15,7 @@ from car_segmentation.report.error_maps import (
     outlined,
     photo_sheet,
 )
-from tests.conftest import disc_mask, photo_of
+from tests.support.photos import disc_mask, photo_of
 
 
 def test_the_posts_colours() -> None:

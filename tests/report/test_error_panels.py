@@ -15,7 +15,7 @@ from car_segmentation.report.error_panels import (
     worst_places,
 )
 from car_segmentation.report.text_drawing import Colour
-from tests.conftest import disc_mask, photo_of
+from tests.support.photos import disc_mask, photo_of
 
 FRAME = (96, 128)
 ZOOM = 16

@@ -14,7 +14,7 @@ from car_segmentation.report import evaluation_report as page_module
 from car_segmentation.report import html as html_page
 from car_segmentation.report.evaluation_report import SCORES, ReportContents, report_page
 from car_segmentation.report.html import anchor
-from tests.report.test_html import NASTY, Page
+from tests.support.pages import NASTY, Page
 
 
 def slice_of(values, dice, enough):

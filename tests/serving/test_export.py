@@ -23,7 +23,7 @@ from car_segmentation.serving.photo_to_mask import (
     enlarge,
     in_float32,
 )
-from tests.conftest import disc_mask, photo_of
+from tests.support.photos import disc_mask, photo_of
 
 HEIGHT, WIDTH = 32, 48
 

@@ -34,7 +34,7 @@ from car_segmentation.serving import ServedModel
 from car_segmentation.serving import packaging as saving
 from car_segmentation.serving.mask_model import MAX_PHOTOS, MaskModel, Refused
 from car_segmentation.serving.request_limits import Guard
-from tests.conftest import disc_mask, photo_of
+from tests.support.photos import disc_mask, photo_of
 
 HEIGHT, WIDTH = 16, 24
 THRESHOLD = 0.5

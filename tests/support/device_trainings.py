@@ -23,7 +23,8 @@ from car_segmentation.training.batches import PhotoBatches
 from car_segmentation.training.checkpoints import Checkpoint
 from car_segmentation.training.devices import Devices, find_devices, join_processes
 from car_segmentation.training.trainer import _Keeper, precision, train
-from tests.conftest import TRAINING, disc_mask, photo_of
+from tests.support.photos import disc_mask, photo_of
+from tests.support.trainings import TRAINING
 
 IDS = [str(number) for number in range(11)]
 MASKS = np.stack([disc_mask(16, 16, 3 + number / 2) for number in range(11)])

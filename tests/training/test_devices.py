@@ -24,9 +24,9 @@ from car_segmentation.training.devices import (
     process_count,
     process_number,
 )
-from tests.conftest import TRAINING
+from tests.support.projects import REPOSITORY
+from tests.support.trainings import TRAINING
 
-ROOT = Path(__file__).parents[2]
 needs_jax = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None,
     reason="JAX is not installed (pip install -e '.[jax]').",
@@ -36,7 +36,7 @@ needs_jax = pytest.mark.skipif(
 def begin(target: Path, *cases: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.support.device_trainings", str(target), *cases],
-        cwd=ROOT,
+        cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -23,7 +23,7 @@ from car_segmentation.training.losses import (
     lovasz,
     tversky,
 )
-from tests.conftest import TRAINING
+from tests.support.trainings import TRAINING
 
 LOSSES = {
     "bce_dice": bce_dice,

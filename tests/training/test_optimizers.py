@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from car_segmentation.training.trainer import build_optimizer
-from tests.conftest import TRAINING
+from tests.support.trainings import TRAINING
 
 
 def muon_step(gradient: np.ndarray, **settings: object) -> np.ndarray:

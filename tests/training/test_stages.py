@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.parameters import Stage
 from car_segmentation.training.stages import mean_area, next_stage, show_pair, stage_of
-from tests.conftest import disc_mask, photo_of
+from tests.support.photos import disc_mask, photo_of
 
 SMALL = Stage(until=0.5, show="resized", height=24, width=32)
 WINDOW = Stage(until=0.75, show="window", height=20, width=30, edge_share=1.0)

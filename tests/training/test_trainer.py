@@ -16,7 +16,6 @@ import pytest
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
-from car_segmentation.networks import build_network
 from car_segmentation.parameters import Stage, Training
 from car_segmentation.training.batches import Batch, PhotoBatches
 from car_segmentation.training.checkpoints import Checkpoint
@@ -30,23 +29,22 @@ from car_segmentation.training.trainer import (
     train,
     without_training_state,
 )
-from tests.conftest import TRAINING, disc_mask, photo_of
-
-IDS = ["a", "b"]
-MASKS = np.stack([disc_mask(32, 32, radius) for radius in (8, 12)])
-PHOTO_STACK = ImageStack(tuple(IDS), np.stack([photo_of(mask) for mask in MASKS]))
-MASK_STACK = ImageStack(tuple(IDS), MASKS.astype(np.uint8) * 255)
-
-
-def tiny_network() -> keras.Model:
-    keras.utils.set_random_seed(1)
-    return build_network(
-        "segnet_unet", 32, 32, filters=[8, 16], centre_filters=16, batch_norm_momentum=0.5
-    )
-
-
-def batches(augmentation: Augmentation | None = None) -> PhotoBatches:
-    return PhotoBatches(PHOTO_STACK, MASK_STACK, IDS, 2, augmentation, seed=1)
+from tests.support.projects import REPOSITORY
+from tests.support.trainings import (
+    CHANGING,
+    IDS,
+    MASK_STACK,
+    PHOTO_STACK,
+    SEVEN,
+    SEVEN_PHOTOS,
+    SEVEN_TRUTHS,
+    TRAINING,
+    VARIED,
+    assert_same,
+    batches,
+    small_training,
+    tiny_network,
+)
 
 
 def test_two_photos_are_learned_by_heart_and_every_weight_moves() -> None:
@@ -278,25 +276,6 @@ class Dying(Checkpoint):
             raise Killed
 
 
-SEVEN = [f"{number}" for number in range(7)]
-SEVEN_MASKS = np.stack([disc_mask(32, 32, radius) for radius in range(6, 13)])
-SEVEN_PHOTOS = ImageStack(tuple(SEVEN), np.stack([photo_of(mask) for mask in SEVEN_MASKS]))
-SEVEN_TRUTHS = ImageStack(tuple(SEVEN), SEVEN_MASKS.astype(np.uint8) * 255)
-VARIED = Augmentation(shift=0.1, scale=0.1, probability=0.5, flip_probability=0.5)
-CHANGING = TRAINING.model_copy(
-    update={
-        **{
-            "optimizer": "adamw",
-            "weight_decay": 1e-3,
-            "schedule": "plateau",
-            "learning_rate": 0.03,
-        },
-        **{"plateau_patience": 1, "patience": 3, "min_delta": 0.05, "average_momentum": 0.8},
-        **{"accumulate_batches": 3, "clip_norm": 1.0, "epochs": 4, "checkpoint_minutes": 0.0},
-    }
-)
-
-
 STAGED = TRAINING.model_copy(
     update={
         "stages": (
@@ -308,42 +287,9 @@ STAGED = TRAINING.model_copy(
 )
 
 
-def small_training(
-    checkpoint: Checkpoint | None, settings: Training = CHANGING
-) -> tuple[list[np.ndarray], dict, list]:
-    """Four epochs of four batches, with all that has a state: weights, history, epochs told of."""
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(2)
-    photo = keras.Input((32, 32, 3))
-    x = keras.layers.Rescaling(1 / 255)(photo)
-    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)
-    x = keras.layers.Dropout(0.2)(keras.layers.BatchNormalization()(x))
-    network = keras.Model(photo, keras.layers.Conv2D(1, 1, activation="sigmoid")(x))
-    training, validation = (
-        PhotoBatches(SEVEN_PHOTOS, SEVEN_TRUTHS, ids, 2, varied, seed=3, workers=2)
-        for ids, varied in ((SEVEN, VARIED), (SEVEN[:3], None))
-    )
-    told: list[tuple[int, dict[str, float]]] = []
-    history = train(
-        network,
-        training,
-        validation,
-        settings,
-        lambda epoch, metrics: told.append((epoch, dict(metrics))),
-        checkpoint,
-    )
-    return network.get_weights(), history, told
-
-
 @pytest.fixture(scope="module")
 def undisturbed() -> tuple[list[np.ndarray], dict, list]:
     return small_training(None)
-
-
-def assert_same(one: tuple, other: tuple) -> None:
-    assert one[1] == other[1]
-    assert all(np.array_equal(a, b) for a, b in zip(one[0], other[0], strict=True))
-    assert dict(one[2]) == dict(other[2])
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -382,14 +328,14 @@ def test_a_killed_process_is_continued_to_the_same_weights(undisturbed, tmp_path
     script = (
         "from pathlib import Path\n"
         "from car_segmentation.training.checkpoints import Checkpoint\n"
-        "from tests.training.test_trainer import small_training\n"
+        "from tests.support.trainings import small_training\n"
         f"small_training(Checkpoint(Path({str(tmp_path)!r})))\n"
     )
     rng = random.Random(5)
     for _ in range(2):
         process = subprocess.Popen(
             [sys.executable, "-c", script],
-            cwd=Path(__file__).parents[2],
+            cwd=REPOSITORY,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.DEVNULL,
         )

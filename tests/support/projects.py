@@ -1,0 +1,183 @@
+"""Small copies of the project, run as users run it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+
+TINY_DEMO: dict[str, dict[str, dict[str, Any]]] = {
+    "parameters_demo_photos.yml": {"demo_photos": {"cars": 12, "height": 64, "width": 96}},
+    "parameters_data_processing.yml": {"image": {"height": 32, "width": 48}},
+    "parameters_modelling.yml": {
+        "network": {"filters": [4, 8], "centre_filters": 8, "batch_norm_momentum": 0.5},
+        "training": {"epochs": 2, "batch_size": 32},
+    },
+    "parameters_reporting.yml": {
+        "reporting": {"worst_photos": 2, "random_photos": 2, "suspect_masks": 2}
+    },
+}
+"""What makes conf/demo a matter of seconds."""
+
+
+TINY_DEMO_RUNS = """
+from pathlib import Path
+import mlflow
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+bootstrap_project(Path.cwd())
+for pipelines, parameters in (
+    (["demo_photos"], {}),
+    (["__default__"], {}),
+    (["modelling", "reporting"], {"training": {"learning_rate": 0.02}}),
+):
+    with KedroSession.create(env="demo", runtime_params=parameters) as session:
+        session.run(pipeline_names=pipelines)
+    while mlflow.active_run():  # kedro-mlflow enters it once for each node.
+        mlflow.end_run()
+"""
+
+
+def make_demo_project(project: Path) -> None:
+    """Copy the project, make its demo tiny, and run it twice."""
+    for name in ("conf", "src", "notebooks"):
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
+        shutil.copytree(REPOSITORY / name, project / name, ignore=ignore)
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(REPOSITORY / name, project)
+    for name, groups in TINY_DEMO.items():
+        file = project / "conf" / "demo" / name
+        parameters = yaml.safe_load(file.read_text()) if file.exists() else {}
+        for group, values in groups.items():
+            parameters[group] = parameters.get(group, {}) | values
+        file.write_text(yaml.safe_dump(parameters))
+    variables = {**os.environ, "DO_NOT_TRACK": "1"}
+    variables.pop("PYTHONPATH", None)
+    run = subprocess.run(
+        [sys.executable, "-c", TINY_DEMO_RUNS],
+        cwd=project,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+TINY = {
+    "image": {"height": 32, "width": 48},
+    "network": {
+        "architecture": "segnet_unet",
+        "filters": [4, 8],
+        "centre_filters": 8,
+        "batch_norm_momentum": 0.5,
+    },
+    "reporting": {
+        "worst_photos": 2,
+        "random_photos": 3,
+        "suspect_masks": 2,
+        "include_train": False,
+        "prediction_batch_size": 4,
+    },
+}
+TINY_TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
+
+
+@dataclass
+class Project:
+    """A copy of the project in a folder of its own."""
+
+    path: Path
+
+    def run(
+        self, *arguments: str, cwd: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Call ``kedro run`` and return what it wrote, wide enough not to be wrapped."""
+        return self.python("-m", "kedro", "run", "--env=tiny", *arguments, cwd=cwd, **environment)
+
+    def kill(
+        self, *arguments: str, when: Callable[[], bool], sign: signal.Signals = signal.SIGKILL
+    ) -> None:
+        """Call ``kedro run`` and kill it, or send another signal, at a moment before its end."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kedro", "run", "--env=tiny", *arguments],
+            cwd=self.path,
+            env=self.variables(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not when():
+            assert process.poll() is None
+            time.sleep(0.002)
+        process.send_signal(sign)
+        assert process.wait() == (-signal.SIGKILL if sign == signal.SIGKILL else 1)
+
+    def variables(self, **environment: str) -> dict[str, str]:
+        variables = {**os.environ, "COLUMNS": "1000", "DO_NOT_TRACK": "1", **environment}
+        variables.pop("PYTHONPATH", None)
+        return variables
+
+    def python(
+        self, *arguments: str, cwd: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=cwd or self.path,
+            env=self.variables(**environment),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def read(self, name: str) -> str:
+        return (self.path / "data" / name).read_text()
+
+    def dice(self) -> float:
+        return json.loads(self.read("08_reporting/score_summary.json"))["dice_mean"]
+
+
+def make_project(path: Path) -> Project:
+    """Copy the project, without data, with an environment `tiny` for discs of cars."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for folder in ("conf", "src"):
+        shutil.copytree(REPOSITORY / folder, path / folder, ignore=ignore)
+    shutil.copy(REPOSITORY / "pyproject.toml", path)
+    shutil.copy(REPOSITORY / ".telemetry", path)
+    tiny = path / "conf" / "tiny"
+    tiny.mkdir()
+    training = yaml.safe_load((path / "conf/base/parameters_modelling.yml").read_text())["training"]
+    parameters = TINY | {"training": training | TINY_TRAINING}
+    (tiny / "parameters.yml").write_text(yaml.safe_dump(parameters))
+    (tiny / "globals.yml").write_text("raw_data: data/01_raw/discs\n")
+    return Project(path)
+
+
+def predict(project: Project, photos: Path, predictions: Path, *options: str) -> str:
+    """Run inference; return what it wrote."""
+    parameters = ",".join([f"photos={photos}", f"predictions={predictions}", *options])
+    run = project.run("--pipelines=inference", f"--params={parameters}")
+    output = run.stdout + run.stderr
+    assert run.returncode == 0, output
+    return output
+
+
+def mlflow_runs(project: Project) -> int:
+    """How many runs a project has."""
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{project.path}/mlflow.db")
+    experiment = client.get_experiment_by_name("car_segmentation")
+    return len(client.search_runs([experiment.experiment_id]))
