@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from car_segmentation.core.console import quiet_start
+from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.parallel import in_fresh_process
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import (
@@ -91,7 +91,7 @@ def loader_speed(stacks: Path, augmentation: Augmentation) -> tuple[float, float
     """Photos a second, and milliseconds of CPU for each."""
     if hasattr(os, "sched_setaffinity"):  # Linux.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:LOADER_CORES])
-    with quiet_start():
+    with suppress_native_stderr():
         batches = _batches(stacks, LOADER_BATCH, augmentation, LOADER_CORES)
     start = cpu_start = 0.0
     photos = 0

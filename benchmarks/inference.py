@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from car_segmentation.core.console import quiet_start
+from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.images import PHOTO_SUFFIXES, read_mask, read_photo, resize_by_area
 from car_segmentation.datasets.keras_model import KerasModelDataset
@@ -85,7 +85,7 @@ def _run(files: Sequence[Path], number: int, folder: Path, model: Path) -> tuple
 
 def _limit(files: Sequence[Path], masks: Sequence[np.ndarray], model_file: Path) -> float:
     """Photos a second if each part had all cores and nothing else had to be done."""
-    with quiet_start():
+    with suppress_native_stderr():
         model = KerasModelDataset(str(model_file)).load()
     batch = np.stack(
         [resize_by_area(read_photo(f), *model.input_shape[1:3]) for f in files[:BATCH]]

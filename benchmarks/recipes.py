@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from car_segmentation.core.console import quiet_start
+from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.parallel import in_fresh_process
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack, read_stack
@@ -120,7 +120,7 @@ def trained_dice(
 ) -> tuple[float, float, float]:
     """Minutes of a training, mean validation Dice at native size, Dice of the last batches."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_start():
+    with suppress_native_stderr():
         import keras
 
         from car_segmentation import networks

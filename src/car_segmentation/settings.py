@@ -17,7 +17,7 @@ if LOGGING_FILE.is_file():
     LOGGING.configure(yaml.safe_load(LOGGING_FILE.read_text()))
 
 from car_segmentation.experiments.tracking import artifact_location, tracking_uri  # noqa: E402
-from car_segmentation.hooks import ProjectHooks  # noqa: E402  Its imports are not silent.
+from car_segmentation.hooks import project_hooks  # noqa: E402  Its imports are not silent.
 from car_segmentation.training.devices import process_number  # noqa: E402
 
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # It sets itself to INFO.
@@ -49,7 +49,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
         return cast(dict[str, Any], merged)
 
 
-HOOKS = (ProjectHooks(),)
+HOOKS = project_hooks()
 # Of processes that train together, the first logs for all.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",) if process_number() > 0 else ()
 

@@ -2,11 +2,11 @@ import os
 
 import pytest
 
-from car_segmentation.core.console import quiet_start
+from car_segmentation.core.console import suppress_native_stderr
 
 
 def test_a_quiet_start_swallows_chatter_of_compiled_code(capfd: pytest.CaptureFixture) -> None:
-    with quiet_start():
+    with suppress_native_stderr():
         os.write(2, b"chatter")
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
@@ -14,7 +14,7 @@ def test_a_quiet_start_swallows_chatter_of_compiled_code(capfd: pytest.CaptureFi
 
 def test_a_quiet_start_that_fails_shows_everything(capfd: pytest.CaptureFixture) -> None:
     def fail_aloud() -> None:
-        with quiet_start():
+        with suppress_native_stderr():
             os.write(2, b"the reason")
             raise ImportError
 

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.files import atomic_file, atomic_folder, claim, remove_parts, write_at
+from car_segmentation.core.files import (
+    atomic_file,
+    atomic_folder,
+    lock_folder,
+    remove_parts,
+    write_at,
+)
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -82,14 +88,14 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
 CLAIM = """
 import sys
 from pathlib import Path
-from car_segmentation.core.files import claim
-lock = claim(Path(sys.argv[1]))
+from car_segmentation.core.files import lock_folder
+lock = lock_folder(Path(sys.argv[1]))
 print("claimed", flush=True)
 sys.stdin.read()
 """
 
 
-def test_a_claim_keeps_other_processes_out_until_they_end(tmp_path: Path) -> None:
+def test_a_lock_keeps_other_processes_out_until_they_end(tmp_path: Path) -> None:
     other = subprocess.Popen(
         [sys.executable, "-c", CLAIM, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -98,14 +104,14 @@ def test_a_claim_keeps_other_processes_out_until_they_end(tmp_path: Path) -> Non
     assert other.stdout is not None
     assert other.stdout.readline() == b"claimed\n"
     with pytest.raises(UserError, match=f"Another run is at work in {tmp_path}"):
-        claim(tmp_path)
+        lock_folder(tmp_path)
     other.kill()
     other.wait()
     other.stdout.close()
-    claim(tmp_path).release()
+    lock_folder(tmp_path).release()
 
 
-def test_a_process_may_claim_again_what_it_has(tmp_path: Path) -> None:
-    first, second = claim(tmp_path), claim(tmp_path)
+def test_a_process_may_lock_again_what_it_has(tmp_path: Path) -> None:
+    first, second = lock_folder(tmp_path), lock_folder(tmp_path)
     second.release()
     first.release()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +11,11 @@ from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.experiments.network_comparison import (
     TABLE_COLUMNS,
     Candidate,
-    Task,
+    ComparisonSetup,
     comparison_table,
     digest,
+    epochs_for_budget,
     peak_memory,
-    spend,
     train_and_score,
     verdict,
 )
@@ -27,7 +29,7 @@ NETWORK = Network(
 
 
 @pytest.fixture
-def task(raw) -> Task:
+def setup(raw) -> ComparisonSetup:
     """Two photos train, one validates and one tests: discs of several sizes."""
     ids, splits = ("a", "b", "c", "d"), ("train", "train", "validation", "test")
     masks = np.stack([disc_mask(32, 32, radius) for radius in (8, 12, 10, 9)])
@@ -37,7 +39,7 @@ def task(raw) -> Task:
         _, mask_path = write_pair(raw, photo_id, mask)
         rows.append((photo_id, photo_id, "01", 32, 32, str(mask_path), split))
     columns = ["photo_id", "car", "view", "height", "width", "mask_path", "split"]
-    return Task(
+    return ComparisonSetup(
         photos=ImageStack(ids, photos),
         soft_masks=ImageStack(ids, masks.astype(np.uint8) * 255),
         photo_splits=pd.DataFrame(rows, columns=columns),
@@ -49,11 +51,11 @@ def task(raw) -> Task:
     )
 
 
-def test_a_candidate_is_trained_and_scored_on_the_test_photos(task: Task) -> None:
+def test_a_candidate_is_trained_and_scored_on_the_test_photos(setup: ComparisonSetup) -> None:
     wide = Network(**NETWORK.model_dump() | {"filters": [16, 32]})
     epochs = []
     model, result, scores = train_and_score(
-        Candidate("net", NETWORK, TRAINING, wide), task, lambda epoch, _: epochs.append(epoch)
+        Candidate("net", NETWORK, TRAINING, wide), setup, lambda epoch, _: epochs.append(epoch)
     )
     assert scores["photo_id"].tolist() == ["d"]
     assert result.dice_mean == scores["dice"][0] > 0.9
@@ -70,7 +72,7 @@ def test_a_candidate_is_trained_and_scored_on_the_test_photos(task: Task) -> Non
 def test_the_budget_is_spent_and_not_passed(
     minutes: float, seconds: float, photos: int, epochs: int
 ) -> None:
-    so_many, each = spend(minutes, seconds, photos, epochs)
+    so_many, each = epochs_for_budget(minutes, seconds, photos, epochs)
     assert 1 <= each <= photos
     if minutes * 60 >= seconds:
         assert so_many * each * seconds <= minutes * 60 * (1 + 1e-9)
@@ -78,20 +80,22 @@ def test_the_budget_is_spent_and_not_passed(
 
 
 def test_without_minutes_the_epochs_are_those_of_the_training() -> None:
-    assert spend(None, 0.5, photos=50, epochs=9) == (9, 50)
+    assert epochs_for_budget(None, 0.5, photos=50, epochs=9) == (9, 50)
 
 
-def test_a_fingerprint_tells_what_would_change_the_result(task: Task) -> None:
+def test_a_fingerprint_tells_what_would_change_the_result(setup: ComparisonSetup) -> None:
     candidate = Candidate("net", NETWORK, TRAINING)
     prints = {
-        digest(candidate, task),
-        digest(Candidate("net", NETWORK, TRAINING.model_copy(update={"epochs": 3})), task),
-        digest(Candidate("net", Network(**NETWORK.model_dump() | {"fold": 2}), TRAINING), task),
-        digest(candidate, Task(**vars(task) | {"minutes": 5})),
-        digest(candidate, Task(**vars(task) | {"photo_splits": task.photo_splits[1:]})),
+        digest(candidate, setup),
+        digest(Candidate("net", NETWORK, TRAINING.model_copy(update={"epochs": 3})), setup),
+        digest(Candidate("net", Network(**NETWORK.model_dump() | {"fold": 2}), TRAINING), setup),
+        digest(candidate, replace(setup, minutes=5)),
+        digest(
+            candidate, ComparisonSetup(**vars(setup) | {"photo_splits": setup.photo_splits[1:]})
+        ),
     }
     assert len(prints) == 5
-    assert digest(Candidate("renamed", NETWORK, TRAINING), task) in prints
+    assert digest(Candidate("renamed", NETWORK, TRAINING), setup) in prints
 
 
 def test_the_table_has_the_best_first_and_the_verdict_names_it() -> None:

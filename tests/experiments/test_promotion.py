@@ -168,7 +168,7 @@ def test_trainings_register_and_the_better_becomes_champion(
 
 def test_what_is_not_there_is_said(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no @candidate of a model called 'car_segmentation'"):
-        registry.contenders(NAME, None)
+        registry.candidate_and_champion(NAME, None)
     for uri in (f"models:/{NAME}@champion", "runs:/0123456789abcdef0123456789abcdef/model"):
         with pytest.raises(DatasetError, match="has no model"):
             ChosenThresholdDataset(uri).load()
@@ -176,7 +176,7 @@ def test_what_is_not_there_is_said(store: mlflow.MlflowClient, tmp_path: Path) -
             ChosenModelDataset(uri).load()
     train(tmp_path / "unscored", None)
     with pytest.raises(UserError, match=r"has no photo_scores\.csv .*registry\.candidate=VERSION"):
-        registry.contenders(NAME, None)
+        registry.candidate_and_champion(NAME, None)
 
 
 def test_a_file_has_its_threshold_beside_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from car_segmentation.evaluation.bootstrap import Difference, Interval
 from car_segmentation.experiments import run_verdict as experiments
-from car_segmentation.experiments.run_verdict import change_text, helped, run_name
+from car_segmentation.experiments.run_verdict import change_text, run_name, verdict
 
 SUMMARY = {"dice_mean": 0.95, "edge_error_px": 1.25, "photos": 4}
 CARS = ["x", "x", "y", "y"]
@@ -47,7 +47,7 @@ def make_run(
         mlflow.log_metric("test.dice_mean", sum(dice) / len(dice))
         mlflow.log_text(scores(dice).to_csv(index=False), "photo_scores.csv")
         if conclude:
-            experiments.conclude_run(SUMMARY, scores(dice), seed=1)
+            experiments.annotate_with_verdict(SUMMARY, scores(dice), seed=1)
     return mlflow.get_run(run.info.run_id)
 
 
@@ -69,7 +69,7 @@ def test_a_name_begins_with_what_was_changed() -> None:
     ],
 )
 def test_whether_it_helped(change: Difference, answer: str, words: str) -> None:
-    assert helped(change) == answer
+    assert verdict(change) == answer
     assert change_text(change).startswith(words)
 
 

@@ -23,7 +23,7 @@ from car_segmentation.experiments.search import (
     number_done,
     open_study,
     records_of,
-    take_back_killed,
+    requeue_interrupted_trials,
     tell_failure,
     tell_outcome,
     trials_table,
@@ -32,7 +32,7 @@ from car_segmentation.experiments.search import (
     verdict,
     watch_epochs,
 )
-from car_segmentation.parameters import Search, Searched, check_parameters
+from car_segmentation.parameters import Search, SearchRange, check_parameters
 from tests.support.parameters import parameters
 from tests.support.run_records import RECORDS
 
@@ -43,10 +43,10 @@ SETTINGS = Search(
     startup_trials=1,
     warmup_epochs=2,
     space={
-        "training.learning_rate": Searched(low=1e-4, high=1e-1, log=True),
-        "training.batch_size": Searched(low=1, high=9, step=2),
-        "training.average_momentum": Searched(choices=(None, 0.99)),
-        "network.filters": Searched(choices=([4, 8], [8, 16])),
+        "training.learning_rate": SearchRange(low=1e-4, high=1e-1, log=True),
+        "training.batch_size": SearchRange(low=1, high=9, step=2),
+        "training.average_momentum": SearchRange(choices=(None, 0.99)),
+        "network.filters": SearchRange(choices=([4, 8], [8, 16])),
     },
 )
 SPACE = SETTINGS.space
@@ -62,7 +62,7 @@ def search_in(file: Path, killed: Callable[[int], bool] = lambda _: False) -> li
     begun = 0
     while True:
         study = open_study(file, "a", SETTINGS, epochs=3)
-        take_back_killed(study)
+        requeue_interrupted_trials(study)
         for trial in trials_to_train(study, SETTINGS, seed=3):
             begun += 1
             if killed(begun):
@@ -196,8 +196,8 @@ def test_the_best_is_a_configuration_that_can_be_run() -> None:
 
 def test_importance_is_told_with_enough_trials_alone() -> None:
     space = {
-        "training.momentum": Searched(low=0.0, high=0.9),
-        "training.nesterov": Searched(choices=(False, True)),
+        "training.momentum": SearchRange(low=0.0, high=0.9),
+        "training.nesterov": SearchRange(choices=(False, True)),
     }
     records = [
         TrialRecord(
@@ -218,12 +218,12 @@ def test_importance_is_told_with_enough_trials_alone() -> None:
 
 def test_networks_are_checked_all_at_once() -> None:
     network = {"architecture": "segnet_unet", "fold": 1}
-    check_networks({"network.fold": Searched(choices=(1, 2))}, network)
+    check_networks({"network.fold": SearchRange(choices=(1, 2))}, network)
     wrong = {
-        "network.fold": Searched(choices=(1, "two")),
-        "network.colour": Searched(choices=("red",)),
-        "network.architecture": Searched(choices=("segnet_unet", "segnet")),
-        "training.loss": Searched(choices=("dice",)),
+        "network.fold": SearchRange(choices=(1, "two")),
+        "network.colour": SearchRange(choices=("red",)),
+        "network.architecture": SearchRange(choices=("segnet_unet", "segnet")),
+        "training.loss": SearchRange(choices=("dice",)),
     }
     with pytest.raises(UserError) as error:
         check_networks(wrong, network)
@@ -235,7 +235,7 @@ def test_networks_are_checked_all_at_once() -> None:
 
 @given(st.lists(st.integers(0, 9)) | st.none() | st.booleans() | st.text(max_size=5))
 def test_any_choice_is_found_again(choice: Any) -> None:
-    space = {"network.choice": Searched(choices=(choice, 1, True))}
+    space = {"network.choice": SearchRange(choices=(choice, 1, True))}
     study = optuna.create_study()
     settings = SETTINGS.model_copy(update={"trials": 1, "space": space})
     for trial in trials_to_train(study, settings, seed=1):

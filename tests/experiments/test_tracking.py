@@ -40,10 +40,10 @@ def test_sqlite_in_the_project_unless_a_server_is_named(monkeypatch, tmp_path: P
 def test_a_server_answers_or_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert tracking.answers(f"http://127.0.0.1:{port}")
-    assert not tracking.answers(f"http://127.0.0.1:{port}")
-    assert tracking.answers("sqlite:////nowhere/mlflow.db")
-    assert tracking.answers("")
+        assert tracking.is_reachable(f"http://127.0.0.1:{port}")
+    assert not tracking.is_reachable(f"http://127.0.0.1:{port}")
+    assert tracking.is_reachable("sqlite:////nowhere/mlflow.db")
+    assert tracking.is_reachable("")
 
 
 def test_epochs_are_logged_as_steps(run) -> None:
@@ -66,15 +66,15 @@ def test_which_runs_can_be_continued(run) -> None:
     mlflow.log_params(parameters)
     client, run_id = mlflow.MlflowClient(), run.info.run_id
     assert tracking.run_id() == run_id
-    assert tracking.can_be_continued(run_id, parameters)
-    assert not tracking.can_be_continued(run_id, parameters | {"seed": 43})
-    assert not tracking.can_be_continued("0" * 32, parameters)
+    assert tracking.can_be_resumed(run_id, parameters)
+    assert not tracking.can_be_resumed(run_id, parameters | {"seed": 43})
+    assert not tracking.can_be_resumed("0" * 32, parameters)
     client.set_terminated(run_id, "FINISHED")
-    assert not tracking.can_be_continued(run_id, parameters)
+    assert not tracking.can_be_resumed(run_id, parameters)
     client.set_terminated(run_id, "FAILED")
-    assert tracking.can_be_continued(run_id, parameters)
+    assert tracking.can_be_resumed(run_id, parameters)
     client.delete_run(run_id)
-    assert not tracking.can_be_continued(run_id, parameters)
+    assert not tracking.can_be_resumed(run_id, parameters)
     client.restore_run(run_id)
 
 
@@ -89,7 +89,7 @@ def test_a_failing_server_costs_a_warning_not_the_training(run, monkeypatch, cap
 
 
 def test_a_server_that_is_away_is_left_with_one_warning(run, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(tracking, "answers", lambda uri: False)
+    monkeypatch.setattr(tracking, "is_reachable", lambda uri: False)
     with caplog.at_level(logging.WARNING):
         for epoch in range(3):
             tracking.log_epoch(epoch, {"loss": 1.0})
@@ -247,8 +247,8 @@ def test_a_run_without_masks_is_named(recorded: list[str]) -> None:
 def test_results_of_another_process_are_in_a_run_under_the_active_one(run) -> None:
     with tracking.child_run("small", "segnet") as run_id:
         script = (
-            "import pandas as pd; from car_segmentation import tracking\n"
-            f"tracking.join_run({tracking.uri()!r}, {run_id!r})\n"
+            "import pandas as pd; from car_segmentation.experiments import tracking\n"
+            f"tracking.resume_run({tracking.uri()!r}, {run_id!r})\n"
             "tracking.log_epoch(0, {'loss': 0.5})\n"
             "tracking.log_result({'test.dice_mean': 0.9}, {'network': {'fold': 2}},\n"
             "                    pd.DataFrame({'photo_id': ['a'], 'dice': [0.9]}))\n"
@@ -277,7 +277,7 @@ def test_an_interrupted_comparison_is_taken_over(run) -> None:
         client.create_run(experiment, tags={tracking.PARENT: former}).info.run_id for _ in "ab"
     )
     client.set_terminated(finished)
-    tracking.adopt_run(finished)
+    tracking.reparent_run(finished)
     assert client.get_run(finished).data.tags[tracking.PARENT] == run.info.run_id
     statuses = [client.get_run(which).info.status for which in (former, finished, unfinished)]
     assert statuses == ["KILLED", "FINISHED", "KILLED"]
@@ -286,13 +286,13 @@ def test_an_interrupted_comparison_is_taken_over(run) -> None:
 
 def test_a_deleted_run_is_not_taken_over(run, caplog) -> None:
     with caplog.at_level(logging.WARNING):
-        tracking.adopt_run("f" * 32)
+        tracking.reparent_run("f" * 32)
     assert "does not know the run" in caplog.text
 
 
 def test_a_comparison_says_who_won(run) -> None:
     table = pd.DataFrame({"name": ["b", "a"], "dice_mean": [0.98765, None], "parameters": [12, 3]})
-    tracking.conclude_comparison("b is best.", table)
+    tracking.annotate_comparison("b is best.", table)
     concluded = mlflow.get_run(run.info.run_id)
     assert concluded.info.run_name == "2 networks compared: b is best"
     note = concluded.data.tags["mlflow.note.content"].splitlines()
@@ -304,8 +304,8 @@ def test_a_comparison_says_who_won(run) -> None:
 def test_without_a_run_nothing_is_tracked() -> None:
     with tracking.child_run("small", "segnet") as run_id:
         assert run_id is None
-    tracking.join_run("sqlite:////nowhere.db", None)
-    tracking.adopt_run(None)
+    tracking.resume_run("sqlite:////nowhere.db", None)
+    tracking.reparent_run(None)
     tracking.log_result({}, {}, pd.DataFrame())
-    tracking.conclude_comparison("", pd.DataFrame({"name": []}))
+    tracking.annotate_comparison("", pd.DataFrame({"name": []}))
     assert mlflow.active_run() is None

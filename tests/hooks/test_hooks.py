@@ -4,13 +4,18 @@ from unittest.mock import Mock
 import mlflow
 import pytest
 from click import ClickException
+from filelock import FileLock, Timeout
 from kedro.io import MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.experiments import tracking
-from car_segmentation.hooks import ProjectHooks
+from car_segmentation.hooks.data_lock import DataLock
+from car_segmentation.hooks.joint_training import JointTraining
+from car_segmentation.hooks.session import Session
+from car_segmentation.hooks.tracking_server import TrackingServer
+from car_segmentation.hooks.user_errors import UserErrors
 from car_segmentation.training.devices import PROCESS, PROCESSES
 
 
@@ -23,11 +28,11 @@ def test_a_users_mistake_becomes_its_one_message_however_deep() -> None:
     except RuntimeError as error:
         wrapped = error
     with pytest.raises(ClickException, match="mend this"):
-        ProjectHooks().on_pipeline_error(error=wrapped)
+        UserErrors().on_pipeline_error(error=wrapped)
 
 
 def test_a_defect_keeps_its_traceback() -> None:
-    ProjectHooks().on_pipeline_error(error=RuntimeError("a defect"))
+    UserErrors().on_pipeline_error(error=RuntimeError("a defect"))
 
 
 @pytest.fixture
@@ -44,12 +49,12 @@ def tracked(tmp_path, monkeypatch):
 
 
 def test_a_server_that_goes_away_costs_one_warning(tracked, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(tracking, "answers", lambda uri: False)
+    monkeypatch.setattr(tracking, "is_reachable", lambda uri: False)
     catalog = {"a": Mock(spec=["_logging_activated"], _logging_activated=True)}
-    hooks = ProjectHooks()
+    hook = TrackingServer(Session())
     with caplog.at_level(logging.WARNING):
-        for name in ("first", "second"):
-            hooks.before_node_run(node=Mock(short_name=name), catalog=catalog)
+        for _ in range(2):
+            hook.before_node_run(catalog=catalog)
     assert caplog.text.count("has stopped answering: the run goes on without it") == 1
     assert not tracking.is_tracking()
     assert not mlflow_hook._is_mlflow_enabled
@@ -57,8 +62,8 @@ def test_a_server_that_goes_away_costs_one_warning(tracked, monkeypatch, caplog)
 
 
 def test_a_server_that_answers_is_kept(tracked, monkeypatch) -> None:
-    monkeypatch.setattr(tracking, "answers", lambda uri: True)
-    ProjectHooks().before_node_run(node=Mock(short_name="first"), catalog={})
+    monkeypatch.setattr(tracking, "is_reachable", lambda uri: True)
+    TrackingServer(Session()).before_node_run(catalog={})
     assert tracking.is_tracking()
 
 
@@ -71,8 +76,8 @@ def test_processes_but_the_first_keep_what_they_make(monkeypatch, number: str, k
     monkeypatch.setenv(PROCESSES, "2")
     monkeypatch.setenv(PROCESS, number)
     catalog = {"before": "a file", "after": "a file", "checkpoints": "a folder"}
-    hooks = ProjectHooks()
-    hooks._prepare_processes(pipeline_of("modelling"), catalog)
+    hook = JointTraining()
+    hook.before_pipeline_run(pipeline_of("modelling"), catalog)
     assert catalog["before"] == "a file"
     assert isinstance(catalog["after"], MemoryDataset) is keeps
     if keeps:
@@ -84,43 +89,43 @@ def test_processes_but_the_first_keep_what_they_make(monkeypatch, number: str, k
 def test_several_processes_only_train(monkeypatch) -> None:
     monkeypatch.setenv(PROCESSES, "2")
     with pytest.raises(ClickException, match=r"do nothing else \(work\)"):
-        ProjectHooks()._prepare_processes(pipeline_of("reporting"), {})
+        JointTraining().before_pipeline_run(pipeline_of("reporting"), {})
 
 
 class TestTheData:
     """Of a project, in which one run at a time may write."""
 
     @staticmethod
-    def begin(hooks: ProjectHooks, *outputs: str) -> None:
-        pipeline = Mock(**{"all_outputs.return_value": set(outputs)})
-        hooks._claim_data(pipeline)
+    def begin(hook: DataLock, *outputs: str) -> None:
+        hook.before_pipeline_run(Mock(**{"all_outputs.return_value": set(outputs)}))
 
     @pytest.fixture
-    def hooks(self, tmp_path) -> ProjectHooks:
-        hooks = ProjectHooks()
-        hooks.project_path = tmp_path
-        return hooks
+    def hook(self, tmp_path) -> DataLock:
+        return DataLock(Session(project_path=tmp_path))
 
-    def test_a_run_claims_it_until_it_fails(self, hooks, tmp_path, monkeypatch) -> None:
-        claimed = Mock()
-        monkeypatch.setattr("car_segmentation.hooks.claim", claimed)
-        self.begin(hooks, "model", "history")
-        claimed.assert_called_once_with(tmp_path / "data")
-        hooks.on_pipeline_error(error=RuntimeError("a defect"))
-        claimed.return_value.release.assert_called_once_with()
+    def test_a_run_locks_it_until_it_fails(self, hook, tmp_path) -> None:
+        self.begin(hook, "model", "history")
+        locked = FileLock(tmp_path / "data" / ".in_use")
+        with pytest.raises(Timeout):
+            locked.acquire(timeout=0)
+        hook.on_pipeline_error()
+        locked.acquire(timeout=0)
+        locked.release()
 
-    def test_a_second_run_is_refused_in_a_sentence(self, hooks, monkeypatch) -> None:
-        refuse = Mock(side_effect=UserError("wait for its end"))
-        monkeypatch.setattr("car_segmentation.hooks.claim", refuse)
-        with pytest.raises(ClickException, match="wait for its end"):
-            self.begin(hooks, "photo_splits")
+    def test_a_second_run_is_refused_in_a_sentence(self, hook, tmp_path) -> None:
+        (tmp_path / "data").mkdir()
+        with (
+            FileLock(tmp_path / "data" / ".in_use"),
+            pytest.raises(ClickException, match="Wait for its end"),
+        ):
+            self.begin(hook, "photo_splits")
 
-    def test_new_photos_may_be_predicted_beside(self, hooks, monkeypatch) -> None:
-        monkeypatch.setattr("car_segmentation.hooks.claim", Mock(side_effect=AssertionError))
-        self.begin(hooks, "predictions")
+    def test_new_photos_may_be_predicted_beside(self, hook, tmp_path) -> None:
+        self.begin(hook, "predictions")
+        assert not (tmp_path / "data").exists()
 
-    def test_it_is_the_first_process_that_claims_it(self, hooks, monkeypatch) -> None:
+    def test_it_is_the_first_process_that_locks_it(self, hook, tmp_path, monkeypatch) -> None:
         monkeypatch.setenv(PROCESSES, "2")
         monkeypatch.setenv(PROCESS, "1")
-        monkeypatch.setattr("car_segmentation.hooks.claim", Mock(side_effect=AssertionError))
-        self.begin(hooks, "model")
+        self.begin(hook, "model")
+        assert not (tmp_path / "data").exists()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet_start() -> Iterator[None]:
+def suppress_native_stderr() -> Iterator[None]:
     """Silence what TensorFlow's C++ code writes while it loads, before any setting reaches it.
 
     What is written is kept, and shown after all if loading fails.

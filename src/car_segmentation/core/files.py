@@ -60,13 +60,13 @@ def remove_parts(folder: Path) -> None:
         part.unlink()
 
 
-def claim(folder: Path) -> FileLock:
-    """Keep other processes out of a folder until the claim is released, or this process ends.
+def lock_folder(folder: Path) -> FileLock:
+    """Keep other processes out of a folder until the lock is released, or this process ends.
 
     Raises:
-        UserError: If another process has claimed it.
+        UserError: If another process has locked it.
     """
-    # One lock for all claims of this process: a notebook may leave a run in the middle.
+    # One lock for all calls in this process: a notebook may leave a run in the middle.
     lock = FileLock(folder / ".in_use", is_singleton=True)
     try:
         lock.acquire(timeout=0)

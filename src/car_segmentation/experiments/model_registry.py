@@ -29,7 +29,7 @@ SCHEMES = ("models:", "runs:")
 
 
 @dataclass(frozen=True)
-class Contender:
+class RegisteredVersion:
     """A version of a registered model, and how it did.
 
     Attributes:
@@ -55,7 +55,7 @@ def network_file(uri: str) -> Iterator[Path]:
     Raises:
         UserError: If there is no such model, or it is none of this project's.
     """
-    with tempfile.TemporaryDirectory() as folder, _said_to_the_user(uri):
+    with tempfile.TemporaryDirectory() as folder, mlflow_errors_as_user_errors(uri):
         copy = mlflow.artifacts.download_artifacts(f"{uri}/{NETWORK}.keras", dst_path=folder)
         yield Path(copy)
 
@@ -66,7 +66,7 @@ def threshold(uri: str) -> float:
     Raises:
         UserError: If there is no such model, or it has none.
     """
-    with _said_to_the_user(uri):
+    with mlflow_errors_as_user_errors(uri):
         flavours = Model.load(uri).flavors
     try:
         return float(flavours["python_function"]["config"]["threshold"])
@@ -97,7 +97,9 @@ def register(name: str, model_uri: str, run_id: str) -> None:
         logger.warning("MLflow did not register the model; training goes on. (%s)", reason)
 
 
-def contenders(name: str, candidate: int | None) -> tuple[Contender, Contender | None]:
+def candidate_and_champion(
+    name: str, candidate: int | None
+) -> tuple[RegisteredVersion, RegisteredVersion | None]:
     """The candidate, and the champion if there is one, with what their runs recorded.
 
     Args:
@@ -121,20 +123,20 @@ def contenders(name: str, candidate: int | None) -> tuple[Contender, Contender |
         ) from error
     champion = _champion(client, name)
     if champion is None:
-        return _contender(client, version), None
-    return _contender(client, version), _contender(client, champion)
+        return _registered_version(client, version), None
+    return _registered_version(client, version), _registered_version(client, champion)
 
 
-def crown(contender: Contender) -> None:
+def set_champion(version: RegisteredVersion) -> None:
     """Make a version the champion."""
     client = mlflow.MlflowClient()
-    client.set_registered_model_alias(contender.name, CHAMPION, contender.version)
+    client.set_registered_model_alias(version.name, CHAMPION, version.version)
 
 
-def note_verdict(contender: Contender, verdict: str) -> None:
+def note_verdict(version: RegisteredVersion, verdict: str) -> None:
     """Have a version say what came of its comparison with the champion."""
     client = mlflow.MlflowClient()
-    client.set_model_version_tag(contender.name, contender.version, "verdict", verdict)
+    client.set_model_version_tag(version.name, version.version, "verdict", verdict)
 
 
 def _champion(client: mlflow.MlflowClient, name: str) -> ModelVersion | None:
@@ -144,7 +146,7 @@ def _champion(client: mlflow.MlflowClient, name: str) -> ModelVersion | None:
         return None
 
 
-def _contender(client: mlflow.MlflowClient, version: ModelVersion) -> Contender:
+def _registered_version(client: mlflow.MlflowClient, version: ModelVersion) -> RegisteredVersion:
     try:
         run = client.get_run(version.run_id)
     except MlflowException as error:
@@ -154,11 +156,12 @@ def _contender(client: mlflow.MlflowClient, version: ModelVersion) -> Contender:
             "another model."
         ) from error
     otherwise = "choose another: --params=registry.candidate=VERSION"
-    return Contender(version.name, version.version, tracking.read_run(run, otherwise))
+    return RegisteredVersion(version.name, version.version, tracking.read_run(run, otherwise))
 
 
 @contextmanager
-def _said_to_the_user(uri: str) -> Iterator[None]:
+def mlflow_errors_as_user_errors(uri: str) -> Iterator[None]:
+    """Say in one message that a model cannot be had."""
     try:
         yield
     except (MlflowException, OSError) as error:

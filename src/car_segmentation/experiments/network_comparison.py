@@ -1,7 +1,7 @@
 """Train and score one candidate of a comparison of networks, within a budget of time or epochs.
 
-Everything that candidates share (photos, split, augmentation, budget) is in `Task`; what tells them
-apart is in `Candidate`. The table of all is made by `comparison_table`.
+Everything that candidates share (photos, split, augmentation, budget) is in `ComparisonSetup`; what
+tells them apart is in `Candidate`. The table of all is made by `comparison_table`.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Task:
+class ComparisonSetup:
     """What all candidates share.
 
     Attributes:
@@ -77,7 +77,7 @@ class Task:
         augmentation: How training photos are varied.
         minutes: Training time of each candidate on this machine, or None for the epochs of its
             ``training``.
-        timed_steps: Training steps whose time is measured to spend the minutes.
+        timed_steps: Training steps whose time is measured to fill the minutes.
         seed: Draws weights, order and augmentations.
     """
 
@@ -100,7 +100,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Result:
+class CandidateResult:
     """What became of a candidate; see `TABLE_COLUMNS` for the units in the names.
 
     Attributes:
@@ -134,7 +134,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What a training came to.
 
     Attributes:
@@ -155,8 +155,8 @@ class Trained:
 
 
 def train_and_score(
-    candidate: Candidate, task: Task, on_epoch_end: "OnEpochEnd"
-) -> tuple["keras.Model", Result, pd.DataFrame]:
+    candidate: Candidate, setup: ComparisonSetup, on_epoch_end: "OnEpochEnd"
+) -> tuple["keras.Model", CandidateResult, pd.DataFrame]:
     """Train a candidate within the budget, and score it at native size on the test photos.
 
     Meant for a process of its own: the peak of memory is the process's.
@@ -169,26 +169,26 @@ def train_and_score(
     from car_segmentation.training.trainer import without_training_state
 
     settings = candidate.training
-    seconds_per_photo = seconds_per_training_photo(candidate.network, settings, task)
-    trained = train_candidate(candidate, task, on_epoch_end, seconds_per_photo)
+    seconds_per_photo = seconds_per_training_photo(candidate.network, settings, setup)
+    trained = train_candidate(candidate, setup, on_epoch_end, seconds_per_photo)
     network, batch_size = trained.network, settings.batch_size
-    prediction_seconds = seconds_per_predicted_photo(network, task, batch_size)
+    prediction_seconds = seconds_per_predicted_photo(network, setup, batch_size)
     with tempfile.TemporaryDirectory() as folder:
-        stack = predicted_stack(network, task.photos, task.ids("test"), batch_size)
+        stack = predicted_stack(network, setup.photos, setup.ids("test"), batch_size)
         write_stack(Path(folder) / "probabilities", stack)
         scores = score_photos(
-            read_stack(Path(folder) / "probabilities"), task.of("test"), trained.threshold
+            read_stack(Path(folder) / "probabilities"), setup.of("test"), trained.threshold
         )
     peak_memory_gb = peak_memory() / 1e9  # Before the full width, which would raise it.
 
     full_width = candidate.full_width
-    result = Result(
+    result = CandidateResult(
         name=candidate.name,
         parameters=network.count_params(),
         epochs=trained.epochs,
         times_each_photo_was_seen=trained.epochs
         * trained.photos_per_epoch
-        / len(task.ids("train")),
+        / len(setup.ids("train")),
         training_minutes=trained.minutes,
         training_seconds_per_photo=seconds_per_photo,
         prediction_ms_per_photo=1000 * prediction_seconds,
@@ -200,10 +200,10 @@ def train_and_score(
         dice_worst=float(scores["dice"].min()),
         edge_error_px=float(scores["edge_error_px"].mean()),
         full_width_parameters=(
-            _build(full_width, settings, task).count_params() if full_width else None
+            _build(full_width, settings, setup).count_params() if full_width else None
         ),
         full_width_training_seconds_per_photo=(
-            seconds_per_training_photo(full_width, settings, task) if full_width else None
+            seconds_per_training_photo(full_width, settings, setup) if full_width else None
         ),
     )
     return without_training_state(network), result, scores
@@ -211,16 +211,16 @@ def train_and_score(
 
 def train_candidate(
     candidate: Candidate,
-    task: Task,
+    setup: ComparisonSetup,
     on_epoch_end: "OnEpochEnd",
     seconds_per_photo: float,
     checkpoints: Path | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Train a candidate within the budget, and find its threshold; test photos are left alone.
 
     Args:
         candidate: What to train.
-        task: On what, and how long.
+        setup: On what, and how long.
         on_epoch_end: See `training.train`.
         seconds_per_photo: What a whole photo costs in training; not looked at without a budget of
             time.
@@ -234,28 +234,28 @@ def train_candidate(
     from car_segmentation.training.trainer import fingerprint, train
 
     settings = candidate.training
-    area = mean_area(settings.stages, *task.photos.pixels.shape[1:3])
-    epochs, photos_per_epoch = spend(
-        task.minutes, seconds_per_photo * area, len(task.ids("train")), settings.epochs
+    area = mean_area(settings.stages, *setup.photos.pixels.shape[1:3])
+    epochs, photos_per_epoch = epochs_for_budget(
+        setup.minutes, seconds_per_photo * area, len(setup.ids("train")), settings.epochs
     )
-    if task.minutes is not None:
+    if setup.minutes is not None:
         settings = settings.model_copy(update={"epochs": epochs, "patience": epochs})
 
-    network = _build(candidate.network, settings, task)
-    keras.utils.set_random_seed(task.seed)
+    network = _build(candidate.network, settings, setup)
+    keras.utils.set_random_seed(setup.seed)
     training_batches, validation_batches = (
         PhotoBatches(
-            task.photos,
-            task.soft_masks,
-            task.ids(split),
+            setup.photos,
+            setup.soft_masks,
+            setup.ids(split),
             settings.batch_size,
             augmentation=augmentation,
-            seed=task.seed,
+            seed=setup.seed,
             photos_per_epoch=photos,
             workers=settings.loader_workers,
         )
         for split, augmentation, photos in (
-            ("train", task.augmentation, photos_per_epoch),
+            ("train", setup.augmentation, photos_per_epoch),
             ("validation", None, None),
         )
     )
@@ -268,10 +268,10 @@ def train_candidate(
         network, training_batches, validation_batches, settings, on_epoch_end, checkpoint
     )
     minutes = (time.perf_counter() - start) / 60
-    validation = task.of("validation")
-    dice = mean_dice_at_thresholds(network, task.photos, validation, settings.batch_size)
+    validation = setup.of("validation")
+    dice = mean_dice_at_thresholds(network, setup.photos, validation, settings.batch_size)
     best = int(np.argmax(dice))
-    return Trained(
+    return TrainingResult(
         network=network,
         epochs=len(history["loss"]),
         photos_per_epoch=photos_per_epoch,
@@ -281,7 +281,7 @@ def train_candidate(
     )
 
 
-def spend(
+def epochs_for_budget(
     minutes: float | None, seconds_per_photo: float, photos: int, epochs: int
 ) -> tuple[int, int]:
     """How many epochs of how many photos fill the budget.
@@ -299,7 +299,7 @@ def spend(
         Epochs, and photos in each; both at least 1.
 
     Example:
-        >>> spend(minutes=1, seconds_per_photo=0.5, photos=50, epochs=9)
+        >>> epochs_for_budget(minutes=1, seconds_per_photo=0.5, photos=50, epochs=9)
         (3, 40)
     """
     if minutes is None:
@@ -309,30 +309,34 @@ def spend(
     return epochs, affordable // epochs
 
 
-def seconds_per_training_photo(network: Network, settings: Training, task: Task) -> float:
+def seconds_per_training_photo(
+    network: Network, settings: Training, setup: ComparisonSetup
+) -> float:
     """Time of a training step on one real batch, per photo, after the first, which compiles."""
     from car_segmentation.training.batches import PhotoBatches
     from car_segmentation.training.trainer import compile_network
 
-    model = _build(network, settings, task)
-    compile_network(model, settings, steps=task.timed_steps + 1)
-    ids = task.ids("train")[: settings.batch_size]
-    photos, masks = PhotoBatches(task.photos, task.soft_masks, ids, settings.batch_size)[0]
+    model = _build(network, settings, setup)
+    compile_network(model, settings, steps=setup.timed_steps + 1)
+    ids = setup.ids("train")[: settings.batch_size]
+    photos, masks = PhotoBatches(setup.photos, setup.soft_masks, ids, settings.batch_size)[0]
     model.train_on_batch(photos, masks)
     start = time.perf_counter()
-    for _ in range(task.timed_steps):
+    for _ in range(setup.timed_steps):
         model.train_on_batch(photos, masks)  # Returns the loss, and so waits for the step.
-    return (time.perf_counter() - start) / task.timed_steps / len(ids)
+    return (time.perf_counter() - start) / setup.timed_steps / len(ids)
 
 
-def seconds_per_predicted_photo(model: "keras.Model", task: Task, batch_size: int) -> float:
+def seconds_per_predicted_photo(
+    model: "keras.Model", setup: ComparisonSetup, batch_size: int
+) -> float:
     """Time of a prediction at the input size, per photo, after the first, which compiles."""
-    photos = np.asarray(task.photos.pixels[:batch_size])
+    photos = np.asarray(setup.photos.pixels[:batch_size])
     model.predict_on_batch(photos)
     start = time.perf_counter()
-    for _ in range(task.timed_steps):
+    for _ in range(setup.timed_steps):
         np.asarray(model.predict_on_batch(photos))
-    return (time.perf_counter() - start) / task.timed_steps / len(photos)
+    return (time.perf_counter() - start) / setup.timed_steps / len(photos)
 
 
 def peak_memory() -> float:
@@ -345,18 +349,18 @@ def peak_memory() -> float:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def digest(candidate: Candidate, task: Task) -> str:
+def digest(candidate: Candidate, setup: ComparisonSetup) -> str:
     """A fingerprint of all that a candidate's result depends on, but for code and machine."""
-    split = task.photo_splits[["photo_id", "split"]]
+    split = setup.photo_splits[["photo_id", "split"]]
     content = {
         "network": candidate.network.model_dump(),
         "training": candidate.training.model_dump(),
         "full_width": candidate.full_width.model_dump() if candidate.full_width else None,
         "split": split.to_dict("list"),
-        "image": task.image.model_dump(),
-        "augmentation": asdict(task.augmentation),
-        "minutes": task.minutes,
-        "seed": task.seed,
+        "image": setup.image.model_dump(),
+        "augmentation": asdict(setup.augmentation),
+        "minutes": setup.minutes,
+        "seed": setup.seed,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -391,14 +395,14 @@ def _ratio(this: pd.Series, other: pd.Series) -> str:
     return f"{this[column] / other[column]:.2g} times"
 
 
-def _build(network: Network, settings: Training, task: Task) -> "keras.Model":
+def _build(network: Network, settings: Training, setup: ComparisonSetup) -> "keras.Model":
     import keras
 
     from car_segmentation import networks
     from car_segmentation.training.trainer import precision
 
-    keras.utils.set_random_seed(task.seed)
+    keras.utils.set_random_seed(setup.seed)
     with precision(settings.precision):
         return networks.build_network(
-            network.architecture, task.image.height, task.image.width, **network.options
+            network.architecture, setup.image.height, setup.image.width, **network.options
         )

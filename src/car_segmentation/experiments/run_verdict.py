@@ -30,7 +30,7 @@ CHANGED, HELPED, COMPARED_WITH = "changed", "helped", "compared_with"
 """Tags of a run: what differs from conf/, whether it helped, and the id of the earlier run."""
 NOTHING = "nothing"
 """What was changed for a run that is made as conf/ says."""
-ALIKE = ("environment", "raw_data")
+SHARED_TAGS = ("environment", "raw_data")
 """Tags that two runs share if one is held against the other."""
 
 NOTE = "mlflow.note.content"
@@ -81,7 +81,9 @@ def describe_experiment() -> None:
             client.set_experiment_tag(experiment.experiment_id, tag, value)
 
 
-def conclude_run(summary: Mapping[str, float], photo_scores: pd.DataFrame, seed: int) -> None:
+def annotate_with_verdict(
+    summary: Mapping[str, float], photo_scores: pd.DataFrame, seed: int
+) -> None:
     """Have the active run say how good it is, and whether it is better than an earlier one.
 
     What MLflow cannot find costs the comparison, never the run.
@@ -110,7 +112,7 @@ def conclude_run(summary: Mapping[str, float], photo_scores: pd.DataFrame, seed:
     mlflow.log_metrics(difference_metrics(difference), step=0)
     mlflow.set_tags(
         {
-            HELPED: helped(difference),
+            HELPED: verdict(difference),
             COMPARED_WITH: earlier.run_id,
             NOTE: "\n\n".join(
                 [
@@ -123,7 +125,7 @@ def conclude_run(summary: Mapping[str, float], photo_scores: pd.DataFrame, seed:
     )
 
 
-def helped(difference: Difference) -> str:
+def verdict(difference: Difference) -> str:
     """Whether a change of Dice is for the better: ``yes``, ``no``, ``unsure`` or ``no change``."""
     interval = difference.interval
     if not difference.better and not difference.worse:
@@ -140,15 +142,15 @@ def change_text(difference: Difference) -> str:
         "no": "Worse",
         "unsure": "Not surely better or worse",
         "no change": "The same masks",
-    }[helped(difference)]
+    }[verdict(difference)]
     interval = difference.interval
     sure = f" (95%: {interval.low:+.4f} to {interval.high:+.4f})" if interval else ""
     return f"{says}: Dice {difference.mean:+.4f}{sure}"
 
 
-def alike(run: Run, other: Run) -> bool:
+def comparable(run: Run, other: Run) -> bool:
     """Whether two runs are of the same environment and photos."""
-    return all(run.data.tags.get(tag) == other.data.tags.get(tag) for tag in ALIKE)
+    return all(run.data.tags.get(tag) == other.data.tags.get(tag) for tag in SHARED_TAGS)
 
 
 def _comparison(
@@ -172,7 +174,7 @@ def _reference(run: Run, runs: Sequence[Run]) -> Run | None:
         for other in runs
         if other.info.run_id != run.info.run_id
         and other.info.start_time <= run.info.start_time
-        and alike(run, other)
+        and comparable(run, other)
     ]
     unchanged = (other for other in earlier if other.data.tags.get(CHANGED) == NOTHING)
     return next(unchanged, earlier[0] if earlier else None)

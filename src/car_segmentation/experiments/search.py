@@ -17,8 +17,8 @@ import yaml
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.augmentation import Augmentation
-from car_segmentation.experiments.network_comparison import Candidate, Task, digest
-from car_segmentation.parameters import Network, Search, Searched, Training, with_values
+from car_segmentation.experiments.network_comparison import Candidate, ComparisonSetup, digest
+from car_segmentation.parameters import Network, Search, SearchRange, Training, with_values
 
 if TYPE_CHECKING:
     import optuna
@@ -33,7 +33,7 @@ TRIALS_PER_PARAMETER = 10
 """Completed trials for each parameter without which nothing is said of importance: a rule of thumb
 of regression."""
 
-Space = Mapping[str, Searched]
+Space = Mapping[str, SearchRange]
 Groups = Mapping[str, Mapping[str, Any]]
 
 
@@ -120,12 +120,12 @@ def check_networks(space: Space, network: Mapping[str, Any]) -> None:
         raise UserError("The search cannot begin:\n  " + "\n  ".join(problems))
 
 
-def search_name(space: Space, minutes: float | None, groups: Groups, task: Task) -> str:
+def search_name(space: Space, minutes: float | None, groups: Groups, setup: ComparisonSetup) -> str:
     """A name that two searches share only if trials of one say something about the other."""
     content = {
         "space": {name: searched.model_dump() for name, searched in space.items()},
         "minutes": minutes,
-        "else": digest(candidate("", groups), task),
+        "else": digest(candidate("", groups), setup),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -161,7 +161,7 @@ def open_study(file: Path, name: str, settings: Search, epochs: int) -> "optuna.
     )
 
 
-def take_back_killed(study: "optuna.Study") -> None:
+def requeue_interrupted_trials(study: "optuna.Study") -> None:
     """Mark trials that a kill has left as killed, and queue the same values again."""
     import optuna
 
@@ -337,7 +337,7 @@ def importance(records: Sequence[TrialRecord], space: Space) -> dict[str, float]
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
-def described(values: Mapping[str, Any]) -> str:
+def format_values(values: Mapping[str, Any]) -> str:
     """Values in a few words: without their groups, numbers to three digits."""
     return ", ".join(f"{name.rpartition('.')[2]}={_short(value)}" for name, value in values.items())
 
@@ -352,7 +352,7 @@ def verdict(records: Sequence[TrialRecord]) -> str:
     return (
         f"Trial {best.number} is the best of {counts['complete']} completed"
         f"{f' ({others})' if others else ''}: validation Dice {best.validation_dice:.4f} with "
-        f"{described(best.values)}."
+        f"{format_values(best.values)}."
     )
 
 
@@ -405,7 +405,7 @@ def _distributions(space: Space) -> "dict[str, optuna.distributions.BaseDistribu
     return {name: _distribution(searched) for name, searched in space.items()}
 
 
-def _distribution(searched: Searched) -> "optuna.distributions.BaseDistribution":
+def _distribution(searched: SearchRange) -> "optuna.distributions.BaseDistribution":
     from optuna import distributions
 
     if searched.choices is not None:
@@ -424,7 +424,7 @@ def _encoded(choice: Any) -> Any:
     return json.dumps(choice) if isinstance(choice, list | tuple | dict) else choice
 
 
-def _decoded(value: Any, searched: Searched) -> Any:
+def _decoded(value: Any, searched: SearchRange) -> Any:
     for choice in searched.choices or ():
         if type(value) is type(_encoded(choice)) and value == _encoded(choice):
             return choice

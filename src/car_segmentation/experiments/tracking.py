@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.tables import read_table, write_table
 from car_segmentation.evaluation.run_comparison import RunRecord
-from car_segmentation.parameters import CARS, Subject
+from car_segmentation.parameters import CARS, Subject, flatten
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def fail_fast() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 
-def answers(uri: str) -> bool:
+def is_reachable(uri: str) -> bool:
     """Whether the server behind a tracking URI accepts connections; databases always do."""
     address = urlparse(uri)
     if address.scheme not in DEFAULT_PORTS or address.hostname is None:
@@ -89,14 +89,14 @@ def run_id() -> str | None:
     return None if run is None else str(run.info.run_id)
 
 
-def can_be_continued(run_id: str, parameters: Mapping[str, Any]) -> bool:
+def can_be_resumed(run_id: str, parameters: Mapping[str, Any]) -> bool:
     """Whether a run stopped before its end, and had these parameters.
 
     Args:
         run_id: Its id.
         parameters: As `describe_run` takes them; MLflow lets none of a run's be changed.
     """
-    if not answers(uri()):
+    if not is_reachable(uri()):
         return False
     try:
         run = mlflow.get_run(run_id)
@@ -115,7 +115,7 @@ def log_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
     An epoch that the run has already, because its training is continued, is not logged again. A
     server that is away costs one warning, never the training.
     """
-    if not is_tracking() or leave_if_away():
+    if not is_tracking() or drop_run_if_unreachable():
         return
     try:
         logged = mlflow.MlflowClient().get_metric_history(run_id() or "", next(iter(metrics)))
@@ -183,14 +183,14 @@ def child_run(name: str, architecture: str) -> Iterator[str | None]:
         Its id, or None where nothing is tracked. The run ends with the block: failed, if the
         block does.
     """
-    if not is_tracking() or leave_if_away():
+    if not is_tracking() or drop_run_if_unreachable():
         yield None
         return
     with mlflow.start_run(run_name=name, nested=True, tags={"architecture": architecture}) as run:
         yield run.info.run_id
 
 
-def join_run(tracking_uri: str, run_id: str | None) -> None:
+def resume_run(tracking_uri: str, run_id: str | None) -> None:
     """Have this process log to a run that another process began."""
     if run_id is not None:
         fail_fast()
@@ -198,12 +198,12 @@ def join_run(tracking_uri: str, run_id: str | None) -> None:
         mlflow.start_run(run_id, log_system_metrics=False)
 
 
-def adopt_run(run_id: str | None) -> None:
+def reparent_run(run_id: str | None) -> None:
     """Show a run of an interrupted comparison or search under the active run.
 
     What was left unfinished with it is marked as killed.
     """
-    if run_id is None or not is_tracking() or leave_if_away():
+    if run_id is None or not is_tracking() or drop_run_if_unreachable():
         return
     client, active = mlflow.MlflowClient(), mlflow.active_run().info
     try:
@@ -223,7 +223,7 @@ def log_result(
     metrics: Mapping[str, float], parameters: Mapping[str, Any], photo_scores: pd.DataFrame
 ) -> None:
     """Log what became of a network: its numbers, its settings, and a table of all test photos."""
-    if not is_tracking() or leave_if_away():
+    if not is_tracking() or drop_run_if_unreachable():
         return
     log_groups(parameters)
     mlflow.log_metrics(dict(metrics), step=0)
@@ -232,34 +232,28 @@ def log_result(
 
 def log_groups(groups: Mapping[str, Mapping[str, Any]]) -> None:
     """Log groups of parameters by dotted name."""
-    if not is_tracking() or leave_if_away():
+    if not is_tracking() or drop_run_if_unreachable():
         return
-    mlflow.log_params(
-        {
-            f"{group}.{name}": value
-            for group, values in groups.items()
-            for name, value in values.items()
-        }
-    )
+    mlflow.log_params(flatten(groups))
 
 
 def log_numbers(metrics: Mapping[str, float]) -> None:
     """Log what a run came to."""
-    if is_tracking() and not leave_if_away():
+    if is_tracking() and not drop_run_if_unreachable():
         mlflow.log_metrics(dict(metrics), step=0)
 
 
-def say_of_run(name: str, note: str, tags: Mapping[str, str]) -> None:
+def annotate_run(name: str, note: str, tags: Mapping[str, str]) -> None:
     """Name the active run, note something on its page, and tag it."""
-    if is_tracking() and not leave_if_away():
+    if is_tracking() and not drop_run_if_unreachable():
         mlflow.set_tags({"mlflow.runName": name, "mlflow.note.content": note, **tags})
 
 
-def conclude_comparison(verdict: str, table: pd.DataFrame) -> None:
+def annotate_comparison(verdict: str, table: pd.DataFrame) -> None:
     """Have the active run say what came out of its children."""
-    if not is_tracking() or leave_if_away():
+    if not is_tracking() or drop_run_if_unreachable():
         return
-    say_of_run(
+    annotate_run(
         f"{len(table)} networks compared: {table['name'][0]} is best",
         f"**{verdict}**\n\n{markdown_table(table)}",
         {},
@@ -279,13 +273,13 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def leave_if_away() -> bool:
+def drop_run_if_unreachable() -> bool:
     """Give the active run up, with one warning, if its server no longer answers.
 
     Returns:
         Whether the server is away.
     """
-    if answers(uri()):
+    if is_reachable(uri()):
         return False
     if is_tracking():
         logger.warning(

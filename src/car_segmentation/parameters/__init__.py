@@ -22,13 +22,13 @@ from car_segmentation.parameters.experiments import (
     Registry,
     RunComparison,
 )
-from car_segmentation.parameters.group import Parameters
+from car_segmentation.parameters.group import Parameters, flatten
 from car_segmentation.parameters.prediction import Inference, Predicting, Reporting, Tiling
 from car_segmentation.parameters.project import ProjectParameters, check_parameters
 from car_segmentation.parameters.search_space import (
     SEARCHED_GROUPS,
     Search,
-    Searched,
+    SearchRange,
     space_problems,
     with_values,
 )
@@ -56,13 +56,14 @@ __all__ = [
     "Reporting",
     "RunComparison",
     "Search",
-    "Searched",
+    "SearchRange",
     "Split",
     "Stage",
     "Subject",
     "Tiling",
     "Training",
     "check_parameters",
+    "flatten",
     "space_problems",
     "with_values",
 ]

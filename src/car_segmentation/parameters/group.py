@@ -1,6 +1,7 @@
 """What every group of parameters is made of."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,3 +13,19 @@ class Parameters(BaseModel):
     """A group of parameters: unknown names are errors, values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def flatten(groups: Mapping[str, Any]) -> dict[str, Any]:
+    """Groups of parameters by dotted name.
+
+    Example:
+        >>> flatten({"seed": 42, "split": {"fractions": {"train": 0.7}, "fold": 0}})
+        {'seed': 42, 'split.fractions.train': 0.7, 'split.fold': 0}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in groups.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": leaf for inner, leaf in flatten(value).items()}
+        else:
+            flat[name] = value
+    return flat

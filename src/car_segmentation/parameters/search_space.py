@@ -19,7 +19,7 @@ from car_segmentation.parameters.messages import problem_text
 from car_segmentation.parameters.training import Network, Training
 
 
-class Searched(Parameters):
+class SearchRange(Parameters):
     """What the search tries for one parameter: a range, or choices."""
 
     low: int | float | None = None
@@ -70,7 +70,7 @@ class Search(Parameters):
     pruner: Literal["median", "hyperband"] | None = "median"
     startup_trials: NonNegativeInt = 5
     warmup_epochs: PositiveInt = 1
-    space: Annotated[dict[str, Searched], Field(min_length=1)]
+    space: Annotated[dict[str, SearchRange], Field(min_length=1)]
 
 
 SEARCHED_GROUPS: dict[str, type[BaseModel]] = {
@@ -98,7 +98,7 @@ def with_values(
 
 
 def space_problems(
-    space: Mapping[str, Searched], groups: Mapping[str, Mapping[str, Any]]
+    space: Mapping[str, SearchRange], groups: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
     """What is wrong with a space to search; options of networks are not looked at.
 
@@ -125,7 +125,7 @@ def space_problems(
 
 
 def _network_problems(
-    name: str, searched: Searched, space: Mapping[str, Searched]
+    name: str, searched: SearchRange, space: Mapping[str, SearchRange]
 ) -> Iterator[str]:
     if name != "network":
         if "network" in space:
@@ -136,7 +136,7 @@ def _network_problems(
 
 def _sample_problems(
     name: str,
-    searched: Searched,
+    searched: SearchRange,
     model: type[BaseModel],
     groups: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[str]:

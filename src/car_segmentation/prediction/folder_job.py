@@ -183,7 +183,7 @@ class PendingPredictions:
                 if record.height is not None
             }
             write_submission(folder / SUBMISSION_FILE, self.submission, masks)
-        _say_what_came_out(folder, records)
+        _log_summary(folder, records)
 
     def _predict(self, paths: Sequence[Path], folder: Path) -> Iterator[tuple[Path, PhotoRecord]]:
         """Predict photos and write their files, three stages at work at the same time."""
@@ -448,7 +448,7 @@ def _write_picture(path: Path, image: np.ndarray) -> None:
         part.write_bytes(content.tobytes())
 
 
-def _say_what_came_out(folder: Path, records: dict[Path, PhotoRecord]) -> None:
+def _log_summary(folder: Path, records: dict[Path, PhotoRecord]) -> None:
     broken = {path: record for path, record in records.items() if record.height is None}
     logger.info("%d masks are in %s", len(records) - len(broken), folder / MASKS)
     if broken:

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_segmentation.core.console import quiet_start
+from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.parallel import in_fresh_process
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.experiments import tracking
 from car_segmentation.experiments.network_comparison import (
     Candidate,
-    Result,
-    Task,
+    CandidateResult,
+    ComparisonSetup,
     comparison_table,
     digest,
     train_and_score,
@@ -35,7 +35,7 @@ def list_candidates(
     network_comparison: dict[str, Any], training: dict[str, Any]
 ) -> dict[str, Candidate]:
     """Put each network to compare beside its training, and check the options of all."""
-    with quiet_start():
+    with suppress_native_stderr():
         from car_segmentation.networks import check_options
 
     candidates = {}
@@ -66,7 +66,7 @@ def compare_networks(
     """Train and score each network in a process and a run of its own, but for finished ones."""
     settings = NetworkComparison(**network_comparison)
     max_megapixels = Checks(**checks).max_megapixels
-    task = Task(
+    setup = ComparisonSetup(
         photos=photos,
         soft_masks=soft_masks,
         photo_splits=photo_splits,
@@ -77,16 +77,16 @@ def compare_networks(
         seed=seed,
     )
     for number, (name, candidate) in enumerate(candidates.items(), start=1):
-        fingerprint, finished = digest(candidate, task), finished_networks.get(name, {})
+        fingerprint, finished = digest(candidate, setup), finished_networks.get(name, {})
         if finished.get("digest") == fingerprint:
             logger.info("%s (%d of %d) is finished already.", name, number, len(candidates))
-            tracking.adopt_run(finished["run_id"])
+            tracking.reparent_run(finished["run_id"])
             yield {name: finished}
             continue
         logger.info("Training %s (%d of %d) …", name, number, len(candidates))
         with tracking.child_run(name, candidate.network.architecture) as run_id:
             train = partial(
-                _train_in_own_process, candidate, task, max_megapixels, tracking.uri(), run_id
+                _train_in_own_process, candidate, setup, max_megapixels, tracking.uri(), run_id
             )
             result = in_fresh_process(train, f"The network {name}")
         logger.info("%s: Dice %.4f", name, result.dice_mean)
@@ -96,7 +96,7 @@ def compare_networks(
 def tabulate_networks(candidates: dict[str, Candidate], compared_networks: Records) -> pd.DataFrame:
     """Put the results of all candidates into a table, the best first, and say who won."""
     table = comparison_table([compared_networks[name] for name in candidates])
-    tracking.conclude_comparison(verdict(table), table)
+    tracking.annotate_comparison(verdict(table), table)
     logger.info("%s\n%s", verdict(table), table.iloc[:, :9].to_string(index=False))
     return table
 
@@ -108,21 +108,21 @@ def plot_dice_against_cost(network_table: pd.DataFrame) -> Figure:
 
 def _train_in_own_process(
     candidate: Candidate,
-    task: Task,
+    setup: ComparisonSetup,
     max_megapixels: float,
     tracking_uri: str,
     run_id: str | None,
-) -> Result:
+) -> CandidateResult:
     """Train and score a candidate, and log to its run."""
-    with quiet_start():
+    with suppress_native_stderr():
         import keras
 
         keras.ops.zeros(())  # The first operation looks for GPUs.
     from car_segmentation.datasets.tracked_model import TrackedModelDataset
     from car_segmentation.serving import ServedModel
 
-    tracking.join_run(tracking_uri, run_id)
-    model, result, scores = train_and_score(candidate, task, tracking.log_epoch)
+    tracking.resume_run(tracking_uri, run_id)
+    model, result, scores = train_and_score(candidate, setup, tracking.log_epoch)
     tracking.log_result(
         {
             "test.dice_mean": result.dice_mean,
@@ -140,7 +140,7 @@ def _train_in_own_process(
         {"network": candidate.network.model_dump(), "training": candidate.training.model_dump()},
         scores,
     )
-    example = np.asarray(task.photos.pixels[0])
+    example = np.asarray(setup.photos.pixels[0])
     served = ServedModel(model, result.threshold, max_megapixels, example)
     TrackedModelDataset("model").save(served)
     return result

@@ -3,9 +3,9 @@
 from kedro.pipeline import Node, Pipeline
 
 from car_segmentation.pipelines.promotion.nodes import (
-    crown_candidate,
-    fetch_contenders,
-    judge_candidate,
+    compare_with_champion,
+    fetch_versions,
+    update_champion,
 )
 
 
@@ -14,22 +14,22 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                func=fetch_contenders,
+                func=fetch_versions,
                 inputs="params:registry",
-                outputs="contenders",
-                name="fetch_contenders",
+                outputs="versions",
+                name="fetch_versions",
             ),
             Node(
-                func=judge_candidate,
-                inputs=["contenders", "params:seed", "params:subject"],
+                func=compare_with_champion,
+                inputs=["versions", "params:seed", "params:subject"],
                 outputs="promotion_decision",
-                name="judge_candidate",
+                name="compare_with_champion",
             ),
             Node(
-                func=crown_candidate,
-                inputs=["contenders", "promotion_decision"],
+                func=update_champion,
+                inputs=["versions", "promotion_decision"],
                 outputs="promotion_verdict",
-                name="crown_candidate",
+                name="update_champion",
             ),
         ],
         tags="promotion",

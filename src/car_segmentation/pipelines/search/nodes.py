@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_segmentation.core.console import quiet_start
+from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.parallel import in_fresh_process
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.experiments import search, tracking
 from car_segmentation.experiments.network_comparison import (
-    Task,
+    ComparisonSetup,
     seconds_per_training_photo,
     train_candidate,
 )
@@ -52,10 +52,10 @@ def search_parameters(
     """Train one trial after the other, each in a process and a run of its own."""
     settings = Search(**parameters)
     search.check_installed()
-    with quiet_start():
+    with suppress_native_stderr():
         search.check_networks(settings.space, network)
     groups = {"augmentation": augmentation, "network": network, "training": training}
-    task = Task(
+    setup = ComparisonSetup(
         photos=photos,
         soft_masks=soft_masks,
         photo_splits=photo_splits,
@@ -65,22 +65,22 @@ def search_parameters(
         timed_steps=settings.timed_steps,
         seed=seed,
     )
-    name = search.search_name(settings.space, settings.minutes, groups, task)
+    name = search.search_name(settings.space, settings.minutes, groups, setup)
     study = search.open_study(folder / STUDIES, name, settings, training["epochs"])
-    search.take_back_killed(study)
+    search.requeue_interrupted_trials(study)
     earlier = search.records_of(study, settings.space)
     if earlier:
         logger.info("Going on with a search that has %d trials.", len(earlier))
     for record in earlier:
-        tracking.adopt_run(record.run_id)
+        tracking.reparent_run(record.run_id)
     for trial in search.trials_to_train(study, settings, seed):
         values = search.values_of(trial, settings.space)
         logger.info(
             "Trial %d (%d of %d): %s",
             *(trial.number, search.number_done(study) + 1, settings.trials),
-            search.described(values),
+            search.format_values(values),
         )
-        _run_trial(study, trial, values, groups, task, settings, folder)
+        _run_trial(study, trial, values, groups, setup, settings, folder)
     return [record.as_dict() for record in search.records_of(study, settings.space)]
 
 
@@ -90,8 +90,8 @@ def tabulate_trials(search_records: Records, parameters: dict[str, Any]) -> pd.D
     table = search.trials_table(records, Search(**parameters).space)
     verdict = search.verdict(records)
     best = search.best_of(records)
-    tracking.say_of_run(
-        f"{len(table)} trials: {search.described(best.values)} is best",
+    tracking.annotate_run(
+        f"{len(table)} trials: {search.format_values(best.values)} is best",
         f"**{verdict}**\n\n{tracking.markdown_table(table)}",
         {"best_trial": str(best.number)},
     )
@@ -132,13 +132,13 @@ def _run_trial(
     trial: "optuna.Trial",
     values: dict[str, Any],
     groups: Groups,
-    task: Task,
+    setup: ComparisonSetup,
     settings: Search,
     folder: Path,
 ) -> None:
     """Train a trial, and tell the study and MLflow what became of it."""
     architecture = with_values(groups, values)["network"]["architecture"]
-    what, title = f"trial {trial.number}", search.described(values)
+    what, title = f"trial {trial.number}", search.format_values(values)
     again = trial.user_attrs.get("retry_of")
     note = "" if again is None else f"Repeats trial {again}, which was killed. "
     try:
@@ -146,7 +146,7 @@ def _run_trial(
             trial.set_user_attr("run_id", run_id)
             train = partial(
                 _train_in_own_process,
-                *(study.study_name, trial._trial_id, values, groups, task, settings, folder),
+                *(study.study_name, trial._trial_id, values, groups, setup, settings, folder),
                 *(tracking.uri(), run_id),
             )
             outcome = in_fresh_process(train, what.capitalize())
@@ -155,7 +155,7 @@ def _run_trial(
                 state = f"pruned after epoch {epochs}"
             else:
                 state = "complete"
-            tracking.say_of_run(
+            tracking.annotate_run(
                 f"{what}: {title}" + (f" ({state})" if state != "complete" else ""),
                 f"{note}{state.capitalize()}.",
                 {"trial": str(trial.number), "trial_state": state.partition(" ")[0]},
@@ -178,7 +178,7 @@ def _train_in_own_process(
     trial_id: int,
     values: dict[str, Any],
     groups: Groups,
-    task: Task,
+    setup: ComparisonSetup,
     settings: Search,
     folder: Path,
     tracking_uri: str,
@@ -186,24 +186,24 @@ def _train_in_own_process(
 ) -> Outcome:
     """Train a trial, or continue it, and log to its run."""
     search.check_installed()
-    with quiet_start():
+    with suppress_native_stderr():
         import keras
         import optuna
 
         keras.ops.zeros(())  # The first operation looks for GPUs.
     changed = with_values(groups, values)
-    task = replace(task, augmentation=search.augmentation(changed))
+    setup = replace(setup, augmentation=search.augmentation(changed))
     candidate = search.candidate(str(trial_id), changed)
-    tracking.join_run(tracking_uri, run_id)
+    tracking.resume_run(tracking_uri, run_id)
     tracking.log_groups(changed)
     study = search.open_study(folder / STUDIES, study_name, settings, candidate.training.epochs)
     seconds = float("nan")
-    if task.minutes is not None:
-        seconds = seconds_per_training_photo(candidate.network, candidate.training, task)
+    if setup.minutes is not None:
+        seconds = seconds_per_training_photo(candidate.network, candidate.training, setup)
     try:
         trained = train_candidate(
             candidate,
-            task,
+            setup,
             search.watch_epochs(study, trial_id, tracking.log_epoch),
             seconds,
             folder / CHECKPOINTS,

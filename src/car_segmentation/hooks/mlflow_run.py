@@ -1,0 +1,115 @@
+"""The MLflow run of a Kedro run: resumed, named, described, compared."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from car_segmentation.experiments import run_verdict, tracking
+from car_segmentation.hooks import kedro_mlflow_state
+from car_segmentation.hooks.session import Session
+from car_segmentation.parameters import flatten
+from car_segmentation.training.checkpoints import unfinished
+from car_segmentation.training.devices import process_number
+
+logger = logging.getLogger(__name__)
+
+UNLOGGED_PARAMETERS = (
+    *("cluster", "demo_photos", "export", "inference", "model", "network_comparison", "photos"),
+    *("predictions", "registry", "runs", "run_comparison", "search", "subject"),
+)
+"""Parameters that no model depends on."""
+
+CHECKPOINTS = "checkpoints"
+"""The entry of the catalog with unfinished trainings."""
+
+
+class MlflowRun:
+    """Makes the run that kedro-mlflow starts readable in MLflow."""
+
+    def __init__(self, session: Session):
+        self._session = session
+        self._photos_logged = False
+
+    @hook_impl(wrapper=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> Any:
+        """Resume the run of an interrupted training, or name and tag a new one."""
+        self._resume_run(pipeline, catalog)
+        result = yield  # kedro-mlflow starts the run.
+        self._photos_logged = False
+        # A comparison is named after what it compares, once that is known.
+        if tracking.is_tracking() and "params:runs" not in pipeline.inputs():
+            self._describe_run(run_params)
+        return result
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Log the photos that a run works with, once."""
+        if dataset_name == "photo_splits" and not self._photos_logged and tracking.is_tracking():
+            self._photos_logged = True
+            parameters = self._session.parameters
+            tracking.log_photos(data, parameters.raw_data, parameters.subject)
+
+    @hook_impl(tryfirst=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Compare the run's scores with those of an earlier one."""
+        if "score_summary" in pipeline.all_outputs() and tracking.is_tracking():
+            run_verdict.annotate_with_verdict(
+                catalog.load("score_summary"),
+                catalog.load("photo_scores"),
+                self._session.parameters.seed,
+            )
+
+    def _resume_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Have kedro-mlflow resume the run of the training that is about to be resumed."""
+        if CHECKPOINTS not in pipeline.inputs() or not self._session.parameters.training.resume:
+            return
+        if process_number() > 0:  # Only the first is tracked.
+            return
+        for checkpoint in unfinished(catalog.load(CHECKPOINTS)):
+            run_id = checkpoint.read_note().get("run_id")
+            if run_id and tracking.can_be_resumed(run_id, self._logged_parameters()):
+                logger.info("Resuming the MLflow run %s", run_id)
+                kedro_mlflow_state.resume_run(run_id)
+                return
+
+    def _describe_run(self, run_params: dict[str, Any]) -> None:
+        """Make the run readable in MLflow: its name says what it is and what was changed."""
+        parameters, environment = self._session.parameters, self._session.environment
+        size = f"{parameters.image.width}×{parameters.image.height}"
+        name = f"{parameters.network.architecture} {size} {environment}"
+        pipelines = run_params.get("pipeline_names") or ["__default__"]
+        if pipelines != ["__default__"]:
+            name += f" ({' + '.join(pipelines)})"
+        changed = flatten(self._session.given_parameters)
+        changed.pop("raw_data", None)
+        changes = ", ".join(f"{key}={value}" for key, value in changed.items())
+        run_verdict.describe_experiment()
+        tracking.describe_run(
+            name=run_verdict.run_name(name, changed),
+            note=f"Photos from `{parameters.raw_data}`, environment `{environment}`. "
+            + (f"Changed for this run: `{changes}`." if changes else "Nothing changed for it."),
+            tags={
+                "architecture": parameters.network.architecture,
+                "input_size": size,
+                "environment": environment,
+                run_verdict.CHANGED: changes or run_verdict.NOTHING,
+                "raw_data": Path(parameters.raw_data).name,
+                "keras_backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+            },
+            parameters=self._logged_parameters(),
+        )
+
+    def _logged_parameters(self) -> dict[str, Any]:
+        """What MLflow is told, as written in conf/: so does kedro-mlflow log what nodes take."""
+        return {
+            key: value
+            for key, value in flatten(self._session.written_parameters).items()
+            if key.split(".")[0] not in UNLOGGED_PARAMETERS
+        }

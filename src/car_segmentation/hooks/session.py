@@ -1,0 +1,53 @@
+"""What the hooks of one run share: its environment, its folders, its parameters."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from click import ClickException
+from kedro.framework.context import KedroContext
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.parameters import ProjectParameters, check_parameters
+
+
+@dataclass
+class Session:
+    """The Kedro session that is running, filled when its context is created.
+
+    Attributes:
+        environment: Name of the folder in ``conf/`` that is added to ``base``.
+        project_path: The project's folder.
+        parameters: All parameters, checked.
+        written_parameters: The same as they are written in ``conf/``.
+        given_parameters: Those that ``--params`` gave.
+    """
+
+    environment: str = "base"
+    project_path: Path = field(default_factory=Path.cwd)
+    parameters: ProjectParameters = field(init=False)
+    written_parameters: dict[str, Any] = field(default_factory=dict)
+    given_parameters: dict[str, Any] = field(default_factory=dict)
+
+    def begin(self, context: KedroContext) -> None:
+        """Take everything from a new context.
+
+        Raises:
+            UserError: If the parameters cannot be used.
+        """
+        self.environment = context.env or "base"
+        self.project_path = Path(context.project_path)
+        self.written_parameters = context.params
+        self.given_parameters = context.config_loader.runtime_params or {}
+        self.parameters = check_parameters(context.params)
+
+
+@contextmanager
+def user_errors_as_click() -> Iterator[None]:
+    """Turn an error that the user can mend into its one message, before any node runs."""
+    try:
+        yield
+    except UserError as error:
+        raise ClickException(str(error)) from None
