@@ -124,7 +124,7 @@ def trained_dice(
         import keras
 
         from car_segmentation import networks
-        from car_segmentation.evaluation.per_photo import mean_dice_at_thresholds
+        from car_segmentation.evaluation.threshold import mean_dice_at_thresholds
         from car_segmentation.training.batches import PhotoBatches
         from car_segmentation.training.trainer import precision, train
 

@@ -25,8 +25,9 @@ import psutil
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.image_stack import read_stack, resized_masks, write_stack
 from car_segmentation.data.images import read_mask, resize_by_area
-from car_segmentation.evaluation.per_photo import HALF_COVERED, score_photos
+from car_segmentation.evaluation.photo_scores import score_photos
 from car_segmentation.evaluation.scores import score_mask
+from car_segmentation.evaluation.upper_bound import HALF_COVERED
 from car_segmentation.prediction.probability_maps import to_native_size
 
 PHOTOS_PER_SECOND_GOAL = 15

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import skimage.color
 
-from car_segmentation.evaluation.car_colour import Paint, car_colours, measure_paint, paint_colour
+from car_segmentation.evaluation.car_colour import Paint, car_colours, measure_paint
 from tests.support.photos import disc_mask
 
 DISC = disc_mask(96, 128, 40)
@@ -42,7 +42,8 @@ def disc_of(colour: tuple[int, int, int], seed: int = 0) -> np.ndarray:
     ],
 )
 def test_rendered_discs(colour: tuple[int, int, int], name: str) -> None:
-    assert paint_colour(disc_of(colour), DISC) == name
+    paint = measure_paint(disc_of(colour), DISC)
+    assert paint is not None and paint.name == name
 
 
 def test_numbers_agree_with_scikit_image() -> None:
@@ -74,8 +75,8 @@ def test_no_car_has_no_colour() -> None:
     photo = disc_of((30, 60, 160))
     thin = np.zeros_like(DISC)
     thin[50] = True
-    assert paint_colour(photo, np.zeros_like(DISC)) == "unknown"
-    assert paint_colour(photo, thin) == "unknown"
+    assert measure_paint(photo, np.zeros_like(DISC)) is None
+    assert measure_paint(photo, thin) is None
 
 
 def test_a_car_is_named_by_the_medians_of_its_views() -> None:

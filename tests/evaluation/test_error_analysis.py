@@ -11,7 +11,7 @@ from car_segmentation.evaluation.error_analysis import (
     analyse_photos,
     error_class_table,
 )
-from car_segmentation.evaluation.per_photo import score_photos
+from car_segmentation.evaluation.photo_scores import score_photos
 from tests.support.photos import disc_mask, photo_of, write_pair
 
 

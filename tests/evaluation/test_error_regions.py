@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
-from car_segmentation.evaluation.edges import distance_to, edge_pixels
 from car_segmentation.evaluation.error_regions import (
     DISTANCE_BINS,
     ErrorClass,
     ErrorRegion,
-    class_totals,
     error_distances,
     error_regions,
 )
+from car_segmentation.evaluation.mask_geometry import distance_to, edge_pixels
 from tests.support.photos import photo_of
 
 HEIGHT, WIDTH = 600, 800
@@ -201,19 +200,6 @@ def test_every_wrong_pixel_is_in_one_region(predicted: np.ndarray, truth: np.nda
     wrong = np.count_nonzero(predicted ^ truth)
     either = np.count_nonzero(predicted) + np.count_nonzero(truth)
     assert sum(r.dice_cost for r in regions) == pytest.approx(wrong / either if wrong else 0)
-
-
-def test_totals_by_class() -> None:
-    truth = car_mask()
-    predicted = truth.copy()
-    predicted[170:200, 300:340] = True
-    predicted[170:200, 500:520] = True
-    totals = class_totals(regions_of(predicted, truth)[0])
-    assert totals["invented part"]["regions"] == 2
-    assert totals["invented part"]["pixels"] == 1200 + 600
-    assert totals["invented part"]["dice_cost"] == pytest.approx(1800 / (2 * 80_000 + 1800))
-    assert totals["missed part"] == {"regions": 0, "pixels": 0, "dice_cost": 0.0}
-    assert list(totals) == [str(name) for name in ErrorClass]
 
 
 def _lightness(grey: int) -> float:

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from car_segmentation.data.boxes import Box
 from car_segmentation.evaluation.label_errors import (
     Suspicion,
     mirror_view,
@@ -178,26 +179,21 @@ def test_photos_without_views_or_with_few_of_a_car_are_ranked_too() -> None:
 def test_boxes_to_enlarge() -> None:
     margin = math.ceil(0.02 * 1000)
     mask, seen = car_mask(), seen_by_the_model(car_mask())
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    whole = (
-        rows[0] - margin,
-        columns[0] - margin,
-        rows[-1] + 1 + margin,
-        columns[-1] + 1 + margin,
-    )
+    # An ellipse of half axes 250 and 120 round (400, 300).
+    whole = Box(180 - margin, 150 - margin, 421 + margin, 651 + margin)
     assert suspect_box(mask, seen, Suspicion.OTHER) == whole
     assert suspect_box(mask, seen, Suspicion.LACKING) == whole  # There is nothing of the kind.
     speckled = mask.copy()
     speckled[5:10, 700:704] = True
-    assert suspect_box(speckled, seen, Suspicion.SPECKS) == (0, 680, 30, 724)
+    assert suspect_box(speckled, seen, Suspicion.SPECKS) == Box(0, 680, 30, 724)
     opposite = mask.copy()
     opposite[300:310, 300:320] = False
     box = suspect_box(mask, seen, Suspicion.HOLES_LACKING, opposite)
-    assert box == (280, 480 - margin, 330, 500 + margin)  # Columns 300 to 319, seen in a mirror.
+    assert box == Box(280, 480 - margin, 330, 500 + margin)  # Columns 300 to 319, seen in a mirror.
     cut = mask.copy()
     cut[:, 600:] = False
-    top, left, bottom, right = suspect_box(cut, seen, Suspicion.LACKING)
-    assert left == pytest.approx(604 - margin, abs=1)
-    assert top < 300 < bottom and right > 640
+    box = suspect_box(cut, seen, Suspicion.LACKING)
+    assert box.left == pytest.approx(604 - margin, abs=1)
+    assert box.top < 300 < box.bottom and box.right > 640
     nothing = np.zeros_like(mask)
-    assert suspect_box(nothing, nothing.astype(np.float32), "shifted") == (0, 0, HEIGHT, WIDTH)
+    assert suspect_box(nothing, nothing.astype(np.float32), "shifted") == Box(0, 0, HEIGHT, WIDTH)

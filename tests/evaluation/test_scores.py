@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
 from car_segmentation.evaluation.scores import (
+    SCORES,
     boundary_iou,
-    dice_at_thresholds,
     edge_error,
     hausdorff_distance,
     perimeter,
@@ -275,18 +275,9 @@ def test_edge_error_of_a_truth_without_outline_is_the_diagonal() -> None:
     assert score_mask(np.ones((3, 4), bool), speck).edge_error_px == 5
 
 
-def test_dice_at_thresholds_agrees_with_score_mask() -> None:
-    rng = np.random.default_rng(0)
-    probability = rng.random((30, 40)).astype(np.float32)
-    truth = rng.random((30, 40)) < probability
-    curve = dice_at_thresholds(probability, truth)
-    assert curve.shape == (256,)
-    for level in (0, 1, 100, 128, 255):
-        expected = score_mask(probability >= level / 256, truth).dice
-        assert curve[level] == pytest.approx(expected)
-
-
-def test_dice_at_thresholds_of_nothing_predicted_as_nothing() -> None:
-    curve = dice_at_thresholds(np.zeros((3, 3)), np.zeros((3, 3), bool))
-    assert curve[0] == 0
-    assert (curve[1:] == 1).all()
+def test_every_score_says_what_it_is() -> None:
+    for name, score in SCORES.items():
+        assert score.label and score.meaning.endswith("."), name
+        assert format(0.5, score.format)
+    less = [name for name, score in SCORES.items() if score.less_is_better]
+    assert less == ["edge_error_px", "false_positives", "false_negatives", "hausdorff95_px"]

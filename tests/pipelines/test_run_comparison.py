@@ -14,7 +14,7 @@ from kedro.runner import SequentialRunner
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_photo
 from car_segmentation.datasets.pictures import PictureFolderDataset
-from car_segmentation.evaluation.per_photo import score_photos
+from car_segmentation.evaluation.photo_scores import score_photos
 from car_segmentation.pipelines.run_comparison import create_pipeline
 from car_segmentation.prediction.submission import predicted_masks
 from car_segmentation.report.error_panels import PLATE_WIDTH

@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from car_segmentation.data.boxes import Box
 from car_segmentation.report import error_panels as plates
 from car_segmentation.report.error_maps import FALSE_NEGATIVE, FALSE_POSITIVE
 from car_segmentation.report.error_panels import (
     PLATE_WIDTH,
-    Box,
     change_plate,
     place_size,
     plate,
@@ -144,15 +144,15 @@ def test_the_photo_itself_is_left_alone() -> None:
 def test_a_doubted_place_shows_both_outlines() -> None:
     truth, predicted = disc_mask(240, 320, 60), disc_mask(240, 320, 40)
     photo = np.full((240, 320, 3), 90, np.uint8)
-    picture = plates.suspect_place(photo, truth, predicted, (60, 100, 180, 220), width=320)
+    picture = plates.suspect_place(photo, truth, predicted, Box(60, 100, 180, 220), width=320)
     assert picture.shape == (240, 320, 3)
     for colour in (plates.BOX_COLOUR, plates.MODEL_COLOUR):
         assert (picture == colour).all(axis=2).any()
 
 
-@pytest.mark.parametrize("box", [(0, 0, 4, 4), (230, 310, 240, 320), (0, 0, 240, 320)])
-def test_a_doubted_place_at_the_frame_stays_in_the_photo(box: tuple[int, int, int, int]) -> None:
+@pytest.mark.parametrize("box", [Box(0, 0, 4, 4), Box(230, 310, 240, 320), Box(0, 0, 240, 320)])
+def test_a_doubted_place_at_the_frame_stays_in_the_photo(box: Box) -> None:
     shown = plates._box_around(box, (240, 320, 3))
-    assert 0 <= shown.top <= box[0] and 0 <= shown.left <= box[1]
-    assert box[2] <= shown.top + shown.height <= 240
-    assert box[3] <= shown.left + shown.width <= 320
+    assert 0 <= shown.top <= box.top and 0 <= shown.left <= box.left
+    assert box.bottom <= shown.bottom <= 240
+    assert box.right <= shown.right <= 320

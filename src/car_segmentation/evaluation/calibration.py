@@ -7,7 +7,7 @@ looks calibrated over all of them; near the true edge is where probabilities mat
 import numpy as np
 import pandas as pd
 
-from car_segmentation.evaluation.scores import PROBABILITY_LEVELS, probability_levels
+from car_segmentation.evaluation.threshold import PROBABILITY_LEVELS, probability_levels
 
 BINS = 16
 """Guo et al. 2017 take 15; this divides the 256 levels that are counted."""

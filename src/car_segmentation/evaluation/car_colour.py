@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from car_segmentation.data.boxes import Box
+
 UNKNOWN = "unknown"
 
 SAMPLE_WIDTH = 480
@@ -95,11 +97,10 @@ def measure_paint(photo: np.ndarray, mask: np.ndarray) -> Paint | None:
     """
     step = max(1, round(photo.shape[1] / SAMPLE_WIDTH))
     sampled = np.ascontiguousarray(mask[::step, ::step])
-    rows = np.flatnonzero(sampled.any(axis=1))
-    if not len(rows):
+    if not sampled.any():
         return None
-    top, height = rows[0], rows[-1] + 1 - rows[0]
-    band = slice(*(top + round(share * height) for share in PAINT_BAND))
+    box = Box.around(sampled)
+    band = slice(*(box.top + round(share * box.height) for share in PAINT_BAND))
     square = np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8)
     inner = cv2.erode(sampled.view(np.uint8), square).view(bool)[band]
     if not inner.any():
@@ -113,12 +114,6 @@ def measure_paint(photo: np.ndarray, mask: np.ndarray) -> Paint | None:
         red=float(red[coloured].mean()) if coloured.any() else 0.0,
         yellow=float(yellow[coloured].mean()) if coloured.any() else 0.0,
     )
-
-
-def paint_colour(photo: np.ndarray, mask: np.ndarray) -> str:
-    """The colour of the car in one photo, in a word, or ``unknown``."""
-    paint = measure_paint(photo, mask)
-    return paint.name if paint else UNKNOWN
 
 
 def car_colours(paints: pd.DataFrame) -> pd.Series:

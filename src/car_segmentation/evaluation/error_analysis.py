@@ -16,10 +16,10 @@ from car_segmentation.evaluation.calibration import (
     reliability_table,
 )
 from car_segmentation.evaluation.car_colour import Paint, measure_paint
-from car_segmentation.evaluation.edges import distance_to, edge_pixels
 from car_segmentation.evaluation.error_regions import DISTANCE_BINS, error_distances, error_regions
 from car_segmentation.evaluation.label_errors import suspect_evidence
-from car_segmentation.evaluation.per_photo import (
+from car_segmentation.evaluation.mask_geometry import distance_to, edge_pixels
+from car_segmentation.evaluation.photo_scores import (
     PhotoResult,
     measure_photos,
     score_photo,
@@ -87,7 +87,7 @@ class Analysis:
     """What is known about the photos of a split.
 
     Attributes:
-        photo_scores: A row per photo, the worst first: `evaluation.score_photos`.
+        photo_scores: A row per photo, the worst first: `photo_scores.score_photos`.
         error_distances: ``from_px``, ``to_px``, ``false_positives`` and ``false_negatives``: pixels
             of all photos, in bands of distance from the true edge, in native pixels.
         error_regions: A row per wrong region; see `error_regions.ErrorRegion`.

@@ -2,7 +2,7 @@
 
 Masks are bool (height, width) at native size; ``edge_distance`` is float32 (height, width), the
 distance in pixels from every pixel to the nearest pixel of the true mask's edge
-(`edges.distance_to` of `edges.edge_pixels`), infinite where the mask is empty.
+(`mask_geometry.distance_to` of `edge_pixels`), infinite where the mask is empty.
 
 **Regions.** False positives and false negatives are divided apart. What lies farther than
 `JITTER_REACH` from the true edge, or in a thin structure, or in a hole, is core. Cores and the
@@ -16,7 +16,6 @@ docs/results.md.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -25,7 +24,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from car_segmentation.evaluation.morphology import disc, grown, holes
+from car_segmentation.data.boxes import Box
+from car_segmentation.evaluation.mask_geometry import disc, grown, holes
 
 DISTANCE_BINS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, math.inf)
 """Bounds of the bins of `error_distances`, pixels; a bin has its lower bound, not its upper."""
@@ -168,25 +168,19 @@ def error_regions(
     if not wrong:
         return [], labels
     total = int(2 * np.count_nonzero(predicted & truth) + wrong)
-    box = _box_around(
-        predicted | truth, math.ceil((SIDE_GAP + SIDE_DEPTH) * math.hypot(*truth.shape)) + 1
-    )
+    margin = math.ceil((SIDE_GAP + SIDE_DEPTH) * math.hypot(*truth.shape)) + 1
+    box = Box.around(predicted | truth, margin)
     scene = _Scene(
-        photo[box], predicted[box], truth[box], edge_distance[box], box, truth.shape, total
+        photo=box.of(photo),
+        predicted=box.of(predicted),
+        truth=box.of(truth),
+        edge_distance=box.of(edge_distance),
+        box=box,
+        shape=truth.shape,
+        total=total,
     )
     regions = _regions_of(scene, True, labels) + _regions_of(scene, False, labels)
     return sorted(regions, key=lambda region: -region.area), labels
-
-
-def class_totals(regions: Iterable[ErrorRegion]) -> dict[str, dict[str, float]]:
-    """Regions, pixels and Dice cost of each class, for one photo."""
-    totals = {str(name): {"regions": 0, "pixels": 0, "dice_cost": 0.0} for name in ErrorClass}
-    for region in regions:
-        total = totals[str(region.error_class)]
-        total["regions"] += 1
-        total["pixels"] += region.area
-        total["dice_cost"] += region.dice_cost
-    return totals
 
 
 @dataclass(frozen=True)
@@ -194,7 +188,7 @@ class _Scene:
     """What the rules look at, cut to a box around the car, for speed.
 
     Attributes:
-        box: Rows and columns of the box in the photo.
+        box: The box in the photo.
         shape: Height and width of the whole photo.
         total: 2·TP + FP + FN of the photo.
     """
@@ -203,7 +197,7 @@ class _Scene:
     predicted: np.ndarray
     truth: np.ndarray
     edge_distance: np.ndarray
-    box: tuple[slice, slice]
+    box: Box
     shape: tuple[int, ...]
     total: int
 
@@ -267,7 +261,7 @@ def _regions_of(scene: _Scene, false_positives: bool, labels: np.ndarray) -> lis
     # What is near a core and does not touch it is jitter, as is what is near none.
     part[~np.isin(part, part[core[rows, columns]])] = 0
 
-    top, left = scene.box[0].start, scene.box[1].start
+    top, left = scene.box.top, scene.box.left
     regions = []
     for label, index in enumerate(np.unique(part), start=int(labels.max()) + 1):
         y, x = rows[part == index], columns[part == index]
@@ -326,22 +320,13 @@ def _classify(
 
 
 def _touches_frame(scene: _Scene, rows: np.ndarray, columns: np.ndarray) -> bool:
-    top, left = scene.box[0].start, scene.box[1].start
+    top, left = scene.box.top, scene.box.left
     height, width = scene.shape
     return bool(
         rows.min() + top == 0
         or columns.min() + left == 0
         or rows.max() + top == height - 1
         or columns.max() + left == width - 1
-    )
-
-
-def _box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """Rows and columns of the box around a mask that is not empty, with a margin."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return (
-        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + margin + 1),
-        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + margin + 1),
     )
 
 

@@ -17,7 +17,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from car_segmentation.evaluation.morphology import disc, holes, largest_part
+from car_segmentation.data.boxes import Box
+from car_segmentation.evaluation.mask_geometry import disc, holes, largest_part
+from car_segmentation.evaluation.scores import dice
 
 SURE = 0.98
 """The model is sure of car from this probability on, of background up to 1 − this."""
@@ -105,7 +107,7 @@ def suspect_evidence(
     hole_areas = hole_areas[hole_areas >= SMALLEST_BLOB * unit]
     speck_areas = _areas(specks)
     return {
-        Suspicion.OTHER.value: 1 - _dice(predicted, truth),
+        Suspicion.OTHER.value: 1 - dice(predicted, truth),
         Suspicion.SHIFTED.value: gain,
         "shift_x": shift_x,
         "shift_y": shift_y,
@@ -225,7 +227,7 @@ def suspect_box(
     probability: np.ndarray,
     suspicion: Suspicion | str,
     opposite: np.ndarray | None = None,
-) -> tuple[int, int, int, int]:
+) -> Box:
     """The place to enlarge in a picture of a suspect mask.
 
     Args:
@@ -236,8 +238,8 @@ def suspect_box(
             holes are lacking.
 
     Returns:
-        Top, left, bottom, right in pixels, bottom and right exclusive: around the largest blob, all
-        specks or all holes in question; around the whole car where there is nothing of the kind.
+        A box around the largest blob, all specks or all holes in question; around the whole car
+        where there is nothing of the kind.
     """
     lacking, surplus = _marks(truth, probability)
     if suspicion == Suspicion.LACKING:
@@ -252,21 +254,8 @@ def suspect_box(
         marked = holes(opposite[:, ::-1])
     else:
         marked = truth
-    for shown in (marked, truth):
-        if shown.any():
-            return _box(shown)
-    return 0, 0, truth.shape[0], truth.shape[1]
-
-
-def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    margin = math.ceil(BOX_MARGIN * math.hypot(*mask.shape))
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return (
-        max(int(rows[0]) - margin, 0),
-        max(int(columns[0]) - margin, 0),
-        min(int(rows[-1]) + 1 + margin, mask.shape[0]),
-        min(int(columns[-1]) + 1 + margin, mask.shape[1]),
-    )
+    margin = math.ceil(BOX_MARGIN * math.hypot(*truth.shape))
+    return Box.around(marked if marked.any() else truth, margin)
 
 
 def _marks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -294,11 +283,6 @@ def _areas(mask: np.ndarray) -> np.ndarray:
 def _specks(truth: np.ndarray) -> np.ndarray:
     """The mask without its largest connected part."""
     return truth & ~largest_part(truth)
-
-
-def _dice(predicted: np.ndarray, truth: np.ndarray) -> float:
-    total = np.count_nonzero(predicted) + np.count_nonzero(truth)
-    return 2 * np.count_nonzero(predicted & truth) / total if total else 1.0
 
 
 def _best_shift(truth: np.ndarray, predicted: np.ndarray) -> tuple[int, int, float]:
@@ -331,5 +315,5 @@ def _best_shift(truth: np.ndarray, predicted: np.ndarray) -> tuple[int, int, flo
         return 0, 0, 0.0
     warp = np.array([[1, 0, x], [0, 1, y]], np.float32)
     moved = cv2.warpAffine(truth.view(np.uint8), warp, truth.shape[::-1], flags=cv2.INTER_NEAREST)
-    gain = _dice(predicted, moved.view(bool)) - _dice(predicted, truth)
+    gain = dice(predicted, moved.view(bool)) - dice(predicted, truth)
     return (x, y, float(gain)) if gain > 0 else (0, 0, 0.0)

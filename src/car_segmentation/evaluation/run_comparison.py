@@ -7,8 +7,7 @@ import pandas as pd
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.evaluation.bootstrap import Difference
-
-IDENTITY = ["photo_id", "car", "view"]
+from car_segmentation.evaluation.scores import IDENTITY
 
 
 @dataclass(frozen=True)

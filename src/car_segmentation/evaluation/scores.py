@@ -1,5 +1,8 @@
 """How good a mask is: one score per photo, at native size. Masks are bool (height, width).
 
+A new score is a field of `PhotoScore`: how it is computed, what it is called, what it means, how it
+is written, and whether less of it is better. Tables, intervals, MLflow and the report follow.
+
 **Empty masks.** A ratio of nothing to nothing is 1, as Kaggle defines Dice for two empty masks, and
 a distance between two empty masks is 0. Where one mask alone is empty, Dice, IoU, boundary IoU
 and surface Dice are 0, and distances are the diagonal of the photo: the longest that fits,
@@ -7,63 +10,188 @@ where infinity would make every mean infinite.
 
 **Distances between surfaces** are defined differently by different tools, whose results disagree
 (Podobnik and Vrtovec 2024, arXiv 2410.02630). Here the surface of a mask is its edge pixels
-(`edges.edge_pixels`), each counted once, and distances run between pixel centres, as in MONAI: an
-error of n whole pixels is at distance n, and holes have surfaces too.
+(`mask_geometry.edge_pixels`), each counted once, and distances run between pixel centres, as in
+MONAI: an error of n whole pixels is at distance n, and holes have surfaces too.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
 
-from car_segmentation.evaluation.edges import distance_to, edge_pixels
+from car_segmentation.data.boxes import Box
+from car_segmentation.evaluation.mask_geometry import distance_to, edge_pixels
 
-PROBABILITY_LEVELS = 256
-"""Thresholds are searched in steps of 1/256."""
-DIAGONAL_SHARE = 0.02
-"""Width of the wide band of boundary IoU, as a share of the photo's diagonal: the default of its
+IDENTITY = ["photo_id", "car", "view"]
+"""The columns that say which photo a score is of."""
+DIAGONAL_FRACTION = 0.02
+"""Width of the wide band of boundary IoU, as a fraction of the photo's diagonal: the default of its
 authors' own code (Cheng et al. 2021, arXiv 2103.16562)."""
 HAUSDORFF_PERCENTILE = 95.0
 
 
-@dataclass(frozen=True)
-class PhotoScore:
-    """The scores of one photo.
+class MaskPair:
+    """A predicted mask beside the true one, and what several scores are computed from.
 
     Attributes:
-        dice: 2·TP / (2·TP + FP + FN), 0 to 1.
-        iou: TP / (TP + FP + FN), 0 to 1.
-        precision: TP / (TP + FP), 0 to 1.
-        recall: TP / (TP + FN), 0 to 1.
-        edge_error_px: How far the edge is off, if all error lay evenly along it; pixels.
+        predicted: bool, cut to the box around both masks: no score changes, for beyond it there
+            is no car.
+        truth: The same part of the true mask.
+        diagonal: Of the whole photo, in pixels.
+        true_positives: Pixels rightly taken for car.
         false_positives: Pixels taken for car that are not.
-        false_negatives: Pixels of the car that were missed.
-        boundary_iou_2px: `boundary_iou` of bands 2 pixels wide, 0 to 1.
-        boundary_iou_diagonal: `boundary_iou` of bands as wide as 2 % of the photo's diagonal.
-        surface_dice_1px: `surface_dice` at a tolerance of 1 pixel, 0 to 1.
-        surface_dice_2px: The same at 2 pixels.
-        surface_dice_4px: The same at 4 pixels.
-        hausdorff95_px: 95 % `hausdorff_distance`, in pixels.
+        false_negatives: Pixels of the car that were not found.
     """
 
-    dice: float
-    iou: float
-    precision: float
-    recall: float
-    edge_error_px: float
-    false_positives: int
-    false_negatives: int
-    boundary_iou_2px: float
-    boundary_iou_diagonal: float
-    surface_dice_1px: float
-    surface_dice_2px: float
-    surface_dice_4px: float
-    hausdorff95_px: float
+    def __init__(self, predicted: np.ndarray, truth: np.ndarray):
+        if predicted.shape != truth.shape:
+            raise ValueError(f"predicted has shape {predicted.shape}, truth has {truth.shape}")
+        box = Box.around(predicted | truth)
+        self.predicted, self.truth = box.of(predicted), box.of(truth)
+        self.diagonal = math.hypot(*truth.shape)
+        self.true_positives = int(np.count_nonzero(self.predicted & self.truth))
+        self.false_positives = int(np.count_nonzero(self.predicted)) - self.true_positives
+        self.false_negatives = int(np.count_nonzero(self.truth)) - self.true_positives
+
+    @property
+    def dice(self) -> float:
+        """2·TP / (2·TP + FP + FN)."""
+        twice = 2 * self.true_positives
+        return _ratio(twice, twice + self.false_positives + self.false_negatives)
+
+    @cached_property
+    def distances(self) -> tuple[np.ndarray, np.ndarray]:
+        """See `surface_distances`."""
+        return surface_distances(self.predicted, self.truth)
+
+    def boundary_iou(self, width: float) -> float:
+        """See `boundary_iou`; width in pixels, rounded, at least 1."""
+        return boundary_iou(self.predicted, self.truth, max(1, round(width)))
+
+
+@dataclass(frozen=True)
+class Score:
+    """What is known of a score.
+
+    Attributes:
+        compute: Its value for a pair of masks.
+        label: What tables and plots call it.
+        meaning: What it says, in a sentence or two.
+        format: How its values are written.
+        less_is_better: Whether the largest value is the worst.
+    """
+
+    compute: Callable[[MaskPair], float]
+    label: str
+    meaning: str
+    format: str = ".4f"
+    less_is_better: bool = False
+
+
+def _score(
+    compute: Callable[[MaskPair], float],
+    label: str,
+    meaning: str,
+    format: str = ".4f",
+    less_is_better: bool = False,
+) -> Any:
+    return field(metadata={"score": Score(compute, label, meaning, format, less_is_better)})
+
+
+@dataclass(frozen=True)
+class PhotoScore:
+    """The scores of one photo; what each of them means is in `SCORES`."""
+
+    dice: float = _score(
+        lambda pair: pair.dice, "Dice", "2·TP / (2·TP + FP + FN), 0 to 1. 1 is perfect."
+    )
+    iou: float = _score(
+        lambda pair: _ratio(
+            pair.true_positives,
+            pair.true_positives + pair.false_positives + pair.false_negatives,
+        ),
+        "IoU",
+        "TP / (TP + FP + FN), 0 to 1.",
+    )
+    precision: float = _score(
+        lambda pair: _ratio(pair.true_positives, pair.true_positives + pair.false_positives),
+        "Precision",
+        "Fraction of the predicted foreground that is foreground. Low: many false positives.",
+    )
+    recall: float = _score(
+        lambda pair: _ratio(pair.true_positives, pair.true_positives + pair.false_negatives),
+        "Recall",
+        "Fraction of the true foreground that was found. Low: many false negatives.",
+    )
+    edge_error_px: float = _score(
+        lambda pair: edge_error(pair.dice, pair.truth, pair.diagonal),
+        "Edge error, px",
+        "Width of the band that all wrong pixels would make if they lay evenly along the true "
+        "edge, in pixels of the photo. Says more than Dice where Dice is near 1.",
+        ".2f",
+        less_is_better=True,
+    )
+    false_positives: int = _score(
+        lambda pair: pair.false_positives,
+        "False positives, px",
+        "Background pixels that were predicted as foreground.",
+        ",.0f",
+        less_is_better=True,
+    )
+    false_negatives: int = _score(
+        lambda pair: pair.false_negatives,
+        "False negatives, px",
+        "Foreground pixels that were predicted as background.",
+        ",.0f",
+        less_is_better=True,
+    )
+    boundary_iou_2px: float = _score(
+        lambda pair: pair.boundary_iou(2),
+        "Boundary IoU, 2 px",
+        "IoU of the bands within 2 px inside the edges of mask and truth (Cheng et al. 2021).",
+    )
+    boundary_iou_diagonal: float = _score(
+        lambda pair: pair.boundary_iou(DIAGONAL_FRACTION * pair.diagonal),
+        "Boundary IoU, 2%",
+        "The same with bands as wide as 2% of the photo's diagonal.",
+    )
+    surface_dice_1px: float = _score(
+        lambda pair: surface_dice(pair.distances, tolerance=1),
+        "Surface Dice, 1 px",
+        "Fraction of both edges that lies within 1 px of the other (normalised surface Dice).",
+    )
+    surface_dice_2px: float = _score(
+        lambda pair: surface_dice(pair.distances, tolerance=2),
+        "Surface Dice, 2 px",
+        "The same within 2 px.",
+    )
+    surface_dice_4px: float = _score(
+        lambda pair: surface_dice(pair.distances, tolerance=4),
+        "Surface Dice, 4 px",
+        "The same within 4 px.",
+    )
+    hausdorff95_px: float = _score(
+        lambda pair: hausdorff_distance(pair.distances, pair.diagonal, HAUSDORFF_PERCENTILE),
+        "95% Hausdorff, px",
+        "Distance between the edges that 95% of them do not exceed, in pixels.",
+        ".1f",
+        less_is_better=True,
+    )
 
     def as_dict(self) -> dict[str, float]:
         """The scores by name."""
         return asdict(self)
+
+
+SCORES: Mapping[str, Score] = MappingProxyType(
+    {field.name: field.metadata["score"] for field in fields(PhotoScore)}
+)
+"""What is known of each score, by its name in tables."""
 
 
 def score_mask(predicted: np.ndarray, truth: np.ndarray) -> PhotoScore:
@@ -77,33 +205,14 @@ def score_mask(predicted: np.ndarray, truth: np.ndarray) -> PhotoScore:
         >>> score_mask(np.array([[True, False, True, False]]), truth).dice
         0.5
     """
-    if predicted.shape != truth.shape:
-        raise ValueError(f"predicted has shape {predicted.shape}, truth has {truth.shape}")
-    diagonal = math.hypot(*truth.shape)
-    predicted, truth = _cropped(predicted, truth)
-    true_positives = int(np.count_nonzero(predicted & truth))
-    false_positives = int(np.count_nonzero(predicted)) - true_positives
-    false_negatives = int(np.count_nonzero(truth)) - true_positives
-    wrong = false_positives + false_negatives
-    dice = _ratio(2 * true_positives, 2 * true_positives + wrong)
-    distances = surface_distances(predicted, truth)
-    return PhotoScore(
-        dice=dice,
-        iou=_ratio(true_positives, true_positives + wrong),
-        precision=_ratio(true_positives, true_positives + false_positives),
-        recall=_ratio(true_positives, true_positives + false_negatives),
-        edge_error_px=edge_error(dice, truth, diagonal),
-        false_positives=false_positives,
-        false_negatives=false_negatives,
-        boundary_iou_2px=boundary_iou(predicted, truth, width=2),
-        boundary_iou_diagonal=boundary_iou(
-            predicted, truth, width=max(1, round(DIAGONAL_SHARE * diagonal))
-        ),
-        surface_dice_1px=surface_dice(distances, tolerance=1),
-        surface_dice_2px=surface_dice(distances, tolerance=2),
-        surface_dice_4px=surface_dice(distances, tolerance=4),
-        hausdorff95_px=hausdorff_distance(distances, diagonal, HAUSDORFF_PERCENTILE),
-    )
+    pair = MaskPair(predicted, truth)
+    values: dict[str, Any] = {name: score.compute(pair) for name, score in SCORES.items()}
+    return PhotoScore(**values)
+
+
+def dice(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Dice of two masks, 1 where both are empty."""
+    return MaskPair(predicted, truth).dice
 
 
 def edge_error(dice: float, truth: np.ndarray, diagonal: float) -> float:
@@ -153,7 +262,7 @@ def surface_distances(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndar
 
 
 def surface_dice(distances: tuple[np.ndarray, np.ndarray], tolerance: float) -> float:
-    """Share of both surfaces that lies within a tolerance of the other one, 0 to 1.
+    """Fraction of both surfaces that lies within a tolerance of the other one, 0 to 1.
 
     Also called normalised surface Dice, NSD (Nikolov et al. 2018, arXiv 1809.04430), here
     with edge pixels in place of surface elements.
@@ -192,41 +301,8 @@ def perimeter(mask: np.ndarray) -> float:
     return float(sum(cv2.arcLength(outline, closed=True) for outline in outlines))
 
 
-def probability_levels(probability: np.ndarray) -> np.ndarray:
-    """Which of 256 steps each probability, 0 to 1, reaches: p ≥ k/256 at k; uint8."""
-    return np.minimum(probability * PROBABILITY_LEVELS, PROBABILITY_LEVELS - 1).astype(np.uint8)
-
-
-def dice_at_thresholds(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Dice of one photo at every threshold k/256, k from 0 to 255.
-
-    Args:
-        probability: float (height, width), 0 to 1.
-        truth: bool (height, width).
-
-    Returns:
-        float64 (256,): Dice of ``probability >= k / 256`` at index k.
-    """
-    level = probability_levels(probability)
-    on_car = np.bincount(level[truth], minlength=PROBABILITY_LEVELS)
-    everywhere = np.bincount(level.ravel(), minlength=PROBABILITY_LEVELS)
-    true_positives = on_car[::-1].cumsum()[::-1]
-    predicted = everywhere[::-1].cumsum()[::-1]
-    total = predicted + np.count_nonzero(truth)
-    return np.where(total > 0, 2 * true_positives / np.maximum(total, 1), 1.0)
-
-
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 1.0
-
-
-def _cropped(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both masks within the box round both: no score changes, for beyond it there is no car."""
-    left, top, width, height = cv2.boundingRect((predicted | truth).view(np.uint8))
-    if not width:
-        return predicted, truth
-    box = slice(top, top + height), slice(left, left + width)
-    return predicted[box], truth[box]
 
 
 def _inner_band(mask: np.ndarray, width: int) -> np.ndarray:

@@ -164,7 +164,7 @@ def train_and_score(
     Returns:
         The model, its result, and the scores of each test photo, the worst first.
     """
-    from car_segmentation.evaluation.per_photo import score_photos
+    from car_segmentation.evaluation.photo_scores import score_photos
     from car_segmentation.prediction.probability_maps import predicted_stack
     from car_segmentation.training.trainer import without_training_state
 
@@ -228,7 +228,7 @@ def train_candidate(
     """
     import keras
 
-    from car_segmentation.evaluation.per_photo import mean_dice_at_thresholds
+    from car_segmentation.evaluation.threshold import mean_dice_at_thresholds
     from car_segmentation.training.batches import PhotoBatches
     from car_segmentation.training.checkpoints import open_checkpoint
     from car_segmentation.training.trainer import fingerprint, train

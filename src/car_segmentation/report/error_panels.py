@@ -4,11 +4,11 @@ The whole photo says where they are, and its worst places, enlarged, what they a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from car_segmentation.data.boxes import Box
 from car_segmentation.report.error_maps import (
     BACKGROUND,
     CAPTION_HEIGHT,
@@ -59,20 +59,6 @@ SUSPECT_ROOM = 1.3
 """A place in doubt is shown with so much room: times its size."""
 
 
-@dataclass(frozen=True)
-class Box:
-    """A rectangle of a photo, in its own pixels."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    def of(self, picture: np.ndarray) -> np.ndarray:
-        """What a picture or mask shows inside the box; a view, not a copy."""
-        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
-
-
 def worst_places(
     predicted: np.ndarray, truth: np.ndarray, count: int, size: tuple[int, int]
 ) -> list[Box]:
@@ -106,7 +92,7 @@ def worst_places(
         top, left = map(int, np.unravel_index(density.argmax(), density.shape))
         if density[top, left] < 1:
             break
-        places.append(Box(top, left, height, width))
+        places.append(Box(top, left, top + height, left + width))
         density[
             max(top - height + 1, 0) : top + height, max(left - width + 1, 0) : left + width
         ] = 0
@@ -219,7 +205,7 @@ def suspect_place(
     photo: np.ndarray,
     truth: np.ndarray,
     predicted: np.ndarray,
-    box: tuple[int, int, int, int],
+    box: Box,
     width: int,
 ) -> np.ndarray:
     """The doubted place of a mask, with the outlines of the mask and of the model's mask.
@@ -228,8 +214,8 @@ def suspect_place(
         photo: uint8 RGB (height, width, 3).
         truth: bool (height, width): the mask that is doubted; yellow.
         predicted: bool (height, width): the model's; its outline is violet.
-        box: Top, left, bottom, right in pixels, bottom and right exclusive; shown with
-            room around it, in the shape of `PLACE_CELL`, and no smaller than `place_size`.
+        box: The place; shown with room around it, in the shape of `PLACE_CELL`, and no smaller
+            than `place_size`.
         width: Of the picture, in pixels.
 
     Returns:
@@ -254,23 +240,17 @@ def suspect_key(width: int) -> np.ndarray:
     return colour_key(((BOX_COLOUR, "the mask"), (MODEL_COLOUR, "the model's mask")), width)
 
 
-def _box_around(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> Box:
+def _box_around(box: Box, shape: tuple[int, ...]) -> Box:
     """A box with room around it, in the shape of a cell, moved and cut to stay in the photo."""
-    top, left, bottom, right = box
     least = place_size(shape[1])
     aspect = PLACE_CELL[1] / PLACE_CELL[0]
-    height = max(SUSPECT_ROOM * (bottom - top), SUSPECT_ROOM * (right - left) / aspect, least[0])
+    height = max(SUSPECT_ROOM * box.height, SUSPECT_ROOM * box.width / aspect, least[0])
     height = min(height, shape[0], shape[1] / aspect)
     width = round(height * aspect)
     height = round(height)
-    first_row = round((top + bottom - height) / 2)
-    first_column = round((left + right - width) / 2)
-    return Box(
-        min(max(first_row, 0), shape[0] - height),
-        min(max(first_column, 0), shape[1] - width),
-        height,
-        width,
-    )
+    top = min(max(round((box.top + box.bottom - height) / 2), 0), shape[0] - height)
+    left = min(max(round((box.left + box.right - width) / 2), 0), shape[1] - width)
+    return Box(top, left, top + height, left + width)
 
 
 def _widths_of_equal_height(aspect: float) -> tuple[int, int]:
@@ -314,7 +294,7 @@ def _with_boxes(picture: np.ndarray, photo_width: int, boxes: Sequence[Box]) -> 
     scale = picture.shape[1] / photo_width
     for number, box in enumerate(boxes, start=1):
         top, left = round(box.top * scale), round(box.left * scale)
-        bottom, right = round((box.top + box.height) * scale), round((box.left + box.width) * scale)
+        bottom, right = round(box.bottom * scale), round(box.right * scale)
         cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), BOX_COLOUR, 2)
         side = LABEL_SIZE + LABEL_PADDING
         top = top - side if top >= side else bottom

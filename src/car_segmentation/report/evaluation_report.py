@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from car_segmentation.evaluation.scores import SCORES
 from car_segmentation.parameters import CARS, Subject
 from car_segmentation.report import interactive_charts as charts
 from car_segmentation.report.html import (
@@ -50,68 +51,9 @@ kind."""
 MOST_SUSPECTS = 40
 """Masks in the table of suspects: the most suspect."""
 
-SCORES: Mapping[str, tuple[str, str, str]] = {
-    "dice": (
-        "Dice",
-        ".4f",
-        "2·TP / (2·TP + FP + FN). 1 is perfect.",
-    ),
-    "edge_error_px": (
-        "Edge error, px",
-        ".2f",
-        "Width of the band that all wrong pixels would make if they lay evenly along the true "
-        "edge, in pixels of the photo. Says more than Dice where Dice is near 1.",
-    ),
-    "iou": (
-        "IoU",
-        ".4f",
-        "TP / (TP + FP + FN).",
-    ),
-    "precision": (
-        "Precision",
-        ".4f",
-        "Share of the predicted foreground that is foreground. Low: too much was taken.",
-    ),
-    "recall": (
-        "Recall",
-        ".4f",
-        "Share of the true foreground that was found. Low: parts were missed.",
-    ),
-    "boundary_iou_2px": (
-        "Boundary IoU, 2 px",
-        ".4f",
-        "IoU of the bands within 2 px inside the edges of mask and truth (Cheng et al. 2021).",
-    ),
-    "boundary_iou_diagonal": (
-        "Boundary IoU, 2%",
-        ".4f",
-        "The same with bands as wide as 2% of the photo's diagonal.",
-    ),
-    "surface_dice_1px": (
-        "Surface Dice, 1 px",
-        ".4f",
-        "Share of both edges that lies within 1 px of the other (normalised surface Dice).",
-    ),
-    "surface_dice_2px": ("Surface Dice, 2 px", ".4f", "The same within 2 px."),
-    "surface_dice_4px": ("Surface Dice, 4 px", ".4f", "The same within 4 px."),
-    "hausdorff95_px": (
-        "95% Hausdorff, px",
-        ".1f",
-        "Distance between the edges that 95% of them do not exceed, in pixels.",
-    ),
-    "false_positives": (
-        "Invented, px",
-        ",.0f",
-        "False positives: background pixels that were taken for foreground.",
-    ),
-    "false_negatives": (
-        "Missed, px",
-        ",.0f",
-        "False negatives: foreground pixels that were not found.",
-    ),
-}
-"""Column of a score: its heading, its format, and what it means."""
-
+HEADLINE = ("dice", "edge_error_px", "boundary_iou_2px", "surface_dice_2px", "hausdorff95_px")
+"""Scores with a tile on top; they come first in tables too."""
+ORDERED_SCORES = [*HEADLINE, *(name for name in SCORES if name not in HEADLINE)]
 
 Summary = Mapping[str, Mapping[Any, Any]]
 """Mean, its interval, median and worst by score."""
@@ -207,14 +149,8 @@ def _numbers(contents: ReportContents) -> Section:
     }
     scores = contents.photo_scores
     tiles = [
-        (SCORES[name][0], _number(name, test[name]["mean"]), _interval_note(test, name))
-        for name in (
-            "dice",
-            "edge_error_px",
-            "boundary_iou_2px",
-            "surface_dice_2px",
-            "hausdorff95_px",
-        )
+        (SCORES[name].label, _number(name, test[name]["mean"]), _interval_note(test, name))
+        for name in HEADLINE
         if name in test
     ]
     if len(scores):
@@ -266,8 +202,8 @@ def _numbers_lead(
 def _summary_table(
     test: Summary, validation: Summary, ceiling: Mapping[str, float]
 ) -> pd.DataFrame:
-    names = [name for name in SCORES if name in test]
-    columns: dict[str, list[str]] = {"Score": [SCORES[name][0] for name in names]}
+    names = [name for name in ORDERED_SCORES if name in test]
+    columns: dict[str, list[str]] = {"Score": [SCORES[name].label for name in names]}
     for heading, column in (("Test: mean", "mean"), ("median", "median"), ("worst", "worst")):
         columns[heading] = [_number(name, test[name][column]) for name in names]
     columns["95% interval of the mean"] = [_interval_text(test, name) for name in names]
@@ -282,8 +218,8 @@ def _summary_table(
 
 
 def _meanings(test: Summary) -> Block:
-    names = [name for name in SCORES if name in test]
-    return facts({SCORES[name][0]: SCORES[name][2] for name in names})
+    names = [name for name in ORDERED_SCORES if name in test]
+    return facts({SCORES[name].label: SCORES[name].meaning for name in names})
 
 
 def _errors(contents: ReportContents) -> Section:
@@ -539,9 +475,9 @@ def _score_headings(
     """Headings of the photo table's columns, and formats by heading."""
     one = subject.one.capitalize()
     headings = {"photo_id": "Photo", "car": one, "view": "View", "make": "Make"}
-    headings |= {name: heading for name, (heading, _, _) in SCORES.items()}
+    headings |= {name: SCORES[name].label for name in ORDERED_SCORES}
     headings = {name: heading for name, heading in headings.items() if name in scores}
-    formats = {SCORES[name][0]: SCORES[name][1] for name in headings if name in SCORES}
+    formats = {SCORES[name].label: SCORES[name].format for name in headings if name in SCORES}
     return headings, formats
 
 
@@ -662,7 +598,7 @@ def _wrong(counts: pd.DataFrame) -> pd.Series:
 
 
 def _number(name: str, value: Any) -> str:
-    return NO_VALUE if pd.isna(value) else format(value, SCORES[name][1])
+    return NO_VALUE if pd.isna(value) else format(value, SCORES[name].format)
 
 
 def _between(low: Any, high: Any, specification: str) -> str:
@@ -673,7 +609,7 @@ def _between(low: Any, high: Any, specification: str) -> str:
 
 def _interval_text(summary: Summary, name: str) -> str:
     row = summary.get(name, {})
-    return _between(row.get("mean_low"), row.get("mean_high"), SCORES[name][1])
+    return _between(row.get("mean_low"), row.get("mean_high"), SCORES[name].format)
 
 
 def _interval_note(summary: Summary, name: str) -> str:

@@ -111,7 +111,7 @@ def choose_threshold(
     reporting: dict[str, Any],
 ) -> tuple[dict[str, float], list[float], Figure]:
     """Find the probability from which a pixel is car, by validation Dice at native size."""
-    from car_segmentation.evaluation.per_photo import mean_dice_at_thresholds
+    from car_segmentation.evaluation.threshold import mean_dice_at_thresholds
 
     validation = photo_splits[photo_splits["split"] == "validation"]
     dice = mean_dice_at_thresholds(model, photos, validation, reporting["prediction_batch_size"])

@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 
 from car_segmentation.data.image_stack import ImageStack, PendingStack
 from car_segmentation.data.images import read_mask, read_photo
-from car_segmentation.evaluation import per_photo as evaluation
 from car_segmentation.evaluation.car_colour import car_colours
 from car_segmentation.evaluation.error_analysis import analyse_photos, error_class_table
 from car_segmentation.evaluation.label_errors import mirror_view, rank_suspects, suspect_box
 from car_segmentation.evaluation.slices import all_slices, describe
+from car_segmentation.evaluation.summary import summarise, summary_table
+from car_segmentation.evaluation.upper_bound import upper_bound
 from car_segmentation.parameters import Reporting, Subject
 from car_segmentation.prediction.build import with_other_predictions
 from car_segmentation.prediction.probability_maps import (
@@ -94,7 +95,7 @@ def analyse_other_photos(
 
 def summarise_scores(photo_scores: pd.DataFrame, seed: int) -> dict[str, float]:
     """Put the scores of all test photos into a few numbers."""
-    return evaluation.summarise(photo_scores, seed)
+    return summarise(photo_scores, seed)
 
 
 def tabulate_scores(
@@ -104,7 +105,7 @@ def tabulate_scores(
     validation = other_scores[other_scores["split"] == "validation"]
     return pd.concat(
         [
-            evaluation.summary_table(scores, seed).assign(split=split)
+            summary_table(scores, seed).assign(split=split)
             for split, scores in (("test", photo_scores), ("validation", validation))
             if len(scores)
         ],
@@ -114,7 +115,7 @@ def tabulate_scores(
 
 def measure_ceiling(soft_masks: ImageStack, photo_splits: pd.DataFrame) -> dict[str, float]:
     """Score a perfect predictor of the input size: what no network could pass."""
-    return evaluation.ceiling(soft_masks, _of_split(photo_splits, "test"))
+    return upper_bound(soft_masks, _of_split(photo_splits, "test"))
 
 
 def slice_scores(

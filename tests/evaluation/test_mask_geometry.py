@@ -1,21 +1,60 @@
 import numpy as np
 import pytest
+import scipy.ndimage
+import skimage.measure
 from hypothesis import given
-from hypothesis.extra import numpy as hnp
+from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
-from car_segmentation.evaluation.edges import distance_to, edge_pixels
+from car_segmentation.evaluation.mask_geometry import (
+    disc,
+    distance_to,
+    edge_pixels,
+    grown,
+    holes,
+    largest_part,
+)
 from tests.support.photos import disc_mask
 
-MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
+MASKS = arrays(bool, (9, 11))
+ANY_MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
 
 
 @given(MASKS)
+def test_holes_are_what_scipy_fills(mask: np.ndarray) -> None:
+    assert np.array_equal(holes(mask), scipy.ndimage.binary_fill_holes(mask) & ~mask)
+
+
+@given(MASKS)
+def test_largest_part_is_that_of_scikit_image(mask: np.ndarray) -> None:
+    part = largest_part(mask)
+    labels = skimage.measure.label(mask, connectivity=2)
+    areas = np.bincount(labels[mask], minlength=2)
+    assert np.count_nonzero(part) == areas.max()
+    assert not (part & ~mask).any()
+    assert len(np.unique(labels[part])) == min(1, areas.max())
+
+
+def test_disc_and_growth() -> None:
+    assert disc(2).astype(int).tolist() == [
+        [0, 0, 1, 0, 0],
+        [1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 1],
+        [0, 0, 1, 0, 0],
+    ]
+    assert disc(2.5).shape == (7, 7)
+    point = np.zeros((5, 5), bool)
+    point[2, 2] = True
+    assert np.array_equal(grown(point, 2), disc(2).astype(bool))
+
+
+@given(ANY_MASKS)
 def test_edge_is_what_scipys_erosion_takes_away(mask: np.ndarray) -> None:
     assert np.array_equal(edge_pixels(mask), mask & ~ndimage.binary_erosion(mask))
 
 
-@given(MASKS)
+@given(ANY_MASKS)
 def test_edge_of_a_part_of_another_array(mask: np.ndarray) -> None:
     spread = np.zeros((2 * mask.shape[0], 3 * mask.shape[1]), bool)
     spread[::2, ::3] = mask
@@ -32,7 +71,7 @@ def test_edge_runs_round_holes_and_along_the_frame() -> None:
     assert edge.sum() == 24 + 4
 
 
-@given(MASKS)
+@given(ANY_MASKS)
 def test_distances_are_scipys(pixels: np.ndarray) -> None:
     distance = distance_to(pixels)
     assert distance.dtype == np.float32

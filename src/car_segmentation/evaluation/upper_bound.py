@@ -1,0 +1,34 @@
+"""What no network could pass: the best scores that are possible at its input size."""
+
+import pandas as pd
+
+from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.evaluation.photo_scores import measure_photos, score_photo
+
+HALF_COVERED = 255 / 2
+"""Where a soft mask (uint8) is cut: at pixels that the car covers by half."""
+
+
+def upper_bound(soft_masks: ImageStack, photo_table: pd.DataFrame) -> dict[str, float]:
+    """What a perfect predictor would score, if it saw photos as small as the network does.
+
+    It knows, for each of the network's pixels, what fraction of it the car covers; nobody could
+    know more at that size. These fractions are enlarged, cut at a half, and scored as predictions
+    are.
+
+    Args:
+        soft_masks: The true masks as small as the network sees them, uint8 (height, width).
+        photo_table: Columns ``photo_id``, ``car``, ``view`` and ``mask_path``, a row per photo.
+
+    Returns:
+        The ``photos``, and the means ``dice_mean`` and ``edge_error_px`` over them.
+    """
+    results = measure_photos(
+        score_photo, soft_masks, photo_table, HALF_COVERED, "score a perfect predictor"
+    )
+    scores = pd.DataFrame(results)
+    return {
+        "photos": len(scores),
+        "dice_mean": float(scores["dice"].mean()),
+        "edge_error_px": float(scores["edge_error_px"].mean()),
+    }

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.data.images import read_photo
+from car_segmentation.evaluation.photo_scores import PhotoResult, measure_photos, score_photos
+from tests.support.photos import disc_mask, write_pair
+
+TRUTH = disc_mask()
+
+
+@pytest.fixture
+def two_photos(raw: Path) -> pd.DataFrame:
+    rows = [
+        (photo_id, "car", view, *map(str, write_pair(raw, photo_id, TRUTH)))
+        for photo_id, view in (("a", "01"), ("b", "02"))
+    ]
+    return pd.DataFrame(rows, columns=["photo_id", "car", "view", "photo_path", "mask_path"])
+
+
+def test_scores_are_taken_at_native_size_the_worst_first(two_photos: pd.DataFrame) -> None:
+    right = TRUTH[::2, ::2].astype(np.float16)  # Half the native size.
+    probabilities = ImageStack(("b", "a"), np.stack([np.zeros_like(right), right]))
+    scores = score_photos(probabilities, two_photos, threshold=0.5)
+    assert scores["photo_id"].tolist() == ["b", "a"]
+    assert scores["dice"][0] == 0
+    assert 0.95 < scores["dice"][1] < 1
+    assert scores["false_negatives"][0] == TRUTH.sum()
+
+
+def test_one_pass_hands_on_all_there_is(two_photos: pd.DataFrame) -> None:
+    right = TRUTH[::2, ::2].astype(np.float16)
+    probabilities = ImageStack(("b", "a"), np.stack([np.zeros_like(right), right]))
+    photos = [read_photo(Path(path)) for path in two_photos["photo_path"]]
+
+    def measure(result: PhotoResult) -> tuple[str, int, int, bool]:
+        number = 0 if result.row.photo_id == "a" else 1
+        same = np.array_equal(result.photo, photos[number])
+        assert np.array_equal(result.predicted, result.probability >= 0.75)
+        return result.row.photo_id, int(result.truth.sum()), int(result.predicted.sum()), same
+
+    (first, second) = measure_photos(measure, probabilities, two_photos, threshold=0.75)
+    assert first[:2] == ("a", TRUTH.sum()) and first[3]
+    assert 0.9 * TRUTH.sum() < first[2] < TRUTH.sum()  # A cut above a half takes less.
+    assert second == ("b", TRUTH.sum(), 0, True)
