@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,23 @@ class TestTheSite:
     def test_nothing_is_loaded_from_elsewhere(self, site: Path) -> None:
         for page in site.rglob("*.html"):
             assert not LOADED.findall(page.read_text(encoding="utf-8")), page
+
+    @pytest.mark.slow
+    def test_the_search_works_on_pages_opened_from_disk(self, site: Path, tmp_path: Path) -> None:
+        browser = shutil.which("chromium") or shutil.which("google-chrome")
+        if browser is None:
+            pytest.skip("Neither chromium nor google-chrome is installed.")
+        switches = [
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            *(f"--user-data-dir={tmp_path}", "--virtual-time-budget=30000", "--dump-dom"),
+        ]
+        address = f"{(site / 'index.html').as_uri()}?q=bootstrap"
+        run = subprocess.run(
+            [browser, *switches, address], capture_output=True, text=True, timeout=120, check=True
+        )
+        assert re.search(r"md-search-result__meta\">\d+ matching documents", run.stdout)
+        assert "evaluation.bootstrap" in run.stdout
 
     def test_docstrings_are_shown(self, site: Path) -> None:
         page = (site / "reference/code/car_segmentation.evaluation.scores.html").read_text(
