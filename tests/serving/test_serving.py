@@ -138,7 +138,7 @@ def test_it_is_loaded_where_the_project_is_not_installed(
 def test_the_artifact_holds_no_pickle_and_says_what_it_takes(saved: Path) -> None:
     assert not [path for path in saved.rglob("*") if path.suffix in {".pkl", ".pickle"}]
     shipped = sorted(path.name for path in (saved / "code").glob("*.py"))
-    assert shipped == ["bilinear_upsampling.py", "max_unpooling.py"]
+    assert shipped == ["bilinear_upsampling.py", "image_files.py", "max_unpooling.py"]
     model = Model.load(str(saved))
     assert model.flavors["python_function"]["config"]["threshold"] == THRESHOLD
     assert [column.name for column in model.signature.inputs] == ["photo"]
@@ -156,7 +156,7 @@ def test_the_network_alone_is_a_flavour_of_it(saved: Path, network: keras.Model)
 def reader() -> MaskModel:
     """A model that reads photos, and has no network."""
     model = MaskModel()
-    model._max_pixels, model._max_bytes = 1e6, 1e6
+    model._max_megapixels, model._max_megabytes = 1, 1
     return model
 
 
@@ -208,10 +208,10 @@ def test_photos_are_read_as_the_project_reads_them(
 REFUSED = {
     "is empty": b"",
     "is not an image": b"\x89PNG but not quite",
-    "is not an image (": _saved_as("GIF", "P")(),
+    "is not an image of": _saved_as("PPM", "RGB")(),
     "is truncated": jpeg()[:-400],
     "is truncated or damaged": png_header(999, 999),
-    "is too large: 60000×60000 is 3600 megapixels (at most 1)": png_header(60000, 60000),
+    "is too large: 60000×60000 is 3600 megapixels (at most 1": png_header(60000, 60000),
     "is too large: 1.2 megabytes (at most 1)": jpeg() + bytes(1_200_000),
     "is no bytes": "text",
 }
@@ -235,10 +235,10 @@ def test_a_defect_is_not_shown_to_the_caller(
     reader: MaskModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reader._places = threading.BoundedSemaphore(1)
-    del reader._max_bytes
+    del reader._max_megabytes
     with pytest.raises(MlflowException, match=r"^Photo 0 cannot be read\.$"):
         reader.predict(None, pd.DataFrame({"photo": [jpeg()]}))
-    assert "_max_bytes" in capsys.readouterr().err
+    assert "_max_megabytes" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module", params=["mlflow", "guarded"])

@@ -100,7 +100,7 @@ def open_image(source: Path | bytes, limits: Limits = NO_PIXEL_LIMIT) -> "OpenIm
     if megapixels > limits.megapixels:
         raise UnusableImage(
             f"is too large: {header.width}×{header.height} is {megapixels:.0f} megapixels "
-            f"(checks.max_megapixels is {limits.megapixels:g})"
+            f"(at most {limits.megapixels:g}: checks.max_megapixels)"
         )
     if header.format == "TIFF":
         _refuse_vast_tiles(header)
@@ -261,7 +261,8 @@ def _read_bytes(path: Path, limits: Limits) -> bytes:
 
 
 def _too_many_bytes(size: int, limits: Limits) -> UnusableImage:
-    return UnusableImage(f"is too large: {size / 1e6:.0f} megabytes (at most {limits.megabytes:g})")
+    megabytes = f"{size / 1e6:.1f}" if size < 1e8 else f"{size / 1e6:.0f}"
+    return UnusableImage(f"is too large: {megabytes} megabytes (at most {limits.megabytes:g})")
 
 
 def _damaged(error: Exception) -> UnusableImage:

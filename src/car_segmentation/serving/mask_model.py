@@ -1,16 +1,15 @@
 """The whole function as one MLflow model: the bytes of a photo in, the PNG of its mask out.
 
 MLflow keeps this file beside the network and runs it where the model is loaded ("models from
-code"): nothing is pickled, and none of the project's modules may be imported here. What it shares
-with `photos` and `inference` is written again, and a test holds both against each other.
+code"): nothing is pickled, and none of the project's modules may be imported here but
+`data.image_files`, which is kept beside it. What it shares with `prediction` is written again, and
+a test compares the two.
 """
 
-import io
 import sys
 import threading
-import warnings
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import mlflow
@@ -18,10 +17,15 @@ import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
-"""What a photo may be: formats whose readers start no other program."""
+if TYPE_CHECKING:
+    from car_segmentation.data.image_files import Limits, UnusableImage, open_image
+else:
+    try:  # The copy that is kept beside this file.
+        from image_files import Limits, UnusableImage, open_image
+    except ImportError:  # While it is saved.
+        from car_segmentation.data.image_files import Limits, UnusableImage, open_image
+
 MAX_PHOTOS = 16
 """Photos in one request."""
 PHOTOS_AT_ONCE = 2
@@ -47,8 +51,8 @@ class MaskModel(PythonModel):
 
         config = context.model_config
         self._threshold = float(config["threshold"])
-        self._max_pixels = float(config["max_megapixels"]) * 1e6
-        self._max_bytes = float(config["max_megabytes"]) * 1e6
+        self._max_megapixels = float(config["max_megapixels"])
+        self._max_megabytes = float(config["max_megabytes"])
         for module in config["layers"]:
             import_module(module)
         network = context.artifacts["network"]
@@ -56,8 +60,6 @@ class MaskModel(PythonModel):
         self._size = self._network.input_shape[1:3]
         self._places = threading.BoundedSemaphore(PHOTOS_AT_ONCE)
         self._network_is_free = threading.Lock()
-        # Ours is the limit on pixels, whatever Pillow's.
-        Image.MAX_IMAGE_PIXELS = None
         self._probability(np.zeros((*self._size, 3), np.uint8))
 
     # MLflow remarks on every type hint but a table's, and on none.
@@ -116,50 +118,15 @@ class MaskModel(PythonModel):
         return answer[0, ..., 0].astype(np.float16).astype(np.float32)
 
     def _read(self, content: Any) -> np.ndarray:
-        """Decode a photo to uint8 RGB (height, width, 3), upright; nothing before its checks."""
+        """Decode a photo to uint8 sRGB (height, width, 3), upright; nothing before its checks."""
         if not isinstance(content, bytes):
             raise Refused("is no bytes")
         if not content:
             raise Refused("is empty, or no base64")
-        if len(content) > self._max_bytes:
-            raise Refused(
-                f"is too large: {len(content) / 1e6:.1f} megabytes "
-                f"(at most {self._max_bytes / 1e6:g})"
-            )
-        image = self._open(content)
-        image.draft("RGB", (image.width // 8, image.height // 8))
-        _decode(image)
-        photo = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
-        if photo is not None:
-            return np.asarray(photo)
-        image = self._open(content)
-        _decode(image)
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-
-    def _open(self, content: bytes) -> Image.Image:
-        """Read the header alone, and check the size that it names."""
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                image = Image.open(io.BytesIO(content), formats=FORMATS)
-        except UnidentifiedImageError:
-            raise Refused(f"is not an image ({', '.join(FORMATS)})") from None
-        except Exception:
-            raise Refused("has a broken header") from None
-        if image.width * image.height > self._max_pixels:
-            raise Refused(
-                f"is too large: {image.width}×{image.height} is "
-                f"{image.width * image.height / 1e6:.0f} megapixels "
-                f"(at most {self._max_pixels / 1e6:g})"
-            )
-        return image
-
-
-def _decode(image: Image.Image) -> None:
-    try:
-        image.load()
-    except Exception:
-        raise Refused("is truncated or damaged") from None
+            return open_image(content, Limits(self._max_megapixels, self._max_megabytes)).rgb()
+        except UnusableImage as problem:
+            raise Refused(str(problem)) from None
 
 
 def _bad_request(reason: str) -> MlflowException:

@@ -17,6 +17,7 @@ import pandas as pd
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
+from car_segmentation.data import image_files
 from car_segmentation.experiments.model_registry import NETWORK
 from car_segmentation.serving import ServedModel
 
@@ -27,7 +28,9 @@ MODEL_FILE = Path(__file__).with_name("mask_model.py")
 """What MLflow runs to make the model."""
 MAX_MEGABYTES = 32.0
 """Largest file of a photo that a server takes."""
-PINNED = ("keras", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow")
+READER_FILE = Path(inspect.getfile(image_files))
+"""What reads photos for it; imports nothing of the project."""
+PINNED = ("keras", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "simplejpeg")
 
 logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # It tells of its own checks.
 
@@ -69,7 +72,7 @@ def save_model(path: str, served: ServedModel, mlflow_model: Model, **_: Any) ->
             mlflow_model=mlflow_model,
             python_model=str(MODEL_FILE),
             artifacts={"network": str(network)},
-            code_paths=[str(file) for file in layers] or None,
+            code_paths=[str(file) for file in (READER_FILE, *layers)],
             model_config={
                 "threshold": served.threshold,
                 "max_megapixels": served.max_megapixels,
