@@ -55,7 +55,7 @@ def muon(batch_size: int, learning_rate: float) -> dict[str, Any]:
 
 def stages(*parts: tuple[float, str, int, int]) -> dict[str, Any]:
     """Stages by their ends, kinds, heights and widths."""
-    names = ("until", "show", "height", "width")
+    names = ("end_fraction", "mode", "height", "width")
     return {"training.stages": [dict(zip(names, part, strict=True)) for part in parts]}
 
 

@@ -88,7 +88,10 @@ def test_a_fingerprint_tells_what_would_change_the_result(setup: ComparisonSetup
     prints = {
         digest(candidate, setup),
         digest(Candidate("net", NETWORK, TRAINING.model_copy(update={"epochs": 3})), setup),
-        digest(Candidate("net", Network(**NETWORK.model_dump() | {"fold": 2}), TRAINING), setup),
+        digest(
+            Candidate("net", Network(**NETWORK.model_dump() | {"space_to_depth": 2}), TRAINING),
+            setup,
+        ),
         digest(candidate, replace(setup, minutes=5)),
         digest(
             candidate, ComparisonSetup(**vars(setup) | {"photo_splits": setup.photo_splits[1:]})

@@ -45,7 +45,7 @@ SETTINGS = Search(
     space={
         "training.learning_rate": SearchRange(low=1e-4, high=1e-1, log=True),
         "training.batch_size": SearchRange(low=1, high=9, step=2),
-        "training.average_momentum": SearchRange(choices=(None, 0.99)),
+        "training.ema_momentum": SearchRange(choices=(None, 0.99)),
         "network.filters": SearchRange(choices=([4, 8], [8, 16])),
     },
 )
@@ -80,7 +80,7 @@ def test_values_stay_in_the_space_and_come_as_they_are_written(tmp_path: Path) -
         assert set(values) == set(SPACE)
         assert 1e-4 <= values["training.learning_rate"] <= 1e-1
         assert values["training.batch_size"] in {1, 3, 5, 7, 9}
-        assert values["training.average_momentum"] in {None, 0.99}
+        assert values["training.ema_momentum"] in {None, 0.99}
         assert values["network.filters"] in ([4, 8], [8, 16])
         assert record.validation_dice == dice_of(values)
         assert (record.state, record.minutes) == ("complete", 0.5)
@@ -217,10 +217,10 @@ def test_importance_is_told_with_enough_trials_alone() -> None:
 
 
 def test_networks_are_checked_all_at_once() -> None:
-    network = {"architecture": "segnet_unet", "fold": 1}
-    check_networks({"network.fold": SearchRange(choices=(1, 2))}, network)
+    network = {"architecture": "segnet_unet", "space_to_depth": 1}
+    check_networks({"network.space_to_depth": SearchRange(choices=(1, 2))}, network)
     wrong = {
-        "network.fold": SearchRange(choices=(1, "two")),
+        "network.space_to_depth": SearchRange(choices=(1, "two")),
         "network.colour": SearchRange(choices=("red",)),
         "network.architecture": SearchRange(choices=("segnet_unet", "segnet")),
         "training.loss": SearchRange(choices=("dice",)),
@@ -229,7 +229,11 @@ def test_networks_are_checked_all_at_once() -> None:
         check_networks(wrong, network)
     message = str(error.value)
     assert message.count("\n") == 3
-    for part in ("network.fold = 'two'", "segnet_unet has no such option", "segnet has no such"):
+    for part in (
+        "network.space_to_depth = 'two'",
+        "segnet_unet has no such option",
+        "segnet has no such",
+    ):
         assert part in message
 
 

@@ -62,7 +62,7 @@ def test_an_epoch_that_is_there_is_not_logged_again(run) -> None:
 
 
 def test_which_runs_can_be_continued(run) -> None:
-    parameters = {"seed": 42, "training.clip_norm": None, "network.filters": [4, 8]}
+    parameters = {"seed": 42, "training.global_clipnorm": None, "network.filters": [4, 8]}
     mlflow.log_params(parameters)
     client, run_id = mlflow.MlflowClient(), run.info.run_id
     assert tracking.run_id() == run_id
@@ -250,7 +250,7 @@ def test_results_of_another_process_are_in_a_run_under_the_active_one(run) -> No
             "import pandas as pd; from car_segmentation.experiments import tracking\n"
             f"tracking.resume_run({tracking.uri()!r}, {run_id!r})\n"
             "tracking.log_epoch(0, {'loss': 0.5})\n"
-            "tracking.log_result({'test.dice_mean': 0.9}, {'network': {'fold': 2}},\n"
+            "tracking.log_result({'test.dice_mean': 0.9}, {'network': {'space_to_depth': 2}},\n"
             "                    pd.DataFrame({'photo_id': ['a'], 'dice': [0.9]}))\n"
         )
         subprocess.run([sys.executable, "-c", script], check=True)
@@ -259,7 +259,7 @@ def test_results_of_another_process_are_in_a_run_under_the_active_one(run) -> No
     assert child.data.tags["architecture"] == "segnet"
     assert (child.info.run_name, child.info.status) == ("small", "FINISHED")
     assert child.data.metrics == {"loss": 0.5, "test.dice_mean": 0.9}
-    assert child.data.params == {"network.fold": "2"}
+    assert child.data.params == {"network.space_to_depth": "2"}
     assert mlflow.load_table("photo_scores.json", [run_id])["photo_id"].tolist() == ["a"]
 
 

@@ -16,9 +16,19 @@ def test_an_unknown_option_lists_the_known_ones() -> None:
         check_options("segnet_unet", {"depth": 7})
 
 
+def test_an_old_name_of_an_option_is_refused_with_the_new_one() -> None:
+    with pytest.raises(UserError, match=r"network\.fold: is called network\.space_to_depth now"):
+        check_options("segnet_unet", {"fold": 2})
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("filters", [8, -1]), ("filters", "many"), ("fold", 0), ("batch_norm_momentum", 1.0)],
+    [
+        ("filters", [8, -1]),
+        ("filters", "many"),
+        ("space_to_depth", 0),
+        ("batch_norm_momentum", 1.0),
+    ],
 )
 def test_an_option_of_a_wrong_type_or_range(option: str, value: object) -> None:
     with pytest.raises(UserError, match=rf"network\.{option} = "):

@@ -54,10 +54,10 @@ def test_the_skip_is_taken_before_pooling() -> None:
     assert skip is network.get_layer("encoder1_2_relu").output
 
 
-@pytest.mark.parametrize("fold", [1, 2])
+@pytest.mark.parametrize("space_to_depth", [1, 2])
 @pytest.mark.parametrize("size", [(32, 48), (33, 50)])
-def test_probabilities_at_the_photos_size(size: tuple[int, int], fold: int) -> None:
-    network = build_network("segnet_unet", *size, fold=fold, **TINY)
+def test_probabilities_at_the_photos_size(size: tuple[int, int], space_to_depth: int) -> None:
+    network = build_network("segnet_unet", *size, space_to_depth=space_to_depth, **TINY)
     photos = np.random.default_rng(0).integers(0, 256, (2, *size, 3)).astype(np.uint8)
     probabilities = network.predict_on_batch(photos)
     assert probabilities.shape == (2, *size, 1)
@@ -75,7 +75,7 @@ def test_half_precision_ends_in_float32(policy: str) -> None:
 
 
 def test_saved_and_loaded_in_safe_mode_it_predicts_the_same(tmp_path: Path) -> None:
-    network = build_network("segnet_unet", 33, 32, fold=2, **TINY)
+    network = build_network("segnet_unet", 33, 32, space_to_depth=2, **TINY)
     photos = np.random.default_rng(0).integers(0, 256, (1, 33, 32, 3)).astype(np.uint8)
     network.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
@@ -84,7 +84,7 @@ def test_saved_and_loaded_in_safe_mode_it_predicts_the_same(tmp_path: Path) -> N
 
 def test_the_first_convolution_folds_whole_squares() -> None:
     """Pixels of one square move the same output of the folding convolution."""
-    network = build_network("segnet_unet", 16, 16, fold=2, **TINY)
-    kernel = network.get_layer("fold").kernel
+    network = build_network("segnet_unet", 16, 16, space_to_depth=2, **TINY)
+    kernel = network.get_layer("space_to_depth").kernel
     assert tuple(kernel.shape) == (6, 6, 3, 4)
     assert network.get_layer("encoder1_1_conv").input.shape == (None, 8, 8, 4)

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.parameters import check_parameters
+from car_segmentation.parameters import Stage, Training, check_parameters
+from car_segmentation.parameters.messages import RENAMED, in_current_names
 from tests.support.parameters import parameters
 
 
@@ -78,17 +79,19 @@ def test_the_name_pattern_must_tell_cars(pattern: str, message: str) -> None:
 
 
 def staged(*stages: tuple[float, int, int]) -> dict[str, Any]:
-    shown = [{"until": u, "show": "window", "height": h, "width": w} for u, h, w in stages]
+    shown = [{"end_fraction": u, "mode": "crop", "height": h, "width": w} for u, h, w in stages]
     return changed("training", stages=shown)
 
 
 def test_stages_follow_each_other_and_fit_into_photos() -> None:
     check_parameters(staged((0.5, 1024, 512), (1, 512, 1024)))
-    with pytest.raises(UserError, match=r"one until 0\.5 cannot follow one until 0\.5"):
+    with pytest.raises(
+        UserError, match=r"training\.stages: one with end_fraction 0\.5 cannot follow"
+    ):
         check_parameters(staged((0.5, 64, 64), (0.5, 64, 64)))
     with pytest.raises(UserError, match="2048×64 is larger than the photos, 1024×1024"):
         check_parameters(staged((0.5, 64, 2048)))
-    with pytest.raises(UserError, match=r"training\.stages\.0\.until = 1\.5"):
+    with pytest.raises(UserError, match=r"training\.stages\.0\.end_fraction = 1\.5"):
         check_parameters(staged((1.5, 64, 64)))
 
 
@@ -110,7 +113,11 @@ def test_stages_follow_each_other_and_fit_into_photos() -> None:
             {"low": 1, "high": 9, "step": 0.5},
             "steps of 0.5 do not stay on whole",
         ),
-        ("network", {"choices": [{"fold": 1}]}, "each of them a group with an architecture"),
+        (
+            "network",
+            {"choices": [{"space_to_depth": 1}]},
+            "each of them a group with an architecture",
+        ),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_named(
@@ -126,12 +133,68 @@ def test_all_problems_of_a_space_are_listed_at_once() -> None:
         "training.loss": {"choices": ["cross"]},
         "colour": {"choices": ["red"]},
         "network": {"choices": [{"architecture": "segnet"}]},
-        "network.fold": {"choices": [1]},
+        "network.space_to_depth": {"choices": [1]},
     }
     with pytest.raises(UserError) as error:
         check_parameters(changed("search", space=space))
     assert [name in str(error.value) for name in space] == [True] * 4
     assert str(error.value).count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "name"),
+    [
+        ("training", {"clip_norm": 1.0}, "training.global_clipnorm"),
+        ("training", {"stages": [{"show": "window"}]}, "training.stages.mode"),
+        ("search", {"space": {"training.adam_rate": {"choices": [1]}}}, "adamw_lr_multiplier"),
+        ("search", {"space": {"network.fold": {"choices": [1]}}}, "network.space_to_depth"),
+        (
+            "search",
+            {"space": {"training.stages": {"choices": [[{"until": 1}]]}}},
+            "training.stages.end_fraction",
+        ),
+        (
+            "network_comparison",
+            {
+                "minutes": 1,
+                "timed_steps": 1,
+                "candidates": {
+                    "one": {
+                        "network": {"architecture": "segnet"},
+                        "training": {"warmup_share": 0.1},
+                    }
+                },
+            },
+            "training.warmup_fraction",
+        ),
+    ],
+)
+def test_an_old_name_is_refused_with_the_new_one(
+    group: str, values: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(UserError, match=rf"is called .*{name} now"):
+        check_parameters(changed(group, **values))
+
+
+def test_all_renamed_parameters_are_there() -> None:
+    known = set(Training.model_fields) | {f"stages.{name}" for name in Stage.model_fields}
+    new = {name.removeprefix("training.") for name in RENAMED.values() if "training." in name}
+    assert new and new <= known
+
+
+def test_a_logged_run_of_an_earlier_version_has_current_names() -> None:
+    logged = {
+        "seed": "1",
+        "network.fold": "2",
+        "training.stages": "[{'until': 0.5, 'show': 'resized', 'edge_share': 0.9}]",
+    }
+    assert in_current_names(logged) == {
+        "seed": "1",
+        "network.space_to_depth": "2",
+        "training.stages": (
+            "[{'end_fraction': 0.5, 'mode': 'resize', 'edge_crop_probability': 0.9}]"
+        ),
+    }
 
 
 def test_all_problems_are_listed_at_once() -> None:

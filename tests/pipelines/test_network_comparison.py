@@ -85,7 +85,7 @@ def test_a_comparison_is_taken_up_where_it_was_killed(project: Project) -> None:
     ("candidate", "message"),
     [
         ({"network": {"architecture": "segmet"}}, "choose one of"),
-        ({"network": {"architecture": "segnet", "fold": 2}}, "segnet has no such option"),
+        ({"network": {"architecture": "segnet", "space_to_depth": 2}}, "segnet has no such option"),
         ({"network": {"architecture": "segnet"}, "training": {"epochs": 0}}, "epochs = 0"),
     ],
 )

@@ -55,10 +55,10 @@ def test_trials_are_shown_in_order_and_against_each_parameter() -> None:
             "state": ["complete", "pruned", "complete", "complete"],
             "validation_dice": [0.8, np.nan, 0.7, 0.9],
             "training.learning_rate": [1e-3, 1e-4, 1e-2, 1e-1],
-            "training.clip_norm": ["null", "1.0", "1.0", "null"],
+            "training.global_clipnorm": ["null", "1.0", "1.0", "null"],
         }
     )
-    names = ["training.learning_rate", "training.clip_norm"]
+    names = ["training.learning_rate", "training.global_clipnorm"]
     figure = charts.trials(table, names, names[:1], {"training.learning_rate": 0.75})
     order, rate, clip = figure.axes
     assert order.lines[0].get_xydata().tolist() == [[0, 0.8], [2, 0.7], [3, 0.9]]
@@ -71,4 +71,4 @@ def test_trials_are_shown_in_order_and_against_each_parameter() -> None:
     assert {"0.001", "0.002", "0.005", "0.01"} <= set(ticks)
     assert (rate.get_xscale(), rate.get_title()) == ("log", "learning_rate: 75% of the spread")
     assert clip.lines[0].get_xdata(orig=True).tolist() == ["null", "1.0", "null"]
-    assert (clip.get_xscale(), clip.get_title()) == ("linear", "clip_norm")
+    assert (clip.get_xscale(), clip.get_title()) == ("linear", "global_clipnorm")

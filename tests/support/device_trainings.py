@@ -22,7 +22,7 @@ from car_segmentation.networks import build_network
 from car_segmentation.training.batches import PhotoBatches
 from car_segmentation.training.checkpoints import Checkpoint
 from car_segmentation.training.devices import Devices, find_devices, join_processes
-from car_segmentation.training.trainer import _Keeper, precision, train
+from car_segmentation.training.trainer import _CheckpointCallback, precision, train
 from tests.support.photos import disc_mask, photo_of
 from tests.support.trainings import TRAINING
 
@@ -39,9 +39,10 @@ SGD: dict[str, Any] = {
     **{"devices": "all", "checkpoint_minutes": 0.0},
 }
 CASES: dict[str, dict[str, Any]] = {
-    "killed": SGD | {"clip_norm": 0.05, "schedule": "cosine"},
+    "killed": SGD | {"global_clipnorm": 0.05, "schedule": "cosine"},
     # What TensorFlow cannot do on several devices.
-    "more": SGD | {"precision": "mixed_float16", "accumulate_batches": 2, "average_momentum": 0.7},
+    "more": SGD
+    | {"precision": "mixed_float16", "gradient_accumulation_steps": 2, "ema_momentum": 0.7},
 }
 
 
@@ -73,14 +74,14 @@ def killed_and_continued(
     devices: Devices, folder: Path
 ) -> tuple[dict[str, list[float]], list[np.ndarray]]:
     """The case ``killed``, by two trainings: the first dies within its second epoch."""
-    write = _Keeper._write
+    write = _CheckpointCallback._write
 
-    def write_and_die(keeper: _Keeper) -> None:
+    def write_and_die(keeper: _CheckpointCallback) -> None:
         write(keeper)
         if (keeper.progress.epoch, keeper.progress.batches) == (1, 1):
             raise Killed
 
-    with patch.object(_Keeper, "_write", write_and_die), pytest.raises(Killed):
+    with patch.object(_CheckpointCallback, "_write", write_and_die), pytest.raises(Killed):
         small_training("killed", devices, Checkpoint(folder))
     return small_training("killed", devices, Checkpoint(folder))
 

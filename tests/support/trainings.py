@@ -20,7 +20,7 @@ TRAINING = Training(
     learning_rate=0.01,
     weight_decay=0,
     schedule="constant",
-    warmup_share=0,
+    warmup_fraction=0,
     batch_size=2,
     epochs=30,
     patience=30,
@@ -65,8 +65,13 @@ CHANGING = TRAINING.model_copy(
             "schedule": "plateau",
             "learning_rate": 0.03,
         },
-        **{"plateau_patience": 1, "patience": 3, "min_delta": 0.05, "average_momentum": 0.8},
-        **{"accumulate_batches": 3, "clip_norm": 1.0, "epochs": 4, "checkpoint_minutes": 0.0},
+        **{"plateau_patience": 1, "patience": 3, "min_delta": 0.05, "ema_momentum": 0.8},
+        **{
+            "gradient_accumulation_steps": 3,
+            "global_clipnorm": 1.0,
+            "epochs": 4,
+            "checkpoint_minutes": 0.0,
+        },
     }
 )
 """Where everything that has a state is in use."""

@@ -87,10 +87,10 @@ def test_stages_show_photos_in_other_sizes(workers: int) -> None:
     masks = ImageStack(IDS, np.zeros((7, 32, 32), np.uint8))
     batches = PhotoBatches(photos, masks, list(IDS), 2, VARIED, seed=5, workers=workers)
     stages = (
-        Stage(until=0.5, show="resized", height=16, width=24),
-        Stage(until=0.75, show="window", height=24, width=16),
+        Stage(end_fraction=0.5, mode="resize", height=16, width=24),
+        Stage(end_fraction=0.75, mode="crop", height=24, width=16),
     )
-    batches.show_in_stages(stages, epochs=4)
+    batches.set_stages(stages, epochs=4)
     sizes = []
     for _ in range(4):
         sizes.append(batches.shown_size)
@@ -105,7 +105,7 @@ def test_stages_show_photos_in_other_sizes(workers: int) -> None:
 def test_devices_share_all_but_the_photos_that_are_too_many() -> None:
     whole = PhotoBatches(PHOTOS, MASKS, list(IDS), 4, VARIED, seed=5)
     shared = PhotoBatches(PHOTOS, MASKS, list(IDS), 4, VARIED, seed=5)
-    shared.share_out(2)
+    shared.shard(2)
     assert [len(shared[number][0]) for number in range(len(shared))] == [4, 2]
     assert np.array_equal(shared[0][0], whole[0][0])
     assert np.array_equal(shared[1][0], whole[1][0][:2])
@@ -116,7 +116,7 @@ def test_processes_get_parts_that_make_the_whole_batch() -> None:
     parts = []
     for process in range(2):
         part = PhotoBatches(PHOTOS, MASKS, list(IDS), 4, VARIED, seed=5, workers=2)
-        part.share_out(2, process, 2)
+        part.shard(2, process, 2)
         parts.append(part)
     for number, size in ((0, 4), (1, 2)):
         for position in (0, 1):
@@ -127,7 +127,7 @@ def test_processes_get_parts_that_make_the_whole_batch() -> None:
 def test_a_weighted_mean_over_shared_batches_is_that_of_all_photos() -> None:
     """Seven photos for four devices: the eighth weighs nothing."""
     batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 4)
-    batches.share_out(4)
+    batches.shard(4)
     given = [batches[number] for number in range(len(batches))]
     assert [len(batch[0]) for batch in given] == [4, 4]
     brightness = np.concatenate([batch[0].mean((1, 2, 3)) for batch in given])

@@ -99,7 +99,7 @@ def test_one_device_is_nothing_special(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path)
     assert devices.shared(checkpoint) is checkpoint
     assert devices.any_process(True) and not devices.any_process(False)
-    assert devices.from_first(b"content") == b"content"
+    assert devices.broadcast_from_first(b"content") == b"content"
     devices.check_same("anything")
 
 
@@ -118,7 +118,7 @@ def test_a_batch_that_devices_cannot_share() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("accumulate_batches", 2), ("average_momentum", 0.9), ("precision", "mixed_float16")],
+    [("gradient_accumulation_steps", 2), ("ema_momentum", 0.9), ("precision", "mixed_float16")],
 )
 def test_what_tensorflow_cannot_do_on_several_devices(name: str, value: object) -> None:
     settings = TRAINING.model_copy(update={name: value})

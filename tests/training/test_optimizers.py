@@ -33,12 +33,14 @@ def test_muon_steps_are_as_long_in_every_direction() -> None:
 
 def test_muon_leaves_single_channels_to_adam() -> None:
     gradient = np.random.default_rng(0).normal(size=(3, 3, 4, 1)).astype(np.float32)
-    step = muon_step(gradient, learning_rate=0.01, adam_rate=0.1)
+    step = muon_step(gradient, learning_rate=0.01, adamw_lr_multiplier=0.1)
     assert step == pytest.approx(-0.001 * np.sign(gradient), rel=1e-3)  # Adam's first step.
 
 
 def test_muon_is_read_back_with_its_settings() -> None:
-    chosen = TRAINING.model_copy(update={"optimizer": "muon", "adam_rate": 0.1, "momentum": 0.9})
+    chosen = TRAINING.model_copy(
+        update={"optimizer": "muon", "adamw_lr_multiplier": 0.1, "momentum": 0.9}
+    )
     optimizer = build_optimizer(chosen, steps=100)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is type(optimizer)

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.parameters import Stage
-from car_segmentation.training.stages import mean_area, next_stage, show_pair, stage_of
+from car_segmentation.training.stages import apply_stage, mean_area, next_stage, stage_of
 from tests.support.photos import disc_mask, photo_of
 
-SMALL = Stage(until=0.5, show="resized", height=24, width=32)
-WINDOW = Stage(until=0.75, show="window", height=20, width=30, edge_share=1.0)
+SMALL = Stage(end_fraction=0.5, mode="resize", height=24, width=32)
+WINDOW = Stage(end_fraction=0.75, mode="crop", height=20, width=30, edge_crop_probability=1.0)
 STILL = Augmentation()
 MASK = disc_mask().astype(np.uint8) * 255
 PHOTO = photo_of(disc_mask())
@@ -36,14 +36,14 @@ def test_the_area_that_a_network_sees() -> None:
 
 
 def test_small_photos_are_averages() -> None:
-    photo, mask = show_pair(SMALL, PHOTO, MASK, STILL, np.random.default_rng(0))
+    photo, mask = apply_stage(SMALL, PHOTO, MASK, STILL, np.random.default_rng(0))
     assert photo.shape == (24, 32, 3) and mask.shape == (24, 32)
     means = PHOTO.reshape(24, 2, 32, 2, 3).mean((1, 3))
     assert np.abs(photo - means).max() <= 0.5
 
 
 def test_without_a_stage_photos_are_whole() -> None:
-    photo, mask = show_pair(None, PHOTO, MASK, STILL, np.random.default_rng(0))
+    photo, mask = apply_stage(None, PHOTO, MASK, STILL, np.random.default_rng(0))
     assert np.array_equal(photo, PHOTO) and np.array_equal(mask, MASK)
 
 
@@ -51,7 +51,7 @@ def test_without_a_stage_photos_are_whole() -> None:
 def test_a_window_is_a_part_of_the_photo_with_some_of_the_edge(seed: int) -> None:
     positions = np.dstack(np.mgrid[:48, :64]).astype(np.uint8)
     photo = np.dstack([positions, MASK])
-    shown, mask = show_pair(WINDOW, photo, MASK, STILL, np.random.default_rng(seed))
+    shown, mask = apply_stage(WINDOW, photo, MASK, STILL, np.random.default_rng(seed))
     top, left = shown[0, 0, :2]
     assert np.array_equal(shown, photo[top : top + 20, left : left + 30])
     assert np.array_equal(mask, shown[..., 2])
@@ -62,7 +62,7 @@ def test_a_window_is_a_part_of_the_photo_with_some_of_the_edge(seed: int) -> Non
 def test_a_varied_window_shows_photo_and_mask_alike(seed: int) -> None:
     varied = Augmentation(shift=0.1, scale=0.2, rotate=15, probability=1, flip_probability=0.5)
     photo = np.dstack([MASK] * 3)
-    shown, mask = show_pair(WINDOW, photo, MASK, varied, np.random.default_rng(seed))
+    shown, mask = apply_stage(WINDOW, photo, MASK, varied, np.random.default_rng(seed))
     assert shown.shape == (20, 30, 3)
     assert np.array_equal(shown[..., 0], mask)
 
@@ -70,10 +70,10 @@ def test_a_varied_window_shows_photo_and_mask_alike(seed: int) -> None:
 def test_windows_elsewhere_and_without_an_edge_lie_anywhere() -> None:
     positions = np.dstack([*np.mgrid[:48, :64], MASK]).astype(np.uint8)
     corners = [
-        tuple(show_pair(stage, positions, mask, STILL, np.random.default_rng(seed))[0][0, 0, :2])
+        tuple(apply_stage(stage, positions, mask, STILL, np.random.default_rng(seed))[0][0, 0, :2])
         for seed in range(300)
         for stage, mask in (
-            (WINDOW.model_copy(update={"edge_share": 0.0}), MASK),
+            (WINDOW.model_copy(update={"edge_crop_probability": 0.0}), MASK),
             (WINDOW, np.zeros_like(MASK)),
         )
     ]

@@ -72,8 +72,8 @@ def test_two_photos_are_learned_by_heart_and_every_weight_moves() -> None:
 def test_stages_train_the_weights_of_the_whole(caplog: pytest.LogCaptureFixture) -> None:
     network = tiny_network()
     stages = (
-        Stage(until=0.3, show="resized", height=16, width=24),
-        Stage(until=0.6, show="window", height=24, width=16),
+        Stage(end_fraction=0.3, mode="resize", height=16, width=24),
+        Stage(end_fraction=0.6, mode="crop", height=24, width=16),
     )
     shown: dict[int, set[tuple[int, int]]] = {}
 
@@ -101,7 +101,7 @@ def test_stages_train_the_weights_of_the_whole(caplog: pytest.LogCaptureFixture)
     assert kept.evaluate(batches(), verbose=0) == pytest.approx(min(history["val_loss"]), rel=1e-4)
     assert [m for m in caplog.messages if m.startswith("Training on")] == [
         "Training on whole photos at 24×16 up to epoch 9.",
-        "Training on windows of photos at 16×24 up to epoch 18.",
+        "Training on crops of photos at 16×24 up to epoch 18.",
         "Training on whole photos at 32×32 up to epoch 30.",
     ]
 
@@ -124,7 +124,7 @@ def test_it_stops_early_and_keeps_the_best_weights(caplog: pytest.LogCaptureFixt
 
 
 def test_cosine_rises_then_falls_to_nothing() -> None:
-    settings = TRAINING.model_copy(update={"schedule": "cosine", "warmup_share": 0.1})
+    settings = TRAINING.model_copy(update={"schedule": "cosine", "warmup_fraction": 0.1})
     rate = build_optimizer(settings, steps=100)._learning_rate
     assert float(rate(0)) == 0
     assert float(rate(10)) == pytest.approx(0.01)
@@ -147,7 +147,7 @@ def test_an_encoder_learns_at_a_rate_of_its_own() -> None:
     encoder = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)], name="encoder")
     score = keras.layers.Conv2D(1, 1, activation="sigmoid")(encoder(photo))
     network = keras.Model(photo, score)
-    settings = TRAINING.model_copy(update={"encoder_rate": 0.1})
+    settings = TRAINING.model_copy(update={"encoder_lr_multiplier": 0.1})
     compile_network(network, settings, steps=1)
     before = [np.array(weight) for weight in network.trainable_weights]
     rng = np.random.default_rng(1)
@@ -160,8 +160,10 @@ def test_an_encoder_learns_at_a_rate_of_its_own() -> None:
 
 
 def test_a_rate_for_an_encoder_that_is_not_there() -> None:
-    settings = TRAINING.model_copy(update={"encoder_rate": 0.1})
-    with pytest.raises(UserError, match=r"training\.encoder_rate = 0\.1: the network segnet_unet"):
+    settings = TRAINING.model_copy(update={"encoder_lr_multiplier": 0.1})
+    with pytest.raises(
+        UserError, match=r"training\.encoder_lr_multiplier = 0\.1: the network segnet_unet"
+    ):
         compile_network(tiny_network(), settings, steps=1)
 
 
@@ -192,14 +194,18 @@ def test_sgd_with_momentum_worked_out_by_hand() -> None:
 
 
 def test_gradients_are_clipped_together() -> None:
-    _, step = one_weight(optimizer="sgd", learning_rate=0.1, momentum=0.0, clip_norm=2.0)
+    _, step = one_weight(optimizer="sgd", learning_rate=0.1, momentum=0.0, global_clipnorm=2.0)
     assert step(50) == pytest.approx(-0.2)
     assert step(1) == pytest.approx(-0.3)
 
 
 def test_accumulated_batches_make_one_step_of_their_mean() -> None:
     _, step = one_weight(
-        optimizer="sgd", learning_rate=0.1, momentum=0.0, accumulate_batches=2, clip_norm=2.5
+        optimizer="sgd",
+        learning_rate=0.1,
+        momentum=0.0,
+        gradient_accumulation_steps=2,
+        global_clipnorm=2.5,
     )
     assert [step(1), step(3), step(5), step(5)] == pytest.approx([0, -0.2, -0.2, -0.45])
 
@@ -226,7 +232,7 @@ def test_the_learning_rate_falls_on_a_plateau() -> None:
 def test_averages_of_weights_are_what_is_judged_and_kept(tmp_path: Path) -> None:
     """Against averages taken by hand, of the weights after each batch."""
     network, momentum = tiny_network(), 0.7
-    settings = TRAINING.model_copy(update={"average_momentum": momentum, "epochs": 3})
+    settings = TRAINING.model_copy(update={"ema_momentum": momentum, "epochs": 3})
     averages: list[np.ndarray] = []
     seen = []
 
@@ -279,8 +285,8 @@ class Dying(Checkpoint):
 STAGED = TRAINING.model_copy(
     update={
         "stages": (
-            Stage(until=0.25, show="resized", height=16, width=24),
-            Stage(until=0.75, show="window", height=24, width=16),
+            Stage(end_fraction=0.25, mode="resize", height=16, width=24),
+            Stage(end_fraction=0.75, mode="crop", height=24, width=16),
         ),
         **{"optimizer": "muon", "schedule": "cosine", "epochs": 4, "checkpoint_minutes": 0.0},
     }
@@ -371,7 +377,7 @@ def test_a_loss_that_is_no_number_ends_it_with_advice() -> None:
     message = str(stopped.value)
     assert "The loss (bce_dice) became nan in epoch" in message
     assert "at a learning rate of 1e+38 in float32" in message
-    assert "Try a lower training.learning_rate or training.clip_norm=1." in message
+    assert "Try a lower training.learning_rate or training.global_clipnorm=1." in message
 
 
 @pytest.mark.parametrize(
@@ -385,7 +391,7 @@ def test_lack_of_memory_ends_it_with_advice(error: Exception) -> None:
         train(tiny_network(), batches(), batches(), TRAINING, fail)
     message = str(stopped.value)
     assert "Memory ran out in training segnet_unet on batches of 2 photos of 32×32" in message
-    assert "training.batch_size=1 with training.accumulate_batches=2" in message
+    assert "training.batch_size=1 with training.gradient_accumulation_steps=2" in message
     assert "The best model so far is kept, of epoch 1" in message
 
 
@@ -401,11 +407,13 @@ def test_a_batch_that_does_not_fit_is_halved_and_accumulated(
 
     monkeypatch.setattr(keras.Model, "train_on_batch", step)
     network = tiny_network()
-    changes = {"batch_size": 8, "accumulate_batches": 3, "fit_to_memory": True}
+    changes = {"batch_size": 8, "gradient_accumulation_steps": 3, "fit_to_memory": True}
     settings = TRAINING.model_copy(update=changes)
     fitted = fit_to_memory(network, settings)
     assert tried == [((size, 32, 32, 3), (size, 32, 32, 1)) for size in (8, 4, 2)]
-    assert fitted == settings.model_copy(update={"batch_size": 2, "accumulate_batches": 12})
+    assert fitted == settings.model_copy(
+        update={"batch_size": 2, "gradient_accumulation_steps": 12}
+    )
     assert not network.compiled
     assert fit_to_memory(network, TRAINING) is TRAINING
     assert len(tried) == 3

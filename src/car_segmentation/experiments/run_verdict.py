@@ -23,6 +23,7 @@ from car_segmentation.evaluation.run_comparison import (
     difference_metrics,
 )
 from car_segmentation.experiments import tracking
+from car_segmentation.parameters.messages import in_current_names
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +186,7 @@ def _record(run: Run, photo_scores: pd.DataFrame) -> RunRecord:
         run_id=run.info.run_id,
         name=run.info.run_name,
         started="",
-        parameters=dict(run.data.params),
+        parameters=in_current_names(run.data.params),
         metrics=dict(run.data.metrics),
         photo_scores=photo_scores,
         photo_splits=pd.DataFrame(),

@@ -21,6 +21,7 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.core.tables import read_table, write_table
 from car_segmentation.evaluation.run_comparison import RunRecord
 from car_segmentation.parameters import CARS, Subject, flatten
+from car_segmentation.parameters.messages import in_current_names
 
 logger = logging.getLogger(__name__)
 
@@ -356,7 +357,7 @@ def read_run(
         run_id=run.info.run_id,
         name=run.info.run_name,
         started=_start_of(run),
-        parameters=dict(run.data.params),
+        parameters=in_current_names(run.data.params),
         metrics=dict(run.data.metrics),
         photo_scores=_read_photo_table(run.info.run_id, SCORES),
         photo_splits=_read_photo_table(run.info.run_id, SPLITS),

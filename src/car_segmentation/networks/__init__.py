@@ -18,6 +18,7 @@ from car_segmentation.networks.model_check import read_keras_file
 from car_segmentation.networks.segnet import segnet
 from car_segmentation.networks.segnet_unet import segnet_unet
 from car_segmentation.networks.unet import unet
+from car_segmentation.parameters.messages import current_name
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,9 @@ def check_options(architecture: str, options: Mapping[str, Any]) -> None:
     builder = _builder(architecture)
     known = dict(list(inspect.signature(builder).parameters.items())[2:])
     for name, value in options.items():
+        new_name = current_name(f"network.{name}")
+        if name not in known and new_name is not None:
+            raise UserError(f"network.{name}: is called {new_name} now.")
         if name not in known:
             raise UserError(
                 f"network.{name}: {architecture} has no such option; it has: {', '.join(known)}."

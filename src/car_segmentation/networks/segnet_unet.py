@@ -27,21 +27,21 @@ def segnet_unet(
     width: int,
     filters: Sequence[PositiveInt] = (8, 16, 32, 64, 128, 256, 512),
     centre_filters: PositiveInt = 1024,
-    fold: PositiveInt = 1,
+    space_to_depth: PositiveInt = 1,
     batch_norm_momentum: Momentum = 0.99,
 ) -> keras.Model:
     """Build the post's encoder-decoder.
 
     Args:
         height: Photo height in pixels; any size (padded inside to a multiple of
-            ``fold · 2 ** len(filters)``).
+            ``space_to_depth · 2 ** len(filters)``).
         width: Photo width in pixels.
         filters: Channels of each encoder block, outermost first; the decoder mirrors them.
         centre_filters: Channels of the two centre convolutions.
-        fold: Side of the square of pixels that the first convolution folds into channels and
-            the classifier unfolds again. 1 is the post's network. With 2 the body runs at half
-            the photo's size for a quarter of the cost, and the output keeps the full size
-            (space to depth; Shi et al. 2016, section 3, for the way back).
+        space_to_depth: Side of the square of pixels that the first convolution moves into
+            channels, and the classifier back. 1 is the post's network. With 2 the body runs at
+            half the photo's size for a quarter of the cost, and the output keeps the full size
+            (Shi et al. 2016, section 3).
         batch_norm_momentum: Memory of batch normalisation's moving statistics. Keras' 0.99 needs
             some 500 steps to forget where it began; trainings with fewer need less.
 
@@ -52,12 +52,17 @@ def segnet_unet(
     block = partial(conv_bn_relu, momentum=batch_norm_momentum)
     photo = photo_input(height, width)
     x = scale_to_unit_range(photo)
-    x = pad_to_multiple(x, fold * 2 ** len(filters))
-    if fold > 1:
-        # The same function as folding, then a 3×3 convolution, without a custom layer.
-        x = layers.Conv2D(filters[0], 3 * fold, fold, padding="same", use_bias=False, name="fold")(
-            x
-        )
+    x = pad_to_multiple(x, space_to_depth * 2 ** len(filters))
+    if space_to_depth > 1:
+        # The same function as space to depth, then a 3×3 convolution, without a custom layer.
+        x = layers.Conv2D(
+            filters[0],
+            3 * space_to_depth,
+            space_to_depth,
+            padding="same",
+            use_bias=False,
+            name="space_to_depth",
+        )(x)
 
     skips = []
     for level, channels in enumerate(filters, start=1):
@@ -76,9 +81,10 @@ def segnet_unet(
             x = block(x, channels, f"decoder{level}_{i}")
 
     # float32 whatever the precision policy: the loss needs probabilities near 0 and 1.
-    # With fold 1 a transposed 1×1 convolution would be the same; the plain one reads better.
-    if fold > 1:
-        classifier = layers.Conv2DTranspose(1, fold, fold, dtype="float32", name="unfold")
+    if space_to_depth > 1:
+        classifier = layers.Conv2DTranspose(
+            1, space_to_depth, space_to_depth, dtype="float32", name="depth_to_space"
+        )
     else:
         classifier = layers.Conv2D(1, 1, dtype="float32", name="classifier")
     x = layers.Activation("sigmoid", dtype="float32", name="probability")(classifier(x))

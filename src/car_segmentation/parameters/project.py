@@ -65,7 +65,9 @@ class ProjectParameters(Parameters):
             try:
                 Training(**self.training.model_dump() | candidate.training)
             except ValidationError as error:
-                problems = "; ".join(problem_text(details) for details in error.errors())
+                problems = "; ".join(
+                    problem_text(details, "training") for details in error.errors()
+                )
                 raise ValueError(
                     f"the training of network_comparison.candidates.{name}: {problems}"
                 ) from None

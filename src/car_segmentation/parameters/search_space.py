@@ -15,7 +15,7 @@ from pydantic import (
 
 from car_segmentation.parameters.data import AugmentationRanges
 from car_segmentation.parameters.group import Parameters
-from car_segmentation.parameters.messages import problem_text
+from car_segmentation.parameters.messages import current_name, problem_text
 from car_segmentation.parameters.training import Network, Training
 
 
@@ -110,7 +110,10 @@ def space_problems(
     for name, searched in space.items():
         group, _, parameter = name.partition(".")
         model = SEARCHED_GROUPS.get(group)
-        if model is None:
+        new_name = current_name(name)
+        if new_name is not None:
+            problems.append(f"search.space: {name}: is called {new_name} now")
+        elif model is None:
             problems.append(
                 f"search.space: {name} cannot be searched, only what begins with "
                 f"{', '.join(SEARCHED_GROUPS)}"
@@ -146,5 +149,5 @@ def _sample_problems(
             model.model_validate(with_values(groups, {name: value})[group])
         except ValidationError as error:
             for details in error.errors():
-                yield f"search.space: {group}.{problem_text(details)}"
+                yield f"search.space: {group}.{problem_text(details, group)}"
             return  # The first is enough of each parameter.

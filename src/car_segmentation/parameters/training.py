@@ -30,21 +30,22 @@ class Network(BaseModel):
 
 
 class Stage(Parameters):
-    """How a part of a training's epochs shows photos: small, or a window of each (`stages`).
+    """How photos are shown in a part of a training's epochs: resized, or cropped (`stages`).
 
     Attributes:
-        until: Where it ends, as a share of all epochs.
-        show: Whole photos ``resized``, or a ``window`` of each, not resized.
+        end_fraction: Where it ends, as a fraction of all epochs.
+        mode: ``resize`` whole photos, or ``crop`` a part of each at full resolution.
         height: Of what the network sees, in pixels.
         width: In pixels.
-        edge_share: How many windows are laid over a point of the mask's edge; others are anywhere.
+        edge_crop_probability: How often a crop is centred near a point of the mask's edge;
+            otherwise it is anywhere.
     """
 
-    until: Annotated[float, Field(gt=0, le=1)]
-    show: Literal["resized", "window"]
+    end_fraction: Annotated[float, Field(gt=0, le=1)]
+    mode: Literal["resize", "crop"]
     height: Pixels
     width: Pixels
-    edge_share: Fraction = 0.9
+    edge_crop_probability: Fraction = 0.9
 
 
 class Training(Parameters):
@@ -59,16 +60,16 @@ class Training(Parameters):
     tversky_beta: PositiveFloat = 0.7
     optimizer: Literal["adam", "adamw", "muon", "sgd"]
     learning_rate: PositiveFloat
-    adam_rate: PositiveFloat = 1.0
-    encoder_rate: PositiveFloat = 1.0
+    adamw_lr_multiplier: PositiveFloat = 1.0
+    encoder_lr_multiplier: PositiveFloat = 1.0
     weight_decay: NonNegativeFloat
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     nesterov: bool = True
-    clip_norm: PositiveFloat | None = None
-    accumulate_batches: PositiveInt = 1
-    average_momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
+    global_clipnorm: PositiveFloat | None = None
+    gradient_accumulation_steps: PositiveInt = 1
+    ema_momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
     schedule: Literal["constant", "cosine", "plateau"]
-    warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)]
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     plateau_patience: PositiveInt = 4
     batch_size: PositiveInt
@@ -86,11 +87,11 @@ class Training(Parameters):
 
     @model_validator(mode="after")
     def _stages_follow_each_other(self) -> Self:
-        ends = [stage.until for stage in self.stages]
+        ends = [stage.end_fraction for stage in self.stages]
         for end, next_end in pairwise(ends):
             if end >= next_end:
                 raise ValueError(
-                    f"stages: one until {next_end:g} cannot follow one until {end:g}; until is a "
-                    "share of all epochs, counted from the first"
+                    f"stages: one with end_fraction {next_end:g} cannot follow one with {end:g}; "
+                    "it is a fraction of all epochs, counted from the first"
                 )
         return self

@@ -14,7 +14,7 @@ import numpy as np
 from car_segmentation.data.augmentation import Augmentation, draw_generator
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.parameters import Stage
-from car_segmentation.training.stages import show_pair, stage_of
+from car_segmentation.training.stages import apply_stage, stage_of
 
 MASK_LEVELS = np.float32(255)
 
@@ -32,9 +32,9 @@ class PhotoBatches(keras.utils.PyDataset):
     from seed, epoch and photo alone: the same whatever the number of workers. Without one,
     photos come as they are, in order. An epoch may be shorter than all photos: then each takes
     the first of its own order. Epochs may belong to stages that show photos in another size
-    (`show_in_stages`).
+    (`set_stages`).
 
-    Several devices can share the batches (`share_out`). Then each batch is a multiple of them: the
+    Several devices can share the batches (`shard`). Then each batch is a multiple of them: the
     photos that are too many for that are left out of an epoch with an augmentation; without one,
     the last batch is filled up with photos that weigh nothing, and a batch has weights, (batch,)
     float32, whose mean over all batches is 1.
@@ -73,7 +73,7 @@ class PhotoBatches(keras.utils.PyDataset):
         self._lock = threading.Lock()
         self.begin_epoch(0)
 
-    def share_out(self, devices: int, process: int = 0, processes: int = 1) -> None:
+    def shard(self, devices: int, process: int = 0, processes: int = 1) -> None:
         """Have several devices share the batches from now on.
 
         Args:
@@ -84,7 +84,7 @@ class PhotoBatches(keras.utils.PyDataset):
         self.devices, self.process, self.processes = devices, process, processes
         self.begin_epoch(self.epoch, self.done)
 
-    def show_in_stages(self, stages: Sequence[Stage], epochs: int) -> None:
+    def set_stages(self, stages: Sequence[Stage], epochs: int) -> None:
         """Show photos as stages of so many epochs do, from now on; only with an augmentation."""
         self.stages, self.epochs = stages, epochs
         self.begin_epoch(self.epoch, self.done)
@@ -193,7 +193,7 @@ class PhotoBatches(keras.utils.PyDataset):
             return photo, mask
         rng = draw_generator(self.seed, epoch, position)
         stage = stage_of(self.stages, epoch, self.epochs)
-        return show_pair(stage, photo, mask, self.augmentation, rng)
+        return apply_stage(stage, photo, mask, self.augmentation, rng)
 
 
 def _to_multiple(order: np.ndarray, devices: int, fill_up: bool) -> np.ndarray:

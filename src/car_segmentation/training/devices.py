@@ -103,9 +103,10 @@ class Devices:
                 f"training.batch_size = {settings.batch_size}: {self.count} devices share each "
                 f"batch, so it must be a multiple of {self.count}."
             )
+        steps = settings.gradient_accumulation_steps
         refused = {
-            f"accumulate_batches = {settings.accumulate_batches}": settings.accumulate_batches > 1,
-            f"average_momentum = {settings.average_momentum}": bool(settings.average_momentum),
+            f"gradient_accumulation_steps = {steps}": steps > 1,
+            f"ema_momentum = {settings.ema_momentum}": bool(settings.ema_momentum),
             f"precision = {settings.precision}": settings.precision == "mixed_float16",
         }
         for name, wanted in refused.items():
@@ -115,7 +116,7 @@ class Devices:
                     "KERAS_BACKEND=jax, or training.devices=1."
                 )
 
-    def spread(self, network: "keras.Model") -> "keras.Model":
+    def replicate(self, network: "keras.Model") -> "keras.Model":
         """A copy of a network on all devices; to be called inside the scope.
 
         Its batch normalisation sees the whole batch. On JAX it does anyway.
@@ -128,7 +129,7 @@ class Devices:
                     layer.synchronized = True
         return spread
 
-    def adapt(self, optimizer: "Optimizer") -> None:
+    def sum_gradients_first(self, optimizer: "Optimizer") -> None:
         """Have an optimiser see the gradient of the whole batch from the start.
 
         `MirroredStrategy`'s adds up the devices' gradients last, after each has clipped its own.
@@ -156,7 +157,7 @@ class Devices:
 
     def check_same(self, fingerprint: str) -> None:
         """Refuse to train where another process has other settings or photos."""
-        first = self.from_first(fingerprint.encode()).decode()
+        first = self.broadcast_from_first(fingerprint.encode()).decode()
         if self.any_process(first != fingerprint):
             raise UserError(
                 "The processes do not train the same: their settings, photos, splits or versions "
@@ -164,7 +165,7 @@ class Devices:
                 "the same photos, or share one project folder."
             )
 
-    def from_first(self, content: bytes) -> bytes:
+    def broadcast_from_first(self, content: bytes) -> bytes:
         """What the first process gives; all must ask at the same point."""
         if self.processes == 1:
             return content
@@ -279,7 +280,7 @@ class _SharedCheckpoint(Checkpoint):
                 buffer = io.BytesIO()
                 np.savez(buffer, **values)  # type: ignore[arg-type]
                 content = buffer.getvalue()
-        content = self.devices.from_first(content)
+        content = self.devices.broadcast_from_first(content)
         if not content:
             return None
         with np.load(io.BytesIO(content), allow_pickle=False) as file:

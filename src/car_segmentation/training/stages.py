@@ -51,12 +51,12 @@ def mean_area(stages: Sequence[Stage], height: int, width: int) -> float:
     """
     begun, total = 0.0, 0.0
     for stage in stages:
-        total += (stage.until - begun) * stage.height * stage.width / (height * width)
-        begun = stage.until
+        total += (stage.end_fraction - begun) * stage.height * stage.width / (height * width)
+        begun = stage.end_fraction
     return total + 1 - begun
 
 
-def show_pair(
+def apply_stage(
     stage: Stage | None,
     photo: np.ndarray,
     mask: np.ndarray,
@@ -78,7 +78,7 @@ def show_pair(
     if stage is None:
         return augment_pair(photo, mask, augmentation, rng)
     size = stage.height, stage.width
-    if stage.show == "resized":
+    if stage.mode == "resize":
         varied = augment_pair(photo, mask, augmentation, rng)
         return resize_by_area(varied[0], *size), resize_by_area(varied[1], *size)
     height, width = mask.shape
@@ -99,7 +99,7 @@ def _window_corner(
     anywhere = rng.uniform(0, room)
     off_centre = rng.uniform(-OFF_CENTRE, OFF_CENTRE, 2) * sides
     edge = _edge_pixels(mask)
-    if at_edge >= stage.edge_share or not len(edge):
+    if at_edge >= stage.edge_crop_probability or not len(edge):
         return np.round(anywhere)
     y, x = divmod(int(edge[int(point * len(edge))]), mask.shape[1])
     return np.round(np.clip(matrix @ [x, y, 1] + off_centre - sides / 2, 0, room))
@@ -112,4 +112,4 @@ def _edge_pixels(mask: np.ndarray) -> np.ndarray:
 
 
 def _end(stage: Stage, epochs: int) -> int:
-    return round(stage.until * epochs)
+    return round(stage.end_fraction * epochs)

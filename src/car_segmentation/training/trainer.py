@@ -61,7 +61,7 @@ def build_optimizer(settings: Training, steps: int) -> keras.optimizers.Optimize
     """
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
     if settings.schedule == "cosine":
-        warmup = int(settings.warmup_share * steps)
+        warmup = int(settings.warmup_fraction * steps)
         learning_rate = keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0 if warmup else settings.learning_rate,
             warmup_target=settings.learning_rate if warmup else None,
@@ -69,12 +69,14 @@ def build_optimizer(settings: Training, steps: int) -> keras.optimizers.Optimize
             decay_steps=max(1, steps - warmup),
         )
     options = {
-        "global_clipnorm": settings.clip_norm,
+        "global_clipnorm": settings.global_clipnorm,
         "gradient_accumulation_steps": (
-            settings.accumulate_batches if settings.accumulate_batches > 1 else None
+            settings.gradient_accumulation_steps
+            if settings.gradient_accumulation_steps > 1
+            else None
         ),
-        "use_ema": settings.average_momentum is not None,
-        "ema_momentum": settings.average_momentum or 0.99,
+        "use_ema": settings.ema_momentum is not None,
+        "ema_momentum": settings.ema_momentum or 0.99,
     }
     if settings.optimizer == "adamw":
         return keras.optimizers.AdamW(learning_rate, weight_decay=settings.weight_decay, **options)
@@ -91,7 +93,7 @@ def build_optimizer(settings: Training, steps: int) -> keras.optimizers.Optimize
             learning_rate,
             weight_decay=settings.weight_decay,
             adam_weight_decay=settings.weight_decay,
-            adam_lr_ratio=settings.adam_rate,
+            adam_lr_ratio=settings.adamw_lr_multiplier,
             momentum=settings.momentum,
             nesterov=settings.nesterov,
             **options,
@@ -99,7 +101,7 @@ def build_optimizer(settings: Training, steps: int) -> keras.optimizers.Optimize
     return keras.optimizers.Adam(learning_rate, **options)
 
 
-def slow_encoder_down(
+def scale_encoder_lr(
     optimizer: keras.optimizers.Optimizer, network: keras.Model, rate: float
 ) -> None:
     """Have an optimiser change a network's encoder at ``rate`` times its learning rate.
@@ -112,8 +114,8 @@ def slow_encoder_down(
     layers = {layer.name: layer for layer in network.layers}
     if "encoder" not in layers:
         raise UserError(
-            f"training.encoder_rate = {rate:g}: the network {network.name} has no pretrained "
-            "encoder to train more slowly; set it to 1, or take the network unet."
+            f"training.encoder_lr_multiplier = {rate:g}: the network {network.name} has no "
+            "pretrained encoder to train more slowly; set it to 1, or take the network unet."
         )
     slow = {id(variable) for variable in layers["encoder"].trainable_variables}
     update = optimizer._backend_update_step  # Keras has no public name for it.
@@ -139,8 +141,8 @@ def compile_network(
 ) -> None:
     """Give a network its loss, its metric, and an optimiser for so many steps."""
     optimizer = build_optimizer(settings, steps)
-    if settings.encoder_rate != 1:
-        slow_encoder_down(optimizer, network, settings.encoder_rate)
+    if settings.encoder_lr_multiplier != 1:
+        scale_encoder_lr(optimizer, network, settings.encoder_lr_multiplier)
     on_jax = keras.backend.backend() == "jax"
     if settings.jit_compile and devices.mirrored:
         logger.info("training.jit_compile: TensorFlow has no XLA for several devices.")
@@ -151,7 +153,7 @@ def compile_network(
         # JAX without XLA would run one operation at a time.
         jit_compile=on_jax or (settings.jit_compile and not devices.mirrored),
     )
-    devices.adapt(network.optimizer)
+    devices.sum_gradients_first(network.optimizer)
 
 
 class TrainingStopped(UserError):
@@ -193,13 +195,13 @@ def fingerprint(
         "weights": weights.hexdigest(),
         "training": training_batches.fingerprint(),
         "validation": validation_batches.fingerprint(),
-        "settings": settings.model_dump(exclude=_WITHOUT_EFFECT),
+        "settings": settings.model_dump(exclude=_NOT_IN_FINGERPRINT),
         "keras": [keras.__version__, keras.backend.backend()],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-_WITHOUT_EFFECT = {"checkpoint_minutes", "resume", "loader_workers", "devices", "fit_to_memory"}
+_NOT_IN_FINGERPRINT = {"checkpoint_minutes", "resume", "loader_workers", "devices", "fit_to_memory"}
 """Settings that change nothing about the weights, or only their rounding."""
 
 
@@ -240,14 +242,14 @@ def train(
         return _train(network, *arguments, devices)
     devices.check(settings)
     for batches in (training_batches, validation_batches):
-        batches.share_out(devices.count, devices.process, devices.processes)
+        batches.shard(devices.count, devices.process, devices.processes)
         if not len(batches):
             raise UserError(
                 f"{devices.count} devices need as many photos to train on at least: set "
                 "training.devices=1."
             )
     with devices.scope(), precision(settings.precision):
-        spread = devices.spread(network)
+        spread = devices.replicate(network)
         try:
             history = _train(spread, *arguments, devices)
         except TrainingStopped as stopped:
@@ -269,7 +271,7 @@ def _train(
 ) -> dict[str, list[float]]:
     """`train`, of a network that is on all devices already."""
     stages, epochs = settings.stages, settings.epochs
-    training_batches.show_in_stages(stages, epochs)
+    training_batches.set_stages(stages, epochs)
     steps = epochs * training_batches.batches_per_epoch
     compile_network(network, settings, steps, devices)
     with ExitStack() as stack:
@@ -282,14 +284,14 @@ def _train(
         else:
             interrupted = stack.enter_context(_noticing_interrupts())
         checkpoint = devices.shared(checkpoint)
-        keeper = _Keeper(
+        keeper = _CheckpointCallback(
             training_batches,
             settings,
             checkpoint,
             on_epoch_end,
             lambda: devices.any_process(interrupted()),
         )
-        keeper.take_up(network)
+        keeper.restore(network)
         for epoch, metrics in enumerate(keeper.progress.history):
             on_epoch_end(epoch, metrics)
         problem = None
@@ -311,7 +313,7 @@ def _train(
                     verbose=1 if sys.stdout.isatty() else 2,
                 )
                 if not keeper.progress.ended:
-                    keeper.take_up(network)
+                    keeper.restore(network)
         except _Stop as stop:
             problem = str(stop)
         except Exception as error:
@@ -355,7 +357,7 @@ def fit_to_memory(
     if devices.processes > 1:
         raise UserError(
             "training.fit_to_memory works on one host alone: find the batch size there, and give "
-            "it to all (training.batch_size, training.accumulate_batches)."
+            "it to all (training.batch_size, training.gradient_accumulation_steps)."
         )
 
     def with_batch(size: int) -> Training:
@@ -363,7 +365,7 @@ def fit_to_memory(
         return settings.model_copy(
             update={
                 "batch_size": size,
-                "accumulate_batches": settings.accumulate_batches * more,
+                "gradient_accumulation_steps": settings.gradient_accumulation_steps * more,
             }
         )
 
@@ -384,11 +386,11 @@ def fit_to_memory(
     if fitted != settings:
         logger.info(
             "Training on %d batches of %d a step. To spare the search next time: "
-            "training.batch_size=%d,training.accumulate_batches=%d",
-            fitted.accumulate_batches,
+            "training.batch_size=%d,training.gradient_accumulation_steps=%d",
+            fitted.gradient_accumulation_steps,
             fitted.batch_size,
             fitted.batch_size,
-            fitted.accumulate_batches,
+            fitted.gradient_accumulation_steps,
         )
     return fitted
 
@@ -397,7 +399,7 @@ class _Stop(Exception):
     """Ends a training; the message says why."""
 
 
-class _Keeper(keras.callbacks.Callback):
+class _CheckpointCallback(keras.callbacks.Callback):
     """Keeps a training's state, and decides after each epoch how it goes on.
 
     Keras' own callbacks keep what they know to themselves, so that it is lost with the process, and
@@ -423,7 +425,7 @@ class _Keeper(keras.callbacks.Callback):
         self.raw_weights: list[np.ndarray] = []
         self.written = time.monotonic()
 
-    def take_up(self, network: keras.Model) -> None:
+    def restore(self, network: keras.Model) -> None:
         """Have a network and its optimiser continue from the last state, if there is one."""
         last = self.checkpoint.read_last()
         if last is None:
@@ -483,7 +485,7 @@ class _Keeper(keras.callbacks.Callback):
             metrics, settings.epochs, settings.patience, settings.min_delta
         )
         if best:
-            self.checkpoint.write_best(epoch, _judged_weights(self.model))
+            self.checkpoint.write_best(epoch, _evaluated_weights(self.model))
         if settings.schedule == "plateau":
             self._lower_rate_on_plateau()
         self._write()
@@ -521,8 +523,8 @@ class _Keeper(keras.callbacks.Callback):
     def _no_number(self, loss: float) -> str:
         settings = self.settings
         advice = ["a lower training.learning_rate"]
-        if settings.clip_norm is None:
-            advice.append("training.clip_norm=1")
+        if settings.global_clipnorm is None:
+            advice.append("training.global_clipnorm=1")
         if settings.precision != "float32":
             advice.append("training.precision=float32")
         return (
@@ -540,7 +542,7 @@ def _say_stage(batches: PhotoBatches, end: int) -> None:
     if not batches.stages:
         return
     stage = stage_of(batches.stages, batches.epoch, batches.epochs)
-    what = "windows of photos" if stage and stage.show == "window" else "whole photos"
+    what = "crops of photos" if stage and stage.mode == "crop" else "whole photos"
     height, width = batches.shown_size
     logger.info("Training on %s at %d×%d up to epoch %d.", what, width, height, end)
 
@@ -570,7 +572,7 @@ def _averages(network: keras.Model) -> list[keras.Variable]:
     return list(optimizer._model_variables_moving_average) if optimizer.use_ema else []
 
 
-def _judged_weights(network: keras.Model) -> list[np.ndarray]:
+def _evaluated_weights(network: keras.Model) -> list[np.ndarray]:
     """The weights that validation has judged: averages, where they are kept."""
     _sync(network)
     judged = {
@@ -598,10 +600,10 @@ def _out_of_memory(network: str, size: tuple[int, int], settings: Training) -> s
     advice = []
     if settings.batch_size > 1:
         half = settings.batch_size // 2
-        twice = 2 * settings.accumulate_batches
+        twice = 2 * settings.gradient_accumulation_steps
         advice.append(
-            f"training.batch_size={half} with training.accumulate_batches={twice}, which learns "
-            "from as many photos in a step"
+            f"training.batch_size={half} with training.gradient_accumulation_steps={twice}, which "
+            "learns from as many photos in a step"
         )
         if not settings.fit_to_memory:
             advice.append("training.fit_to_memory=true, which finds such a batch")
