@@ -35,18 +35,24 @@ def test_equal_cars_leave_nothing_to_doubt() -> None:
     )
 
 
-def test_the_mean_varies_as_much_as_resampled_cars_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against SciPy's bootstrap over the means of cars, which is the same with equal views."""
-    monkeypatch.setattr(uncertainty, "_tail", lambda cars: 0.025)
-    values, cars = scores_of_cars(np.random.default_rng(1))
-    means = (values.reshape(CARS, VIEWS).mean(axis=1),)
-    expected = stats.bootstrap(
-        means, np.mean, n_resamples=20_000, method="percentile", rng=0
-    ).confidence_interval
-    interval = mean_interval(values, cars, seed=0, resamples=20_000)
-    assert interval == Interval(
-        pytest.approx(expected.low, abs=5e-5), pytest.approx(expected.high, abs=5e-5)
-    )
+@pytest.mark.parametrize("cars", [3, CARS])
+@pytest.mark.parametrize(
+    ("interval_of", "statistic"), [(mean_interval, np.mean), (median_interval, np.median)]
+)
+def test_all_photos_of_a_drawn_car_come_along(cars: int, interval_of, statistic) -> None:
+    """Against a plain loop that draws cars and takes the statistic of all their photos."""
+    values, car_of_photo = scores_of_cars(np.random.default_rng(1), cars)
+    values, car_of_photo = values[:-5], car_of_photo[:-5]  # Not as many photos of each.
+    rng = np.random.default_rng(0)
+    results = []
+    for _ in range(4000):
+        drawn = rng.integers(cars, size=cars)
+        results.append(statistic(np.concatenate([values[car_of_photo == car] for car in drawn])))
+    tail = uncertainty._tail(cars)
+    low, high = np.quantile(results, [tail, 1 - tail])
+    interval = interval_of(values, car_of_photo, seed=0, resamples=4000)
+    noise = 0.05 * (high - low)
+    assert interval == Interval(pytest.approx(low, abs=noise), pytest.approx(high, abs=noise))
 
 
 def test_few_cars_widen_the_interval_as_students_t_does() -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, stdtrit
+from scipy import stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -26,7 +26,7 @@ CELLS_AT_ONCE = 1_000_000
 """Resamples × photos that are worked on at a time, for the sake of memory: 8 MB an array."""
 
 Statistic = Callable[[np.ndarray], np.ndarray]
-"""From how often each car is drawn, int (resamples, cars), to a number for each resample."""
+"""From the cars that are drawn, int (resamples, cars), to a number for each resample."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,11 @@ def mean_interval(
     names, car_of_photo = np.unique(np.asarray(cars), return_inverse=True)
     total = np.bincount(car_of_photo, np.asarray(values, np.float64))
     photos = np.bincount(car_of_photo)
-    at_once = max(1, CELLS_AT_ONCE // len(car_of_photo))
-    return _interval(
-        lambda times: (times @ total) / (times @ photos), len(names), seed, resamples, at_once
-    )
+
+    def mean_of(drawn: np.ndarray) -> np.ndarray:
+        return total[drawn].sum(axis=-1) / photos[drawn].sum(axis=-1)
+
+    return _interval(mean_of, len(names), seed, resamples, len(names))
 
 
 def median_interval(
@@ -89,14 +90,11 @@ def median_interval(
     names, car_of_photo = np.unique(np.asarray(cars), return_inverse=True)
     order = np.argsort(values, kind="stable")
     values, car_of_photo = values[order], car_of_photo[order]
-    at_once = max(1, CELLS_AT_ONCE // len(values))
-    return _interval(
-        lambda times: _weighted_median(values, times[:, car_of_photo]),
-        len(names),
-        seed,
-        resamples,
-        at_once,
-    )
+
+    def median_of(drawn: np.ndarray) -> np.ndarray:
+        return _weighted_median(values, _times_drawn(drawn)[..., car_of_photo])
+
+    return _interval(median_of, len(names), seed, resamples, len(values))
 
 
 def paired_difference(
@@ -132,31 +130,42 @@ def paired_difference(
 
 
 def _interval(
-    statistic: Statistic, cars: int, seed: int, resamples: int, at_once: int
+    statistic: Statistic, cars: int, seed: int, resamples: int, cells: int
 ) -> Interval | None:
+    """The interval of a statistic of cars that are drawn; ``cells`` is what a resample takes."""
     if cars < 2:
         return None
-    rng = np.random.default_rng(seed)
-    even = np.full(cars, 1 / cars)
-    results = []
-    for start in range(0, resamples, at_once):
-        draws = min(at_once, resamples - start)
-        results.append(statistic(rng.multinomial(cars, even, size=draws)))
-    tail = _tail(cars)
-    low, high = np.quantile(np.concatenate(results), [tail, 1 - tail])
+    low, high = stats.bootstrap(
+        (np.arange(cars),),
+        lambda drawn, axis: statistic(drawn),
+        n_resamples=resamples,
+        batch=max(1, CELLS_AT_ONCE // cells),
+        vectorized=True,
+        confidence_level=1 - 2 * _tail(cars),
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
     return Interval(float(low), float(high))
 
 
 def _tail(cars: int) -> float:
-    """Share of resamples to leave out at either end: 2.5 %, less with few cars."""
-    quantile = float(stdtrit(cars - 1, (1 - CONFIDENCE) / 2))
-    return float(ndtr(math.sqrt(cars / (cars - 1)) * quantile))
+    """Fraction of resamples to leave out at either end: 2.5 %, less with few cars."""
+    quantile = float(stats.t.ppf((1 - CONFIDENCE) / 2, df=cars - 1))
+    return float(stats.norm.cdf(math.sqrt(cars / (cars - 1)) * quantile))
+
+
+def _times_drawn(drawn: np.ndarray) -> np.ndarray:
+    """How often each car is drawn in each resample; int (resamples, cars)."""
+    cars = drawn.shape[-1]
+    resample = np.arange(drawn.size // cars).repeat(cars)
+    counts = np.bincount(drawn.ravel() + cars * resample, minlength=drawn.size)
+    return counts.reshape(drawn.shape)
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The median of every value taken as often as its weight says."""
-    up_to_here = weights.cumsum(axis=1)
-    photos = up_to_here[:, -1:]
-    lower = (up_to_here > (photos - 1) // 2).argmax(axis=1)
-    upper = (up_to_here > photos // 2).argmax(axis=1)
+    up_to_here = weights.cumsum(axis=-1)
+    photos = up_to_here[..., -1:]
+    lower = (up_to_here > (photos - 1) // 2).argmax(axis=-1)
+    upper = (up_to_here > photos // 2).argmax(axis=-1)
     return (values[lower] + values[upper]) / 2
