@@ -19,6 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from car_segmentation.data.images import read_mask, read_photo, resize_by_area
+from car_segmentation.data.splits import rows_of_split
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.evaluation.scores import score_mask
 from car_segmentation.prediction.predictors import Predictor, Tiles, better_predictor
@@ -36,7 +37,7 @@ def main() -> None:
     model = KerasModelDataset(str(PROJECT / "data/06_models/model.keras")).load()
     threshold = json.loads((PROJECT / "data/06_models/threshold.json").read_text())["threshold"]
     splits = pd.read_csv(PROJECT / "data/05_model_input/photo_splits.csv", dtype=str)
-    test = splits[splits["split"] == "test"].sort_values("photo_id", ignore_index=True)
+    test = rows_of_split(splits, "test").sort_values("photo_id", ignore_index=True)
     sample = test.iloc[np.linspace(0, len(test) - 1, min(arguments.photos, len(test))).round()]
 
     predictors: dict[str, Predictor] = {

@@ -24,6 +24,7 @@ from car_segmentation.core.parallel import in_fresh_process
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack, read_stack
 from car_segmentation.data.images import resize_by_area
+from car_segmentation.data.splits import rows_of_split
 from car_segmentation.parameters import ProjectParameters, check_parameters, with_values
 from car_segmentation.settings import PROJECT_ROOT, ProjectConfigLoader
 from car_segmentation.training.stages import mean_area
@@ -137,7 +138,7 @@ def trained_dice(
 
     splits = pd.read_csv(project / "data/05_model_input/photo_splits.csv", dtype=str)
     splits["mask_path"] = [str(project / path) for path in splits["mask_path"]]
-    validation = splits[splits["split"] == "validation"]
+    validation = rows_of_split(splits, "validation")
     size = image.height, image.width
     photos = _resized(read_stack(project / "data/05_model_input/photos"), *size)
     masks = _resized(read_stack(project / "data/02_intermediate/soft_masks"), *size)
@@ -150,7 +151,7 @@ def trained_dice(
     training_batches = PhotoBatches(
         photos,
         masks,
-        splits.loc[splits["split"] == "train", "photo_id"].tolist(),
+        rows_of_split(splits, "train")["photo_id"].tolist(),
         settings.batch_size,
         varied,
         seed=parameters.seed,

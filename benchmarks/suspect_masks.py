@@ -22,6 +22,7 @@ import pandas as pd
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.image_stack import ImageStack, read_stack
 from car_segmentation.data.images import read_mask
+from car_segmentation.data.splits import rows_of_split
 from car_segmentation.evaluation.label_errors import rank_suspects, suspect_evidence
 from car_segmentation.prediction.probability_maps import to_native_size
 
@@ -94,7 +95,7 @@ def _read(data: Path) -> Project:
     table = pd.read_csv(data / "05_model_input/photo_splits.csv", dtype={"view": str})
     threshold = json.loads((data / "06_models/threshold.json").read_text())["threshold"]
     stack = read_stack(data / "07_model_output/probabilities")
-    return Project(table[table["split"] == "test"].reset_index(drop=True), stack, threshold)
+    return Project(rows_of_split(table, "test").reset_index(drop=True), stack, threshold)
 
 
 def _evidence(photo: Any, mask: Mask, project: Project) -> dict[str, Any]:

@@ -51,6 +51,11 @@ def split_by_car(
     return split
 
 
+def rows_of_split(table: pd.DataFrame, split: str) -> pd.DataFrame:
+    """The rows of a table whose column ``split`` has this value."""
+    return table[table["split"] == split]
+
+
 def check_no_car_in_two_splits(car: pd.Series, split: pd.Series) -> None:
     """Make sure that the splits share no car.
 

@@ -20,6 +20,7 @@ import pandas as pd
 
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack, read_stack, write_stack
+from car_segmentation.data.splits import rows_of_split
 from car_segmentation.parameters import ImageSize, Network, Training
 from car_segmentation.training.stages import mean_area
 
@@ -96,7 +97,7 @@ class ComparisonSetup:
 
     def of(self, split: str) -> pd.DataFrame:
         """Rows of a split."""
-        return self.photo_splits[self.photo_splits["split"] == split]
+        return rows_of_split(self.photo_splits, split)
 
 
 @dataclass(frozen=True)

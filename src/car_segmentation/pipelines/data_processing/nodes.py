@@ -24,7 +24,7 @@ from car_segmentation.data.image_stack import (
     resized_photos,
 )
 from car_segmentation.data.pairing import check_pairs, first_cars, pair_by_name, unmatched
-from car_segmentation.data.splits import split_by_car
+from car_segmentation.data.splits import rows_of_split, split_by_car
 from car_segmentation.parameters import (
     AugmentationRanges,
     Checks,
@@ -154,7 +154,7 @@ def augment(
     """Try the augmentation on real training photos, before and after, and hand it on checked."""
     ranges = AugmentationRanges(**augmentation)
     settings = Augmentation(**ranges.model_dump(exclude={"min_in_frame"}))
-    samples = _sample_photos(photo_splits[photo_splits["split"] == "train"])
+    samples = _sample_photos(rows_of_split(photo_splits, "train"))
     pairs = [
         (photos.pixels[photo_row], soft_masks.pixels[mask_row])
         for photo_row, mask_row in zip(

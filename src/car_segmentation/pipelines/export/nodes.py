@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from car_segmentation.data.splits import rows_of_split
 from car_segmentation.parameters import Export
 from car_segmentation.serving.export import Format, PendingExports, check_packages, compare_exports
 
@@ -35,7 +36,7 @@ def check_exports(
     export: dict[str, Any],
 ) -> pd.DataFrame:
     """Hold every exported file against Keras on test photos, evenly drawn."""
-    test = photo_splits.loc[photo_splits["split"] == "test", "photo_path"].sort_values()
+    test = rows_of_split(photo_splits, "test")["photo_path"].sort_values()
     number = min(Export(**export).checked_photos, len(test))
     drawn = np.linspace(0, len(test) - 1, number).astype(int)
     photos = [Path(path) for path in test.iloc[drawn]]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.data.splits import rows_of_split
 from car_segmentation.experiments import tracking
 from car_segmentation.parameters import Checks, ImageSize, Network, Registry, Training
 from car_segmentation.report.static_charts import threshold_curve
@@ -113,7 +114,7 @@ def choose_threshold(
     """Find the probability from which a pixel is car, by validation Dice at native size."""
     from car_segmentation.evaluation.threshold import mean_dice_at_thresholds
 
-    validation = photo_splits[photo_splits["split"] == "validation"]
+    validation = rows_of_split(photo_splits, "validation")
     dice = mean_dice_at_thresholds(model, photos, validation, reporting["prediction_batch_size"])
     best = int(np.argmax(dice))
     threshold = best / len(dice)
@@ -140,4 +141,4 @@ def describe_model(
 
 
 def _photo_ids(photo_splits: pd.DataFrame, split: str) -> list[str]:
-    return photo_splits.loc[photo_splits["split"] == split, "photo_id"].tolist()
+    return rows_of_split(photo_splits, split)["photo_id"].tolist()

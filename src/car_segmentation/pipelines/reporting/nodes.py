@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from car_segmentation.data.image_stack import ImageStack, PendingStack
 from car_segmentation.data.images import read_mask, read_photo
+from car_segmentation.data.splits import rows_of_split
 from car_segmentation.evaluation.car_colour import car_colours
 from car_segmentation.evaluation.error_analysis import analyse_photos, error_class_table
 from car_segmentation.evaluation.label_errors import mirror_view, rank_suspects, suspect_box
@@ -69,7 +70,7 @@ def analyse_test_photos(
 ) -> tuple[pd.DataFrame | dict[str, float], ...]:
     """Score every test photo at its native size, and find where and why it is wrong."""
     analysis = analyse_photos(
-        probabilities, _of_split(photo_splits, "test"), threshold["threshold"], "test photos"
+        probabilities, rows_of_split(photo_splits, "test"), threshold["threshold"], "test photos"
     )
     return (
         analysis.photo_scores,
@@ -102,7 +103,7 @@ def tabulate_scores(
     photo_scores: pd.DataFrame, other_scores: pd.DataFrame, seed: int
 ) -> pd.DataFrame:
     """Put every score of test and validation beside how far it can be trusted."""
-    validation = other_scores[other_scores["split"] == "validation"]
+    validation = rows_of_split(other_scores, "validation")
     return pd.concat(
         [
             summary_table(scores, seed).assign(split=split)
@@ -115,7 +116,7 @@ def tabulate_scores(
 
 def measure_ceiling(soft_masks: ImageStack, photo_splits: pd.DataFrame) -> dict[str, float]:
     """Score a perfect predictor of the input size: what no network could pass."""
-    return upper_bound(soft_masks, _of_split(photo_splits, "test"))
+    return upper_bound(soft_masks, rows_of_split(photo_splits, "test"))
 
 
 def slice_scores(
@@ -159,7 +160,9 @@ def record_predicted_masks(
     probabilities: ImageStack, photo_splits: pd.DataFrame, threshold: dict[str, float]
 ) -> pd.DataFrame:
     """Keep the predicted masks of the test photos, by which runs are compared later."""
-    return predicted_masks(probabilities, _of_split(photo_splits, "test"), threshold["threshold"])
+    return predicted_masks(
+        probabilities, rows_of_split(photo_splits, "test"), threshold["threshold"]
+    )
 
 
 def plot_dice_histogram(photo_scores: pd.DataFrame) -> Figure:
@@ -328,12 +331,8 @@ def write_report(
     )
 
 
-def _of_split(photo_splits: pd.DataFrame, split: str) -> pd.DataFrame:
-    return photo_splits[photo_splits["split"] == split]
-
-
 def _count(photo_splits: pd.DataFrame, split: str, subject: Subject) -> str:
-    rows = _of_split(photo_splits, split)
+    rows = rows_of_split(photo_splits, split)
     return f"{len(rows)} photos of {subject.count(rows['car'].nunique())}"
 
 
