@@ -2,8 +2,8 @@
 
     python benchmarks/better_masks.py [--photos 32] [--ensemble MODEL.keras …]
 
-Takes the project's own model, threshold and split (data/05_model_input, data/06_models) and a
-sample of the test photos, evenly drawn. Prints a table: Dice at native size, its difference from
+Takes the project's own model, threshold and split (data/cpu/05_model_input, data/cpu/06_models) and
+a sample of the test photos, evenly drawn. Prints a table: Dice at native size, its difference from
 the model alone with the 95 % interval of the mean over photos, and the seconds of processor time
 that predicting a photo takes.
 """
@@ -34,9 +34,9 @@ def main() -> None:
     parser.add_argument("--ensemble", nargs="*", default=[])
     arguments = parser.parse_args()
 
-    model = KerasModelDataset(str(PROJECT / "data/06_models/model.keras")).load()
-    threshold = json.loads((PROJECT / "data/06_models/threshold.json").read_text())["threshold"]
-    splits = pd.read_csv(PROJECT / "data/05_model_input/photo_splits.csv", dtype=str)
+    model = KerasModelDataset(str(PROJECT / "data/cpu/06_models/model.keras")).load()
+    threshold = json.loads((PROJECT / "data/cpu/06_models/threshold.json").read_text())["threshold"]
+    splits = pd.read_csv(PROJECT / "data/cpu/05_model_input/photo_splits.csv", dtype=str)
     test = rows_of_split(splits, "test").sort_values("photo_id", ignore_index=True)
     sample = test.iloc[np.linspace(0, len(test) - 1, min(arguments.photos, len(test))).round()]
 

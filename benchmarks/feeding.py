@@ -32,8 +32,9 @@ from car_segmentation.data.image_stack import (
     resized_photos,
     write_stack,
 )
+from car_segmentation.hooks.config_loader import ProjectConfigLoader
 from car_segmentation.parameters import ProjectParameters, Training, check_parameters
-from car_segmentation.settings import PROJECT_ROOT, ProjectConfigLoader
+from car_segmentation.settings import PROJECT_ROOT
 
 LOADER_SIZE = 512
 LOADER_CORES = 2

@@ -3,12 +3,13 @@
     python benchmarks/inference.py PHOTOS --model MODEL --truth MASKS --scores photo_scores.csv
 
 PHOTOS is a folder of real photos that the model has not seen; the model is the project's own,
-data/06_models/model.keras, unless another one is given. The limit is what photos cost if
+data/cpu/06_models/model.keras, unless another one is given. The limit is what photos cost if
 decoding, the bare network and PNG encoding are timed alone, one after the other, each with all
 cores. Whole `kedro run`s are timed for two numbers of photos; the difference leaves Kedro's and
 Keras' start out. With MASKS, a folder of true masks in Kaggle's names, Dice is taken of every photo
-that has one, and with the report's table of the same model (data/08_reporting) held against what
-reporting found. Goals: 85 % of the limit, the same memory for both numbers, and reporting's Dice.
+that has one, and with the report's table of the same model (data/cpu/08_reporting) compared with
+what reporting found. Goals: 85 % of the limit, the same memory for both numbers, and the Dice of
+reporting.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def main() -> None:
     """Print the cost of each part alone, the speed and memory of whole runs, and their Dice."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--model", type=Path, default=PROJECT / "data/06_models/model.keras")
+    parser.add_argument("--model", type=Path, default=PROJECT / "data/cpu/06_models/model.keras")
     parser.add_argument("--truth", type=Path, help="true masks, NAME_mask.gif or .png")
     parser.add_argument("--scores", type=Path, help="photo_scores.csv of the model's report")
     parser.add_argument("--numbers", type=int, nargs=2, default=[64, 512])

@@ -25,8 +25,9 @@ from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack, read_stack
 from car_segmentation.data.images import resize_by_area
 from car_segmentation.data.splits import rows_of_split
+from car_segmentation.hooks.config_loader import ProjectConfigLoader
 from car_segmentation.parameters import ProjectParameters, check_parameters, with_values
-from car_segmentation.settings import PROJECT_ROOT, ProjectConfigLoader
+from car_segmentation.settings import PROJECT_ROOT
 from car_segmentation.training.stages import mean_area
 
 SMALL = {"image.height": 320, "image.width": 512, "training.stages": []}
@@ -99,7 +100,7 @@ def main() -> None:
     parser.add_argument("project", type=Path)
     parser.add_argument("names", nargs="*", help="trainings; all unless given")
     arguments = parser.parse_args()
-    if not (arguments.project / "data/05_model_input/photo_splits.csv").is_file():
+    if not (arguments.project / "data/cpu/05_model_input/photo_splits.csv").is_file():
         sys.exit(f"Skipped: {arguments.project} has no photos that data_processing has prepared.")
     for group, (whole_photos, trainings) in GROUPS.items():
         rows = []
@@ -136,12 +137,12 @@ def trained_dice(
     area = small * mean_area(settings.stages, image.height, image.width)
     settings = settings.model_copy(update={"epochs": EPOCHS, "patience": EPOCHS})
 
-    splits = pd.read_csv(project / "data/05_model_input/photo_splits.csv", dtype=str)
+    splits = pd.read_csv(project / "data/cpu/05_model_input/photo_splits.csv", dtype=str)
     splits["mask_path"] = [str(project / path) for path in splits["mask_path"]]
     validation = rows_of_split(splits, "validation")
     size = image.height, image.width
-    photos = _resized(read_stack(project / "data/05_model_input/photos"), *size)
-    masks = _resized(read_stack(project / "data/02_intermediate/soft_masks"), *size)
+    photos = _resized(read_stack(project / "data/cpu/05_model_input/photos"), *size)
+    masks = _resized(read_stack(project / "data/cpu/02_intermediate/soft_masks"), *size)
     keras.utils.set_random_seed(parameters.seed)
     with precision(settings.precision):
         network = networks.build_network(

@@ -2,10 +2,10 @@
 
     python benchmarks/suspect_masks.py FOLDER [FOLDER …]
 
-FOLDER is a project whose `kedro run` has finished: data/ has the photo splits, the probability
-maps and the threshold. Twenty masks of its test photos are broken, four in each way, and all test
-photos are ranked; then again with other masks, once for each seed. Goal: 18 of 20 in the first 40
-rows on average.
+FOLDER has the results of a finished `kedro run`, such as data/cpu: the photo splits, the
+probability maps and the threshold. Twenty masks of its test photos are broken, four in each way,
+and all test photos are ranked; then again with other masks, once for each seed. Goal: 18 of 20 in
+the first 40 rows on average.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _report(folder: Path, seeds: Sequence[int]) -> None:
-    project = _read(folder / "data")
+    project = _read(folder)
     untouched = pd.DataFrame(
         map_photos(
             lambda photo: _evidence(photo, read_mask(Path(photo.mask_path)), project),

@@ -27,8 +27,8 @@ from mlflow.tracking import MlflowClient
 
 from data_processing import PROJECT
 
-CHECKPOINTS = "data/06_models/checkpoints"
-MODEL = "data/06_models/model.keras"
+CHECKPOINTS = "data/cpu/06_models/checkpoints"
+MODEL = "data/cpu/06_models/model.keras"
 CHANGED = {
     "pairing.max_cars": 8,
     "image.height": 160,

@@ -43,13 +43,13 @@ class TestAWholeRun:
     def test_it_ends_by_saying_what_came_out_and_where(self, finished) -> None:
         project, output = finished
         assert f"Test Dice {project.dice():.4f}" in output
-        assert "data/08_reporting/error_maps" in output
+        assert "data/tiny/08_reporting/error_maps" in output
         assert "make viz" in output
         assert "make mlflow" in output
 
     def test_every_result_is_there(self, finished) -> None:
         project, _ = finished
-        report = project.path / "data/08_reporting"
+        report = project.path / "data/tiny/08_reporting"
         names = {path.name for path in report.iterdir()}
         assert names == {
             *("augmentation_sheet.png", "learning_curves.png", "threshold_curve.png"),
@@ -72,7 +72,7 @@ class TestAWholeRun:
 
     def test_whole_cars_are_in_one_split(self, finished) -> None:
         project, _ = finished
-        splits = pd.read_csv(project.path / "data/05_model_input/photo_splits.csv", dtype=str)
+        splits = pd.read_csv(project.path / "data/tiny/05_model_input/photo_splits.csv", dtype=str)
         assert splits.groupby("car")["split"].nunique().max() == 1
         assert set(splits["split"]) == {"train", "validation", "test"}
         assert splits.set_index("photo_id")["make"]["000000000001_02"] == "Saab"
@@ -133,8 +133,8 @@ class TestAWholeRun:
         assert info.signature.inputs.input_names() == ["photo"]
         assert info.saved_input_example_info is not None
         assert "keras==" in (folder / "requirements.txt").read_text()
-        photos = np.load(project.path / "data/05_model_input/photos/pixels.npy")[:2]
-        local = keras.saving.load_model(project.path / "data/06_models/model.keras")
+        photos = np.load(project.path / "data/tiny/05_model_input/photos/pixels.npy")[:2]
+        local = keras.saving.load_model(project.path / "data/tiny/06_models/model.keras")
         assert np.allclose(model.predict_on_batch(photos), local.predict_on_batch(photos))
 
     def test_the_promoted_model_makes_the_masks_of_the_file(self, finished, tmp_path: Path) -> None:
@@ -190,8 +190,8 @@ class TestParts:
         run = project.run("--pipelines=run_comparison")
         output = run.stdout + run.stderr
         assert run.returncode == 0, output
-        assert "data/08_reporting/run_comparison.html" in output
-        changes = pd.read_csv(project.path / "data/08_reporting/run_comparison.csv")
+        assert "data/tiny/08_reporting/run_comparison.html" in output
+        changes = pd.read_csv(project.path / "data/tiny/08_reporting/run_comparison.csv")
         assert len(changes) > 1
         assert (changes["change"] == 0).all()  # It was the same model.
 
@@ -234,7 +234,7 @@ class TestStoppedTraining:
             "--pipelines=modelling",
             "--params=training.epochs=60,training.patience=60,training.checkpoint_minutes=0",
         ]
-        checkpoints = project.path / "data/06_models/checkpoints"
+        checkpoints = project.path / "data/tiny/06_models/checkpoints"
         project.kill(*modelling, when=lambda: any(checkpoints.glob("*/best_*.npz")), sign=sign)
         assert mlflow_runs(project) == before + 1
         return project, modelling, before + 1
@@ -260,7 +260,7 @@ class TestStoppedTraining:
         assert whole[: len(part)] == part
         assert whole == json.loads(project.read("06_models/history.json"))["val_loss"]
         assert len(whole) == 60 > len(part)
-        assert not list((project.path / "data/06_models/checkpoints").iterdir())
+        assert not list((project.path / "data/tiny/06_models/checkpoints").iterdir())
 
     def test_ctrl_c_saves_the_best_model_and_says_so(self, finished, tmp_path) -> None:
         project, modelling, runs = self.stop(finished, tmp_path, signal.SIGINT)
@@ -292,7 +292,7 @@ class TestInference:
         assert "Traceback" not in output
         assert len(pd.read_csv(tmp_path / "new/predictions.csv")) == 13
         threshold = json.loads(project.read("06_models/threshold.json"))["threshold"]
-        stack = read_stack(project.path / "data/07_model_output/probabilities")
+        stack = read_stack(project.path / "data/tiny/07_model_output/probabilities")
         assert len(stack.ids) > 1
         for photo_id, probability in zip(stack.ids, stack.pixels, strict=True):
             mask = read_mask(tmp_path / "new/masks" / f"{photo_id}.png")

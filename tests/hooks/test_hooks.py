@@ -101,7 +101,7 @@ class TestTheData:
 
     @pytest.fixture
     def hook(self, tmp_path) -> DataLock:
-        return DataLock(Session(project_path=tmp_path))
+        return DataLock(Session(data_folder=tmp_path / "data"))
 
     def test_a_run_locks_it_until_it_fails(self, hook, tmp_path) -> None:
         self.begin(hook, "model", "history")

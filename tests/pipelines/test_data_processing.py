@@ -42,6 +42,7 @@ def catalog_for(raw: Path, **changes: object) -> DataCatalog:
         "mask_files": sorted((raw / "train_masks").iterdir()),
         "car_metadata": pd.DataFrame(columns=["id", "year", "make", "model"], dtype=str),
         "params:raw_data": str(raw),
+        "params:data_folder": "data",
         "params:photo_folder": "train",
         "params:mask_folder": "train_masks",
         "params:subject": {"one": "car", "many": "cars"},
@@ -155,7 +156,7 @@ def test_too_many_rejected_stop_the_run() -> None:
     metadata = pd.DataFrame(columns=["id"])
     checks = {"max_megapixels": 1, "max_grey_share": 0.05, "max_rejected_share": 1.0}
     with pytest.raises(UserError, match=r"2 files were rejected and 0 pairs(.|\n)*b\.jpg has no"):
-        check_photos_and_masks(pairs, NO_MASKS, unpaired, metadata, checks)
+        check_photos_and_masks(pairs, NO_MASKS, unpaired, metadata, checks, "data")
 
 
 def augmented(**changes: object) -> tuple[dict, np.ndarray]:

@@ -40,7 +40,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def test_a_comparison_is_taken_up_where_it_was_killed(project: Project) -> None:
     compare(project, CANDIDATES)
-    results = project.path / "data/08_reporting/network_comparison"
+    results = project.path / "data/tiny/08_reporting/network_comparison"
     project.kill("--pipelines=network_comparison", when=(results / "small.json").exists)
     small = (results / "small.json").read_text()
 
@@ -53,7 +53,7 @@ def test_a_comparison_is_taken_up_where_it_was_killed(project: Project) -> None:
         assert noise not in output
     assert (results / "small.json").read_text() == small
 
-    table = pd.read_csv(project.path / "data/08_reporting/network_table.csv", index_col="name")
+    table = pd.read_csv(project.path / "data/tiny/08_reporting/network_table.csv", index_col="name")
     assert set(table.index) == {"small", "large"}
     assert table["epochs"].to_dict() == {"small": 2, "large": 3}
     assert table["full_width_parameters"]["large"] > table["parameters"]["large"]

@@ -51,9 +51,9 @@ def trials(file: Path) -> Iterator[optuna.trial.FrozenTrial]:
 
 def test_a_search_is_taken_up_where_it_was_killed(project: Project) -> None:
     search(project)
-    checkpoints = project.path / "data/06_models/search/checkpoints"
+    checkpoints = project.path / "data/tiny/06_models/search/checkpoints"
     project.kill("--pipelines=search", when=lambda: any(checkpoints.glob("*/last.npz")))
-    (killed,) = trials(project.path / "data/06_models/search/trials.db")
+    (killed,) = trials(project.path / "data/tiny/06_models/search/trials.db")
     assert killed.state == optuna.trial.TrialState.RUNNING
 
     run = project.run("--pipelines=search")
@@ -69,9 +69,9 @@ def test_a_search_is_taken_up_where_it_was_killed(project: Project) -> None:
     assert records[1]["retry_of"] == 0
     assert records[1]["values"] == records[0]["values"] != records[2]["values"]
     assert [record["epochs"] for record in records[1:]] == [2, 2]
-    table = pd.read_csv(project.path / "data/08_reporting/search_trials.csv")
+    table = pd.read_csv(project.path / "data/tiny/08_reporting/search_trials.csv")
     assert table["trial"].tolist() == [0, 1, 2]
-    assert (project.path / "data/08_reporting/trials.png").is_file()
+    assert (project.path / "data/tiny/08_reporting/trials.png").is_file()
 
     best = max(records[1:], key=lambda record: record["validation_dice"])
     parameters = yaml.safe_load(project.read("08_reporting/best_parameters.yml"))

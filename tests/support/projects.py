@@ -143,7 +143,7 @@ class Project:
         )
 
     def read(self, name: str) -> str:
-        return (self.path / "data" / name).read_text()
+        return (self.path / "data" / "tiny" / name).read_text()
 
     def dice(self) -> float:
         return json.loads(self.read("08_reporting/score_summary.json"))["dice_mean"]

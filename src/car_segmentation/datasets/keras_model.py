@@ -39,7 +39,7 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
         if not self._filepath.is_file():
             raise UserError(
                 f"There is no model in {self._filepath}. Train one first: `kedro run`, or "
-                "`make run` for the demo."
+                f"`make run` for the demo.{_where_it_was(self._filepath)}"
             )
         # Imports Keras, which takes 5 seconds: only where a model is really needed.
         from car_segmentation.networks import read_model
@@ -67,3 +67,14 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+def _where_it_was(model: Path) -> str:
+    """Where environments kept their models before each had a folder, if one is there."""
+    before = Path(*model.parts[:-3], *model.parts[-2:])
+    if not before.is_file():
+        return ""
+    return (
+        f" {before} is there, from before environments had folders of their own: "
+        f"--params=model={before} uses it for inference, and moving its folder here for all else."
+    )

@@ -21,6 +21,6 @@ class ClusterChoice:
         if parameters.cluster is None:
             use_cluster(None)
             return
-        folders = (parameters.raw_data, parameters.photos, "data")
+        folders = (parameters.raw_data, parameters.photos, parameters.data_folder)
         shared = (self._session.project_path / folder for folder in folders)
         use_cluster(Cluster(parameters.cluster, tuple(filter(Path.exists, shared))))

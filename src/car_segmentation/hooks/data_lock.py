@@ -25,7 +25,7 @@ class DataLock:
         # Processes that train together are one run, and only the first writes.
         if process_number() == 0 and SHARED_BY_RUNS & pipeline.all_outputs():
             with user_errors_as_click():
-                self._lock = lock_folder(self._session.project_path / "data")
+                self._lock = lock_folder(self._session.data_folder)
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self) -> None:

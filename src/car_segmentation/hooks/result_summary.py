@@ -11,6 +11,8 @@ from car_segmentation.hooks.session import Session
 
 logger = logging.getLogger(__name__)
 
+REPORTING = "08_reporting"
+
 
 class ResultSummary:
     """Logs the scores of a run and the paths of its results."""
@@ -29,20 +31,26 @@ class ResultSummary:
         if "score_summary" in pipeline.all_outputs():
             self._log_summary()
         if "run_comparison_page" in pipeline.all_outputs():
-            logger.info("Comparison: data/08_reporting/run_comparison.html")
+            logger.info("Comparison: %s/run_comparison.html", self._report)
+
+    @property
+    def _report(self) -> str:
+        """The folder of the report, as the user names it."""
+        return f"{self._session.parameters.data_folder}/{REPORTING}"
 
     def _log_summary(self) -> None:
-        report = self._session.project_path / "data" / "08_reporting"
-        summary = json.loads((report / "score_summary.json").read_text())
+        summary = json.loads(
+            (self._session.data_folder / REPORTING / "score_summary.json").read_text()
+        )
         logger.info(
             "Test Dice %.4f (median %.4f, worst %.4f), edge error %.1f px, %d photos at native "
-            "size.\nReport:      %s\nError maps:  %s\nGraph:       make viz\n"
-            "Experiments: make mlflow",
+            "size.\nReport:      %s/report.html\nError maps:  %s/error_maps\n"
+            "Graph:       make viz\nExperiments: make mlflow",
             summary["dice_mean"],
             summary["dice_median"],
             summary["dice_worst"],
             summary["edge_error_px"],
             summary["photos"],
-            (report / "report.html").relative_to(self._session.project_path),
-            (report / "error_maps").relative_to(self._session.project_path),
+            self._report,
+            self._report,
         )

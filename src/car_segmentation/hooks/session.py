@@ -10,6 +10,7 @@ from click import ClickException
 from kedro.framework.context import KedroContext
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.hooks.config_loader import RESULTS, track_in_project
 from car_segmentation.parameters import ProjectParameters, check_parameters
 
 
@@ -20,6 +21,7 @@ class Session:
     Attributes:
         environment: Name of the folder in ``conf/`` that is added to ``base``.
         project_path: The project's folder.
+        data_folder: Where the environment keeps its results.
         parameters: All parameters, checked.
         written_parameters: The same as they are written in ``conf/``.
         given_parameters: Those that ``--params`` gave.
@@ -27,6 +29,7 @@ class Session:
 
     environment: str = "base"
     project_path: Path = field(default_factory=Path.cwd)
+    data_folder: Path = field(default_factory=lambda: Path.cwd() / RESULTS)
     parameters: ProjectParameters = field(init=False)
     written_parameters: dict[str, Any] = field(default_factory=dict)
     given_parameters: dict[str, Any] = field(default_factory=dict)
@@ -37,11 +40,13 @@ class Session:
         Raises:
             UserError: If the parameters cannot be used.
         """
+        track_in_project(Path(context.project_path))
         self.environment = context.env or "base"
         self.project_path = Path(context.project_path)
         self.written_parameters = context.params
         self.given_parameters = context.config_loader.runtime_params or {}
         self.parameters = check_parameters(context.params)
+        self.data_folder = self.project_path / self.parameters.data_folder
 
 
 @contextmanager

@@ -34,6 +34,7 @@ class ProjectParameters(Parameters):
     """All parameters of the project."""
 
     raw_data: str
+    data_folder: Annotated[str, Field(min_length=1)] = "data"
     photo_folder: str = "train"
     mask_folder: str = "train_masks"
     subject: Subject = CARS

@@ -112,12 +112,13 @@ def check_photos_and_masks(
     unpaired_files: pd.DataFrame,
     car_metadata: pd.DataFrame,
     checks: dict[str, Any],
+    data_folder: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Keep every pair that can be used, with its size and area, and say why not the rest."""
     settings = Checks(**checks)
     checked, broken = check_pairs(photo_pairs, soft_masks.notes, settings.max_megapixels)
     rejected = pd.concat([unpaired_files, broken], ignore_index=True)
-    _stop_if_too_many_are_rejected(len(checked), rejected, settings.max_rejected_share)
+    _stop_if_too_many_are_rejected(len(checked), rejected, settings.max_rejected_share, data_folder)
     _warn_of_inverted_masks([soft_masks.notes[name] for name in checked["photo_id"]])
     return checked.merge(_one_row_per_car(car_metadata), on="car", how="left"), rejected
 
@@ -203,7 +204,9 @@ def _share_kept(soft_masks: Sequence[np.ndarray], augmentation: Augmentation, se
     return float(np.mean(shares))
 
 
-def _stop_if_too_many_are_rejected(used: int, rejected: pd.DataFrame, max_share: float) -> None:
+def _stop_if_too_many_are_rejected(
+    used: int, rejected: pd.DataFrame, max_share: float, data_folder: str
+) -> None:
     """Count what was rejected in one warning; stop where it is most of the data."""
     if rejected.empty:
         return
@@ -219,7 +222,7 @@ def _stop_if_too_many_are_rejected(used: int, rejected: pd.DataFrame, max_share:
             f"{summary} That is {share:.0%}, and checks.max_rejected_share allows "
             f"{max_share:.0%}. The first {min(20, len(rejected))}:\n  {listed}"
         )
-    logger.warning("%s All of them: data/02_intermediate/rejected_photos.csv", summary)
+    logger.warning("%s All of them: %s/02_intermediate/rejected_photos.csv", summary, data_folder)
 
 
 def _warn_of_inverted_masks(notes: Sequence[Mapping[str, Any]]) -> None:

@@ -44,6 +44,7 @@ def create_pipeline() -> Pipeline:
                     "unpaired_files",
                     "car_metadata",
                     "params:checks",
+                    "params:data_folder",
                 ],
                 outputs=["photo_table", "rejected_photos"],
                 name="check_photos_and_masks",

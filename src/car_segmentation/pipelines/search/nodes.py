@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 STUDIES, CHECKPOINTS = "trials.db", "checkpoints"
 """In the search's folder: what Optuna knows, and the state of the trial in training."""
-BEST_PARAMETERS = "data/08_reporting/best_parameters.yml"
-"""Where the catalog puts `write_best_parameters`."""
+BEST_PARAMETERS = "08_reporting/best_parameters.yml"
+"""Where in the data folder the catalog puts `write_best_parameters`."""
 
 Records = list[dict[str, Any]]
 
@@ -84,7 +84,9 @@ def search_parameters(
     return [record.as_dict() for record in search.records_of(study, settings.space)]
 
 
-def tabulate_trials(search_records: Records, parameters: dict[str, Any]) -> pd.DataFrame:
+def tabulate_trials(
+    search_records: Records, parameters: dict[str, Any], data_folder: str
+) -> pd.DataFrame:
     """Put all trials into a table, and say which is the best."""
     records = _read(search_records)
     table = search.trials_table(records, Search(**parameters).space)
@@ -97,8 +99,8 @@ def tabulate_trials(search_records: Records, parameters: dict[str, Any]) -> pd.D
     )
     tracking.log_numbers({"validation.dice_mean": best.validation_dice or 0})
     logger.info(
-        "%s\nTo train it and score it on the test cars: see the head of %s",
-        *(verdict, BEST_PARAMETERS),
+        "%s\nTo train it and score it on the test cars: see the head of %s/%s",
+        *(verdict, data_folder, BEST_PARAMETERS),
     )
     return table
 
@@ -114,13 +116,15 @@ def plot_trials(search_records: Records, parameters: dict[str, Any]) -> Figure:
 def write_best_parameters(
     search_records: Records,
     raw_data: str,
+    data_folder: str,
     defined_augmentation: dict[str, Any],
     **parameters: Any,
 ) -> str:
     """Write the best trial's parameters down as an environment of Kedro's."""
     # Trials were augmented as data_processing has defined it.
     parameters["augmentation"] = parameters["augmentation"] | defined_augmentation
-    return search.best_configuration(_read(search_records), parameters, raw_data, BEST_PARAMETERS)
+    file = f"{data_folder}/{BEST_PARAMETERS}"
+    return search.best_configuration(_read(search_records), parameters, raw_data, file)
 
 
 def _read(search_records: Records) -> list[TrialRecord]:

@@ -33,7 +33,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=tabulate_trials,
-                inputs=["search_records", "params:search"],
+                inputs=["search_records", "params:search", "params:data_folder"],
                 outputs="search_trials",
                 name="tabulate_trials",
             ),
@@ -48,6 +48,7 @@ def create_pipeline() -> Pipeline:
                 inputs={
                     "search_records": "search_records",
                     "raw_data": "params:raw_data",
+                    "data_folder": "params:data_folder",
                     "defined_augmentation": "augmentation",
                     **{
                         name: f"params:{name}"

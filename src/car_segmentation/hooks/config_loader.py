@@ -1,0 +1,73 @@
+"""How ``conf/`` is read: an environment names what differs, and keeps its own results."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+from omegaconf import OmegaConf
+
+from car_segmentation.experiments.tracking import artifact_location, tracking_uri
+from car_segmentation.parameters.merge import merge_parameters
+
+RESULTS = "data"
+"""The folder for results, relative to the project."""
+UNNAMED = (None, "base", "local")
+"""Environments whose results are in that folder itself: what ``kedro run`` uses when none is named,
+and a user's own settings."""
+
+
+def environment_folder(environment: str | None) -> str:
+    """Where the results of an environment are, relative to the project.
+
+    Example:
+        >>> environment_folder(None), environment_folder("demo")
+        ('data', 'data/demo')
+    """
+    return RESULTS if environment in UNNAMED else f"{RESULTS}/{environment}"
+
+
+class ProjectConfigLoader(OmegaConfigLoader):
+    """Merges groups of parameters name by name: base, then the environment, then ``--params``.
+
+    Kedro lets a group of an environment replace base's, so that each would have to repeat it.
+    """
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Read a kind of configuration, such as ``parameters`` or ``catalog``."""
+        # Resolvers are global, and another session of this process may have set them last.
+        folder = (self.runtime_params or {}).get("data_folder", environment_folder(self.env))
+        OmegaConf.register_new_resolver("data_folder", lambda: folder, replace=True)
+        if key != "parameters" or key in self:
+            return super().__getitem__(key)
+        given = self.runtime_params or {}
+        groups = {name: value for name, value in given.items() if isinstance(value, dict)}
+        environment = self.env or self.default_run_env
+        self.runtime_params = {name: given[name] for name in given.keys() - groups.keys()}
+        try:
+            parameters = self._only(self.base_env)
+            if environment != self.base_env:
+                parameters = merge_parameters(parameters, self._only(environment))
+        finally:
+            self.runtime_params = given
+        return merge_parameters(parameters, groups, entire=())
+
+    def _only(self, environment: str) -> dict[str, Any]:
+        """The parameters in the files of one environment."""
+        base_env, env = self.base_env, self.env
+        self.base_env = self.env = environment
+        try:
+            parameters: dict[str, Any] = super().__getitem__("parameters")
+            return parameters
+        finally:
+            self.base_env, self.env = base_env, env
+
+
+def track_in_project(project_path: Path) -> None:
+    """Have ``mlflow.yml`` find the database and the artifacts of a project."""
+    for name, location in (
+        ("tracking_uri", tracking_uri),
+        ("artifact_location", artifact_location),
+    ):
+        OmegaConf.register_new_resolver(
+            name, lambda location=location: location(project_path), replace=True
+        )
