@@ -31,7 +31,7 @@ run: .venv/installed
 
 experiments: run
 	$(BIN)/kedro run --env=demo --params=training.loss=bce_dice
-	$(BIN)/kedro run --env=demo --params=network.fold=2
+	$(BIN)/kedro run --env=demo --params=network.space_to_depth=2
 	$(BIN)/kedro run --env=demo --params=training.epochs=4
 
 test: .venv/installed
@@ -42,7 +42,6 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/lint-imports --no-logo
 
 docs: .venv/installed
 	rm -rf build
