@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from car_segmentation.data.image_stack import read_stack, resized_masks, write_stack
+from car_segmentation.data.image_stack import write_resized_masks
 from car_segmentation.data.images import read_mask, read_photo
 from car_segmentation.data.pairing import check_pairs, pair_by_name
 
@@ -120,11 +120,9 @@ def _check(raw: Path, photos: list[Path]) -> int:
 
     files = [sorted((raw / name).iterdir()) for name in ("train", "train_masks")]
     pairs, unpaired = pair_by_name(*files, CARVANA, "_mask")
-    masks = resized_masks(
-        pairs["photo_id"].tolist(), pairs["mask_path"].tolist(), 64, 96, 100, max_grey_share=0.05
-    )
-    write_stack(raw / "soft_masks", masks)
-    table, rejected = check_pairs(pairs, read_stack(raw / "soft_masks").notes, max_megapixels=100)
+    ids, paths = pairs["photo_id"].tolist(), pairs["mask_path"].tolist()
+    masks = write_resized_masks(raw / "soft_masks", ids, paths, 64, 96, 100, max_grey_share=0.05)
+    table, rejected = check_pairs(pairs, masks.notes, max_megapixels=100)
     for path in table["photo_path"]:
         read_photo(Path(path))  # What the check lets through can be read.
     reasons = [*unpaired.itertuples(index=False), *rejected.itertuples(index=False)]

@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from car_segmentation.data.images import read_mask, read_photo, resize_by_area
+from car_segmentation.data.images import read_mask, read_photo
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.evaluation.scores import score_mask
-from car_segmentation.prediction.predictors import Predictor, Tiles, better_predictor
-from car_segmentation.prediction.probability_maps import to_native_size
+from car_segmentation.parameters import PredictionOptions, TileOptions
+from car_segmentation.prediction.probability_maps import predicted_mask
+from car_segmentation.prediction.segmenter import Segmenter
 from data_processing import PROJECT
 
 
@@ -40,38 +41,39 @@ def main() -> None:
     test = rows_of_split(splits, "test").sort_values("photo_id", ignore_index=True)
     sample = test.iloc[np.linspace(0, len(test) - 1, min(arguments.photos, len(test))).round()]
 
-    predictors: dict[str, Predictor] = {
-        "the model alone": model,
-        "`flip: true`": better_predictor(model, flip=True),
-        "`scales: [1.0, 0.9]`": better_predictor(model, scales=(1.0, 0.9)),
-        "`scales: [1.0, 0.9, 1.1]`": better_predictor(model, scales=(1.0, 0.9, 1.1)),
-        "both": better_predictor(model, flip=True, scales=(1.0, 0.9, 1.1)),
-        "`tiles: {overlap: 0.25}`": Tiles(model, 0.25, 1),
+    settings = {
+        "the model alone": PredictionOptions(),
+        "`flip: true`": PredictionOptions(flip=True),
+        "`scales: [1.0, 0.9]`": PredictionOptions(scales=(1.0, 0.9)),
+        "`scales: [1.0, 0.9, 1.1]`": PredictionOptions(scales=(1.0, 0.9, 1.1)),
+        "both": PredictionOptions(flip=True, scales=(1.0, 0.9, 1.1)),
+        "`tiles: {overlap: 0.25}`": PredictionOptions(tiles=TileOptions(overlap=0.25)),
     }
     if arguments.ensemble:
-        others = [KerasModelDataset(path).load() for path in arguments.ensemble]
-        predictors[f"`ensemble` of {len(others) + 1}"] = better_predictor(model, others)
+        together = PredictionOptions(ensemble=tuple(arguments.ensemble))
+        settings[f"`ensemble` of {len(arguments.ensemble) + 1}"] = together
+    segmenters = {
+        name: Segmenter.from_options(model, options.model_copy(update={"batch_size": 1}), threshold)
+        for name, options in settings.items()
+    }
     rows = [
         {"setting": name, "dice": dice, "seconds": seconds}
         for _, photo in tqdm(sample.iterrows(), total=len(sample), unit="photo")
-        for name, dice, seconds in _predict(photo, predictors, threshold)
+        for name, dice, seconds in _predict(photo, segmenters)
     ]
-    _print_table(pd.DataFrame(rows), list(predictors))
+    _print_table(pd.DataFrame(rows), list(segmenters))
 
 
-def _predict(
-    row: pd.Series, predictors: dict[str, Predictor], threshold: float
-) -> list[tuple[str, float, float]]:
+def _predict(row: pd.Series, segmenters: dict[str, Segmenter]) -> list[tuple[str, float, float]]:
     photo, truth = read_photo(Path(row["photo_path"])), read_mask(Path(row["mask_path"]))
     results = []
-    for name, predictor in predictors.items():
-        height, width = predictor.input_shape[1:3]
-        seen = photo if height is None else resize_by_area(photo, height, width)
+    for name, segmenter in segmenters.items():
+        resized = segmenter.resize(photo)
         start = time.process_time()
-        probability = np.asarray(predictor.predict_on_batch(seen[np.newaxis]))[0, ..., 0]
+        (probability,) = segmenter.predict_batch([resized])
         seconds = time.process_time() - start
-        enlarged = to_native_size(probability.astype(np.float16), *truth.shape)
-        results.append((name, score_mask(enlarged >= threshold, truth).dice, seconds))
+        mask = predicted_mask(probability, truth.shape, segmenter.threshold)
+        results.append((name, score_mask(mask, truth).dice, seconds))
     return results
 
 

@@ -28,9 +28,8 @@ from car_segmentation.core.parallel import in_fresh_process
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import (
     read_stack,
-    resized_masks,
-    resized_photos,
-    write_stack,
+    write_resized_masks,
+    write_resized_photos,
 )
 from car_segmentation.hooks.config_loader import ProjectConfigLoader
 from car_segmentation.parameters import ProjectParameters, Training, check_parameters
@@ -241,8 +240,8 @@ def _parameters(env: str) -> ProjectParameters:
 def _write_stacks(folder: Path, paths: list[Path], height: int, width: int) -> None:
     ids, photos = [path.stem for path in paths], [str(path) for path in paths]
     masks = [str(path.parents[1] / "train_masks" / f"{path.stem}_mask.gif") for path in paths]
-    write_stack(folder / "photos", resized_photos(ids, photos, height, width))
-    write_stack(folder / "masks", resized_masks(ids, masks, height, width, float("inf"), 1.0))
+    write_resized_photos(folder / "photos", ids, photos, height, width)
+    write_resized_masks(folder / "masks", ids, masks, height, width, float("inf"), 1.0)
 
 
 if __name__ == "__main__":

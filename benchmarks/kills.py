@@ -22,7 +22,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from car_segmentation.prediction.folder_job import JOURNAL_FILE, MASKS, PREDICTIONS_FILE
+from car_segmentation.prediction.folder_job import JOURNAL_FILE, PREDICTIONS_FILE
+from car_segmentation.prediction.photo_files import MASKS
 
 
 def main() -> None:

@@ -126,7 +126,8 @@ def trained_dice(
         import keras
 
         from car_segmentation import networks
-        from car_segmentation.evaluation.threshold import mean_dice_at_thresholds
+        from car_segmentation.evaluation.threshold import search_threshold
+        from car_segmentation.prediction.segmenter import Segmenter
         from car_segmentation.training.batches import PhotoBatches
         from car_segmentation.training.trainer import precision, train
 
@@ -164,8 +165,8 @@ def trained_dice(
     start = time.perf_counter()
     history = train(network, training_batches, validation_batches, settings, lambda *_: None)
     minutes = (time.perf_counter() - start) / 60
-    dice = mean_dice_at_thresholds(network, photos, validation, batch_size=4)
-    return minutes, float(dice.max()), history["dice"][-1]
+    found = search_threshold(Segmenter(network, batch_size=4), photos, validation)
+    return minutes, found.best_dice, history["dice"][-1]
 
 
 def _parameters(changes: dict[str, Any]) -> ProjectParameters:

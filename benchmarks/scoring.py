@@ -23,12 +23,12 @@ import pandas as pd
 import psutil
 
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.image_stack import read_stack, resized_masks, write_stack
+from car_segmentation.data.image_stack import read_stack, write_resized_masks
 from car_segmentation.data.images import read_mask, resize_by_area
 from car_segmentation.evaluation.photo_scores import score_photos
 from car_segmentation.evaluation.scores import score_mask
 from car_segmentation.evaluation.upper_bound import HALF_COVERED
-from car_segmentation.prediction.probability_maps import to_native_size
+from car_segmentation.prediction.segmenter import to_native_size
 
 PHOTOS_PER_SECOND_GOAL = 15
 MEMORY_GROWTH_GOAL = 1.1
@@ -55,12 +55,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         height, width = (side // COARSE for side in read_mask(masks[0]).shape)
         ids, paths = [path.stem for path in masks[:many]], [str(path) for path in masks[:many]]
-        write_stack(Path(folder), resized_masks(ids, paths, height, width, float("inf"), 1.0))
+        stack = Path(folder) / "masks"
+        write_resized_masks(stack, ids, paths, height, width, float("inf"), 1.0)
         peaks = []
         print(f"{'photos':>6} {'seconds':>8} {'photos/s':>9} {'CPU ms each':>12} {'peak GB':>8}")
         for number in (few, many):
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh_process:
-                run = fresh_process.submit(_pass, Path(folder), ids[:number], paths[:number])
+                run = fresh_process.submit(_pass, stack, ids[:number], paths[:number])
                 seconds, cpu_seconds, peak = run.result()
             peaks.append(peak)
             cpu = 1000 * cpu_seconds / number

@@ -24,7 +24,7 @@ from car_segmentation.data.image_stack import ImageStack, read_stack
 from car_segmentation.data.images import read_mask
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.evaluation.label_errors import rank_suspects, suspect_evidence
-from car_segmentation.prediction.probability_maps import to_native_size
+from car_segmentation.prediction.segmenter import to_native_size
 
 FIRST_ROWS = 40
 OF_EACH_KIND = 4
@@ -100,7 +100,7 @@ def _read(data: Path) -> Project:
 
 def _evidence(photo: Any, mask: Mask, project: Project) -> dict[str, Any]:
     row = project.probabilities.rows_of([photo.photo_id])[0]
-    probability = to_native_size(project.probabilities.pixels[row], *mask.shape)
+    probability = to_native_size(project.probabilities.image(row), *mask.shape)
     identity = {"photo_id": photo.photo_id, "car": photo.car, "view": photo.view}
     return identity | suspect_evidence(mask, probability, project.threshold)
 

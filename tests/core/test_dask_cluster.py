@@ -16,9 +16,9 @@ from car_segmentation.core import dask_cluster as cluster_module
 from car_segmentation.core.dask_cluster import Cluster, map_on_cluster, use_cluster
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.image_stack import resized_masks, resized_photos, write_stack
+from car_segmentation.data.image_stack import write_resized_masks, write_resized_photos
 from car_segmentation.prediction import folder_job as inference
-from tests.support.folder_jobs import pending, table_of
+from tests.support.folder_jobs import folder_job, table_of
 from tests.support.models import Darkness
 from tests.support.photos import contents, write_cars, write_discs
 
@@ -111,14 +111,10 @@ def test_stacks_are_the_same(raw: Path, on_cluster: Cluster) -> None:
     photos = [str(path) for path in sorted((raw / "train").iterdir())]
     masks = [str(path) for path in sorted((raw / "train_masks").iterdir())]
     Path(masks[4]).write_bytes(b"")
-    stacks = {
-        "photos": resized_photos(photos, photos, 24, 32),
-        "masks": resized_masks(photos, masks, 24, 32, 1, 0.05),
-    }
     for where, cluster in (("there", on_cluster), ("here", None)):
         use_cluster(cluster)
-        for name, stack in stacks.items():
-            write_stack(raw / where / name, stack)
+        write_resized_photos(raw / where / "photos", photos, photos, 24, 32)
+        write_resized_masks(raw / where / "masks", photos, masks, 24, 32, 1, 0.05)
     assert contents(raw / "there") == contents(raw / "here")
 
 
@@ -139,13 +135,13 @@ def test_a_killed_worker_loses_no_photo(tmp_path: Path, on_cluster: Cluster) -> 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inference.Journal, "append", kill_one_when_some_are_finished)
-        pending(photos, model).write(tmp_path / "cluster")
+        folder_job(photos, model).write(tmp_path / "cluster")
     assert killed
     assert len(list(notes.iterdir())) >= 2
     assert str(os.getpid()) not in {note.name for note in notes.iterdir()}
 
     use_cluster(None)
-    pending(photos, model).write(tmp_path / "threads")
+    folder_job(photos, model).write(tmp_path / "threads")
     masks = [contents(tmp_path / where / "masks") for where in ("cluster", "threads")]
     assert len(masks[0]) == 159 and masks[0] == masks[1]
     tables = [table_of(tmp_path / where) for where in ("cluster", "threads")]
@@ -156,7 +152,7 @@ def test_a_killed_worker_loses_no_photo(tmp_path: Path, on_cluster: Cluster) -> 
     }
     # Either run takes up the other's folder.
     before = contents(tmp_path / "cluster")
-    pending(photos, model).write(tmp_path / "cluster")
+    folder_job(photos, model).write(tmp_path / "cluster")
     assert contents(tmp_path / "cluster") == before
 
 

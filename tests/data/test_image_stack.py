@@ -9,12 +9,10 @@ from PIL import Image
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.image_stack import (
     ImageStack,
-    PendingStack,
-    WriteImage,
+    new_stack,
     read_stack,
-    resized_masks,
-    resized_photos,
-    write_stack,
+    write_resized_masks,
+    write_resized_photos,
 )
 from tests.support.photos import disc_mask, photo_of, write_pair
 
@@ -23,8 +21,7 @@ def test_photos_are_averaged_over_areas(tmp_path: Path) -> None:
     photo = photo_of(disc_mask(48, 64))
     path = tmp_path / "a.png"
     Image.fromarray(photo).save(path)
-    write_stack(tmp_path / "stack", resized_photos(["a"], [str(path)], height=12, width=16))
-    stack = read_stack(tmp_path / "stack")
+    stack = write_resized_photos(tmp_path / "stack", ["a"], [str(path)], height=12, width=16)
     expected = skimage.transform.downscale_local_mean(photo, (4, 4, 1))
     assert stack.ids == ("a",)
     assert stack.pixels.dtype == np.uint8
@@ -35,8 +32,8 @@ def test_masks_become_the_share_of_car_in_each_pixel(raw: Path) -> None:
     mask = np.zeros((48, 64), bool)
     mask[:, :5] = True  # Of the first 16 small pixels in a row, one is full and one a quarter.
     _, mask_path = write_pair(raw, "a", mask)
-    write_stack(raw / "stack", resized_masks(["a"], [str(mask_path)], 12, 16, 1, 0.05))
-    row = read_stack(raw / "stack").pixels[0, 6]
+    stack = write_resized_masks(raw / "stack", ["a"], [str(mask_path)], 12, 16, 1, 0.05)
+    row = stack.pixels[0, 6]
     assert row[:3].tolist() == [255, 64, 0]
 
 
@@ -46,8 +43,8 @@ def test_masks_are_noted_with_size_and_share_or_with_their_problem(raw: Path) ->
     _, good = write_pair(raw, "a", mask)
     _, broken = write_pair(raw, "b")
     broken.write_bytes(b"")
-    stack = resized_masks(["a", "b"], [str(good), str(broken)], 12, 16, 1, 0.05)
-    write_stack(raw / "stack", stack)
+    paths = [str(good), str(broken)]
+    write_resized_masks(raw / "stack", ["a", "b"], paths, 12, 16, 1, 0.05)
     loaded = read_stack(raw / "stack")
     size_and_share = {"height": 48, "width": 64, "foreground_share": 0.25}
     # The whole upper side, and 11 pixels more of the left and of the right one.
@@ -58,8 +55,8 @@ def test_masks_are_noted_with_size_and_share_or_with_their_problem(raw: Path) ->
 
 def test_any_size(raw: Path) -> None:
     photo_path, _ = write_pair(raw, "a")
-    write_stack(raw / "stack", resized_photos(["a"], [str(photo_path)], height=37, width=91))
-    assert read_stack(raw / "stack").pixels.shape == (1, 37, 91, 3)
+    stack = write_resized_photos(raw / "stack", ["a"], [str(photo_path)], height=37, width=91)
+    assert stack.pixels.shape == (1, 37, 91, 3)
 
 
 def test_order_is_that_of_the_ids(raw: Path) -> None:
@@ -68,39 +65,49 @@ def test_order_is_that_of_the_ids(raw: Path) -> None:
     for i, name in enumerate(names):
         photo = np.full((8, 8, 3), i * 10, np.uint8)
         paths.append(str(write_pair(raw, name, np.ones((8, 8), bool), photo)[0]))
-    write_stack(raw / "stack", resized_photos(names, paths, height=4, width=4))
-    stack = read_stack(raw / "stack")
+    stack = write_resized_photos(raw / "stack", names, paths, height=4, width=4)
     assert [round(image.mean(), -1) for image in stack.pixels] == [i * 10 for i in range(20)]
     assert stack.rows_of(["07", "03"]).tolist() == [7, 3]
 
 
 def test_a_photo_that_is_not_in_the_stack(tmp_path: Path) -> None:
-    write_stack(tmp_path / "stack", PendingStack(("a",), (2,), "uint8", lambda write: {}))
+    stack = ImageStack(("a",), np.zeros((1, 2)))
     with pytest.raises(UserError, match=r"2 photos .*, b the first.*data_processing"):
-        read_stack(tmp_path / "stack").rows_of(["a", "b", "c"])
+        stack.rows_of(["a", "b", "c"])
 
 
 def test_a_photo_that_changed_since_it_was_checked(raw: Path) -> None:
     photo_path, _ = write_pair(raw, "a")
     photo_path.write_bytes(b"")
-    stack = resized_photos(["a"], [str(photo_path)], height=4, width=4)
     with pytest.raises(UserError, match=r"a\.jpg is empty.*has it changed"):
-        write_stack(raw / "stack", stack)
+        write_resized_photos(raw / "stack", ["a"], [str(photo_path)], height=4, width=4)
     assert not (raw / "stack").exists()
 
 
 def test_an_image_of_a_wrong_shape_is_refused(tmp_path: Path) -> None:
-    stack = PendingStack(("a",), (2, 2), "uint8", lambda write: write(0, np.zeros((2, 3))))
-    with pytest.raises(ValueError, match=r"image 0 has shape \(2, 3\), not \(2, 2\)"):
-        write_stack(tmp_path / "stack", stack)
+    message = r"image 0 has shape \(2, 3\), not \(2, 2\)"
+    with (
+        pytest.raises(ValueError, match=message),
+        new_stack(tmp_path / "stack", ["a"], (2, 2), "uint8") as writer,
+    ):
+        writer.write(0, np.zeros((2, 3)))
+    assert not (tmp_path / "stack").exists()
+
+
+def test_an_image_may_be_smaller_than_its_place(tmp_path: Path) -> None:
+    with new_stack(tmp_path / "stack", ["a", "b"], (3, 4), "uint8") as writer:
+        for row in (0, 1):
+            writer.write(row, np.full((3, 4), row + 1))
+        writer.notes["b"] = {"size": [2, 3]}
+    stack = read_stack(tmp_path / "stack")
+    assert stack.image(0).tolist() == [[1] * 4] * 3
+    assert stack.image(1).tolist() == [[2] * 3] * 2
 
 
 def test_a_stack_travels_to_another_process_as_its_folder(tmp_path: Path) -> None:
-    def fill(write_image: WriteImage) -> dict:
-        write_image(0, np.full((50, 40), 7, np.uint8))
-        return {"a": {"height": 3}}
-
-    write_stack(tmp_path / "stack", PendingStack(("a",), (50, 40), "uint8", fill))
+    with new_stack(tmp_path / "stack", ["a"], (50, 40), "uint8") as writer:
+        writer.write(0, np.full((50, 40), 7, np.uint8))
+        writer.notes["a"] = {"height": 3}
     stack = read_stack(tmp_path / "stack")
     content = pickle.dumps(stack)
     assert len(content) < stack.pixels.nbytes

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from car_segmentation.data.image_stack import read_stack, resized_masks, write_stack
+from car_segmentation.data.image_stack import write_resized_masks
 from car_segmentation.data.pairing import check_pairs, first_cars, pair_by_name, unmatched
 from tests.support.photos import disc_mask, photo_of, write_pair
 
@@ -101,8 +101,8 @@ def checked(raw: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         sorted((raw / "train").iterdir()), sorted((raw / "train_masks").iterdir()), CARVANA, "_mask"
     )
     ids, masks = pairs["photo_id"].tolist(), pairs["mask_path"].tolist()
-    write_stack(raw / "masks", resized_masks(ids, masks, 24, 32, 1, max_grey_share=0.05))
-    return check_pairs(pairs, read_stack(raw / "masks").notes, max_megapixels=1)
+    stack = write_resized_masks(raw / "masks", ids, masks, 24, 32, 1, max_grey_share=0.05)
+    return check_pairs(pairs, stack.notes, max_megapixels=1)
 
 
 def test_a_good_pair_is_measured(raw: Path) -> None:

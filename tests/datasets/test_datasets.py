@@ -10,7 +10,7 @@ import pytest
 from kedro.io import DatasetError
 from PIL import Image
 
-from car_segmentation.data.image_stack import PendingStack
+from car_segmentation.data.image_stack import ImageStack, new_stack, read_stack
 from car_segmentation.data.images import read_mask
 from car_segmentation.datasets.image_stack import ImageStackDataset
 from car_segmentation.datasets.keras_model import KerasModelDataset
@@ -23,7 +23,7 @@ from car_segmentation.datasets.record_folder import RecordFolderDataset
 from car_segmentation.datasets.tables import TableDataset
 from car_segmentation.networks import build_network
 from car_segmentation.training.losses import bce_dice
-from tests.support.folder_jobs import pending
+from tests.support.folder_jobs import folder_job
 from tests.support.photos import disc_mask, photo_of, write_discs, write_pair
 
 PICTURE = photo_of(disc_mask())
@@ -86,13 +86,22 @@ def test_a_picture_folder_forgets_old_pictures_and_draws_one_at_a_time(tmp_path:
 
 def test_image_stack_round_trip(tmp_path: Path) -> None:
     dataset = ImageStackDataset(str(tmp_path / "stack"))
-    stack = PendingStack(("a",), (4, 4), "float16", lambda write: write(0, np.eye(4)))
-    dataset.save(stack)
+    with new_stack(tmp_path / "stack", ["a"], (4, 4), "float16") as writer:
+        writer.write(0, np.eye(4))
+    dataset.save(read_stack(tmp_path / "stack"))
     loaded = dataset.load()
     assert loaded.ids == ("a",)
     assert isinstance(loaded.pixels, np.memmap)
     assert np.array_equal(loaded.pixels[0], np.eye(4))
     assert opened(dataset.preview()).mode == "RGB"
+
+
+def test_a_result_in_another_folder_is_refused(tmp_path: Path) -> None:
+    dataset = ImageStackDataset(str(tmp_path / "stack"))
+    with pytest.raises(DatasetError, match=r"the result is in memory, and should be in .*stack"):
+        dataset.save(ImageStack(("a",), np.zeros((1, 2, 2))))
+    with pytest.raises(DatasetError, match=r"the result is in .*other, and should be in .*stack"):
+        PredictionFolderDataset(str(tmp_path / "stack")).save(tmp_path / "other")
 
 
 def test_optional_csv(tmp_path: Path) -> None:
@@ -134,7 +143,8 @@ def test_a_prediction_folder_is_written_and_read(tmp_path: Path) -> None:
     (tmp_path / "photos" / "NA.jpg").touch()
     dataset = PredictionFolderDataset(str(tmp_path / "predictions"))
     assert not dataset.exists()
-    dataset.save(pending(tmp_path / "photos"))
+    folder_job(tmp_path / "photos").write(tmp_path / "predictions")
+    dataset.save(tmp_path / "predictions")
     assert dataset.exists()
     table = dataset.load()
     assert table["photo"].tolist() == ["000.png", "001.png", "NA.jpg"]

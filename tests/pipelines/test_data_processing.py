@@ -60,6 +60,8 @@ def catalog_for(raw: Path, **changes: object) -> DataCatalog:
         "params:image": {"height": 24, "width": 32},
         "params:augmentation": AUGMENTATION,
         "params:seed": 3,
+        "photos_folder": raw / "photos",
+        "soft_masks_folder": raw / "soft_masks",
         **changes,
     }
     stacks = {name: ImageStackDataset(str(raw / name)) for name in ("photos", "soft_masks")}

@@ -14,7 +14,7 @@ from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.pipeline_registry import register_pipelines
 from car_segmentation.pipelines.modelling.nodes import choose_threshold, describe_model
 from car_segmentation.pipelines.reporting import nodes
-from tests.support.models import Brightness
+from tests.support.models import Toy
 from tests.support.photos import disc_mask, photo_of, write_pair
 from tests.support.projects import REPOSITORY
 
@@ -32,6 +32,8 @@ PERSISTED = {
     "chosen_threshold",
     "finished_networks",
     "checkpoints",
+    "predictions_folder",
+    "probabilities_folder",
     "search_folder",
 }
 
@@ -94,7 +96,6 @@ def result(raw: Path) -> dict:
             "random_photos": 1,
             "suspect_masks": 2,
             "include_train": False,
-            "prediction_batch_size": 2,
         },
     }
 
@@ -127,13 +128,15 @@ def test_other_photos_are_scored_with_their_split(result: dict) -> None:
 
 @pytest.mark.parametrize(("include_train", "expected"), [(False, "ab"), (True, "abc")])
 def test_train_photos_are_predicted_when_asked(
-    result: dict, include_train: bool, expected: str
+    result: dict, tmp_path: Path, include_train: bool, expected: str
 ) -> None:
     splits = result["photo_splits"]
     splits.loc[2] = splits.loc[0].to_dict() | {"photo_id": "c", "split": "train"}
     photos = ImageStack(tuple("abc"), np.zeros((3, 48, 64, 3), np.uint8))
     settings = result["reporting"] | {"include_train": include_train}
-    stack = nodes.predict_photos(Brightness(), photos, splits, settings)
+    folder = tmp_path / "probabilities"
+    stack = nodes.predict_photos(Toy(48, 64), photos, splits, settings, {"batch_size": 2}, folder)
+    assert stack.folder == folder
     assert stack.ids == tuple(expected)
 
 
@@ -192,7 +195,7 @@ def test_the_threshold_is_the_best_on_validation(result: dict) -> None:
     brightness = np.where(truth, 120, 60).astype(np.uint8)  # 0.47 on the car, 0.24 beside it.
     photos = ImageStack(("b",), np.repeat(brightness[np.newaxis, ..., np.newaxis], 3, axis=3))
     chosen, dice, _ = choose_threshold(
-        Brightness(), photos, result["photo_splits"], result["reporting"]
+        Toy(48, 64), photos, result["photo_splits"], {"batch_size": 2}
     )
     assert 60 / 255 < chosen["threshold"] <= 120 / 255
     assert chosen["validation_dice"] == max(dice) == 1
@@ -202,11 +205,8 @@ def test_the_model_is_tracked_with_one_real_photo() -> None:
     photos = ImageStack(("a", "b"), np.stack([photo_of(disc_mask(), seed) for seed in (1, 2)]))
     checks = {"max_megapixels": 100, "max_grey_share": 0.05, "max_rejected_share": 0.1}
     registry = {"name": "cars", "register_models": True, "candidate": None}
-    served = describe_model(Brightness(), {"threshold": 0.4}, photos, checks, registry)
+    served = describe_model(Toy(), {"threshold": 0.4}, photos, checks, registry)
     assert np.array_equal(served.example, photos.pixels[0])
     assert (served.threshold, served.registered_name) == (0.4, "cars")
     silent = registry | {"register_models": False}
-    assert (
-        describe_model(Brightness(), {"threshold": 0.4}, photos, checks, silent).registered_name
-        is None
-    )
+    assert describe_model(Toy(), {"threshold": 0.4}, photos, checks, silent).registered_name is None

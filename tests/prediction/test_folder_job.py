@@ -14,17 +14,15 @@ from PIL import Image, ImageColor
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.images import UnusableImage, read_mask
 from car_segmentation.evaluation.scores import score_mask
-from car_segmentation.prediction import folder_job as inference
+from car_segmentation.prediction import folder_job as jobs
+from car_segmentation.prediction import photo_files
 from car_segmentation.prediction.composites import read_backdrop
-from car_segmentation.prediction.folder_job import (
-    describe_oddities,
-    expected_dice,
-    model_digest,
-    output_file,
-)
-from car_segmentation.prediction.predictors import Tiles, Views
+from car_segmentation.prediction.folder_job import model_digest
+from car_segmentation.prediction.photo_files import output_file
 from car_segmentation.prediction.run_lengths import decode_runs
-from tests.support.folder_jobs import pending, table_of
+from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
+from car_segmentation.prediction.tiling import Tiles
+from tests.support.folder_jobs import folder_job, table_of
 from tests.support.models import Darkness
 from tests.support.photos import SIZE, contents, disc_mask, photo_of, write_discs, write_pair
 from tests.support.projects import REPOSITORY
@@ -44,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_photo_gets_a_mask_of_its_own_size_and_a_row(discs: Path, folder: Path) -> None:
     model = Darkness()
-    pending(discs, model).write(folder)
+    folder_job(discs, model).write(folder)
     assert [batch.shape for batch in model.batches] == 3 * [(4, 24, 32, 3)]
     table = table_of(folder)
     assert table.columns.tolist() == [
@@ -64,33 +62,31 @@ def test_every_photo_gets_a_mask_of_its_own_size_and_a_row(discs: Path, folder: 
 
 
 def test_a_mask_does_not_depend_on_its_batch(discs: Path, folder: Path) -> None:
-    pending(discs, batch_size=4).write(folder)
+    folder_job(discs, batch_size=4).write(folder)
     before = contents(folder / "masks")
     for name in ("001.png", "008.png"):
         (folder / "masks" / name).unlink()
-    pending(discs, batch_size=3).write(folder)
+    folder_job(discs, batch_size=3).write(folder)
     assert contents(folder / "masks") == before
 
 
 def test_a_second_run_does_nothing_and_a_third_what_was_deleted(
     discs: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pending(discs).write(folder)
+    folder_job(discs).write(folder)
     before = contents(folder)
     (folder / "predictions.csv").unlink()
     again = Darkness()
-    pending(discs, again).write(folder)
+    folder_job(discs, again).write(folder)
     assert again.batches == []
     assert contents(folder) == before
 
     (folder / "masks" / "003.png").unlink()
     (discs / "new.png").write_bytes((discs / "005.png").read_bytes())
     read = []
-    read_photo = inference.read_photo
-    monkeypatch.setattr(
-        inference, "read_photo", lambda path: read.append(path.name) or read_photo(path)
-    )
-    pending(discs).write(folder)
+    read_photo = jobs.read_photo
+    monkeypatch.setattr(jobs, "read_photo", lambda path: read.append(path.name) or read_photo(path))
+    folder_job(discs).write(folder)
     assert sorted(read) == ["003.png", "new.png"]
     after = contents(folder / "masks")
     assert after.pop("new.png") == after["005.png"]
@@ -99,9 +95,9 @@ def test_a_second_run_does_nothing_and_a_third_what_was_deleted(
 
 
 def test_a_replaced_photo_is_predicted_again(discs: Path, folder: Path) -> None:
-    pending(discs).write(folder)
+    folder_job(discs).write(folder)
     Image.fromarray(np.full((*SIZE, 3), 200, np.uint8)).save(discs / "002.png")
-    pending(discs).write(folder)
+    folder_job(discs).write(folder)
     assert not read_mask(folder / "masks" / "002.png").any()
     row = table_of(folder).set_index("photo").loc["002.png"]
     assert row["warnings"] == "nothing was found"
@@ -119,7 +115,7 @@ def test_broken_photos_are_reported_and_passed_over(
     (discs / "gone.jpg").symlink_to("nowhere")
     Image.new("L", (2000, 1000)).save(discs / "huge.png")
     with caplog.at_level(logging.WARNING):
-        pending(discs).write(folder)
+        folder_job(discs).write(folder)
     reasons = table_of(folder).set_index("photo")["warnings"]
     assert len(reasons) == 16
     for name, reason in {
@@ -135,7 +131,7 @@ def test_broken_photos_are_reported_and_passed_over(
     assert "6 files could not be predicted; the first: " in caplog.text
 
     (discs / "cut.jpg").write_bytes(photo.read_bytes())
-    pending(discs).write(folder)
+    folder_job(discs).write(folder)
     assert table_of(folder).set_index("photo")["warnings"]["cut.jpg"] == ""
     assert read_mask(folder / "masks" / "cut.png").any()
 
@@ -148,8 +144,8 @@ def test_an_error_of_a_codec_does_not_end_the_run(
             raise MemoryError("too much")
         return photo_of(disc_mask())
 
-    monkeypatch.setattr(inference, "read_photo", read_most)
-    pending(discs).write(folder)
+    monkeypatch.setattr(jobs, "read_photo", read_most)
+    folder_job(discs).write(folder)
     reasons = table_of(folder).set_index("photo")["warnings"]
     assert reasons["004.png"] == "cannot be read (too much)"
     assert (reasons != "").sum() == 1
@@ -157,7 +153,7 @@ def test_an_error_of_a_codec_does_not_end_the_run(
 
 def test_photos_that_would_share_a_mask_are_refused(discs: Path, folder: Path) -> None:
     (discs / "003.jpg").write_bytes((discs / "004.png").read_bytes())
-    pending(discs).write(folder)
+    folder_job(discs).write(folder)
     reasons = table_of(folder).set_index("photo")["warnings"]
     for name in ("003.jpg", "003.png"):
         assert reasons[name] == "has the same id as another file (003.jpg, 003.png)"
@@ -171,7 +167,7 @@ def test_names_are_kept_whatever_they_are(tmp_path: Path, folder: Path) -> None:
     names = ["NA.jpg", "a.b.jpg", "ein Wörtchen, 'quoted'.JPG", "two\nlines.jpg", "\udcff.jpg"]
     for name in names:
         (photos / name).write_bytes(content)
-    pending(photos).write(folder)
+    folder_job(photos).write(folder)
     assert all(output_file(folder, "masks", name).is_file() for name in names)
     text = (folder / "predictions.csv").read_bytes()
     assert os.fsencode(names[-1]) in text
@@ -181,21 +177,21 @@ def test_names_are_kept_whatever_they_are(tmp_path: Path, folder: Path) -> None:
 def test_only_broken_photos(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").touch()
-    pending(tmp_path / "photos").write(folder)
+    folder_job(tmp_path / "photos").write(folder)
     assert len(table_of(folder)) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_the_users_to_mend(discs: Path, folder: Path) -> None:
     folder.write_text("a file")
     with pytest.raises(UserError, match=r"Predictions cannot be written to .*predictions"):
-        pending(discs).write(folder)
+        folder_job(discs).write(folder)
 
 
 @pytest.mark.parametrize("other", [{"model": Darkness(2.0)}, {"threshold": 0.6}])
 def test_results_of_two_models_are_not_mixed(discs: Path, folder: Path, other: dict) -> None:
-    pending(discs).write(folder)
+    folder_job(discs).write(folder)
     with pytest.raises(UserError, match="another model or threshold"):
-        pending(discs, **other).write(folder)
+        folder_job(discs, **other).write(folder)
 
 
 def test_models_are_told_apart() -> None:
@@ -203,29 +199,8 @@ def test_models_are_told_apart() -> None:
     assert model_digest(Darkness(1.5)) != model_digest(Darkness())
 
 
-def test_the_dice_that_a_model_expects() -> None:
-    sure = disc_mask()
-    assert expected_dice(sure.astype(np.float32), sure) == pytest.approx(1)
-    assert expected_dice(np.zeros(SIZE, np.float32), np.zeros(SIZE, bool)) == 0
-    # One pixel of 0.8 is taken for car, one of 0.4 not: 2·0.8 / (1 + 1.2).
-    probability = np.array([[0.8, 0.4]], np.float32)
-    assert expected_dice(probability, probability > 0.5) == pytest.approx(1.6 / 2.2)
-
-
-def test_oddities() -> None:
-    disc = disc_mask()
-    assert describe_oddities(disc, SIZE, (24, 32)) == ""
-    assert "border" in describe_oddities(disc_mask(radius=24), SIZE, (24, 32))
-    assert "smaller than what the network sees (640×480)" in describe_oddities(
-        disc, SIZE, (480, 640)
-    )
-    assert "distorted" in describe_oddities(disc.T, SIZE[::-1], (24, 32))
-    nothing = describe_oddities(np.zeros(SIZE, bool), SIZE, (96, 64))
-    assert nothing.startswith("nothing was found; the network sees")
-
-
 def test_probability_maps_have_16_bits(discs: Path, folder: Path) -> None:
-    pending(discs, outputs=("masks", "probability_maps")).write(folder)
+    folder_job(discs, outputs=("masks", "probability_maps")).write(folder)
     for index in range(10):
         levels = np.asarray(Image.open(folder / "probability_maps" / f"{index:03d}.png"))
         mask = read_mask(folder / "masks" / f"{index:03d}.png")
@@ -235,9 +210,9 @@ def test_probability_maps_have_16_bits(discs: Path, folder: Path) -> None:
 
 
 def test_an_output_that_is_wanted_later_is_made_later(discs: Path, folder: Path) -> None:
-    pending(discs).write(folder)
+    folder_job(discs).write(folder)
     before = contents(folder / "masks")
-    pending(discs, outputs=("masks", "cut_outs")).write(folder)
+    folder_job(discs, outputs=("masks", "cut_outs")).write(folder)
     assert contents(folder / "masks") == before
     for index in range(10):
         picture = Image.open(folder / "cut_outs" / f"{index:03d}.png")
@@ -253,14 +228,14 @@ def test_a_photo_that_goes_away_on_the_way_is_reported(
     def no_photo(*_: object) -> np.ndarray:
         raise UnusableImage("cannot be read")
 
-    monkeypatch.setattr(inference, "cut_out", no_photo)
-    pending(discs, outputs=("masks", "cut_outs")).write(folder)
+    monkeypatch.setattr(photo_files, "cut_out", no_photo)
+    folder_job(discs, outputs=("masks", "cut_outs")).write(folder)
     reasons = table_of(folder).set_index("photo")["warnings"]
     assert reasons["000.png"] == "cannot be read, though it was read before"
 
 
 def test_a_submission_has_the_masks(discs: Path, folder: Path) -> None:
-    pending(discs, submission=("003.png", "001.png")).write(folder)
+    folder_job(discs, submission=("003.png", "001.png")).write(folder)
     table = pd.read_csv(folder / "submission.csv.gz")
     assert table["img"].tolist() == ["003.png", "001.png"]
     for row in table.itertuples():
@@ -273,20 +248,20 @@ KILLED_RUN = """
 import sys, time
 from pathlib import Path
 from tests.support.models import Darkness
-from tests.support.folder_jobs import pending
+from tests.support.folder_jobs import folder_job
 
 class Slow(Darkness):
     def predict_on_batch(self, photos):
         time.sleep(0.02)
         return super().predict_on_batch(photos)
 
-pending(Path(sys.argv[1]), Slow()).write(Path(sys.argv[2]))
+folder_job(Path(sys.argv[1]), Slow()).write(Path(sys.argv[2]))
 """
 
 
 def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path: Path, folder: Path) -> None:
     write_discs(tmp_path / "photos", 60)
-    pending(tmp_path / "photos").write(tmp_path / "undisturbed")
+    folder_job(tmp_path / "photos").write(tmp_path / "undisturbed")
     finished: set[str] = set()
     for masks in (1, 20, 45):
         process = subprocess.Popen(
@@ -303,9 +278,9 @@ def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path: Path, folder: Path)
         finished = now
     times = {name: (folder / "masks" / name).stat().st_mtime_ns for name in finished}
     model = Darkness()
-    pending(tmp_path / "photos", model).write(folder)
+    folder_job(tmp_path / "photos", model).write(folder)
     rewritten = {n for n in finished if (folder / "masks" / n).stat().st_mtime_ns != times[n]}
-    assert len(rewritten) <= inference.AHEAD  # Written, and killed before it was recorded.
+    assert len(rewritten) <= jobs.AHEAD  # Written, and killed before it was recorded.
     assert 4 * len(model.batches) < 60
     assert contents(folder / "masks") == contents(tmp_path / "undisturbed" / "masks")
     assert {path.name for path in folder.iterdir()} == {
@@ -317,7 +292,7 @@ def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path: Path, folder: Path)
 
 def test_tiles_see_photos_at_native_size(discs: Path, folder: Path) -> None:
     model = Darkness()
-    pending(discs, Tiles(model, overlap=0.25, batch_size=4)).write(folder)
+    folder_job(discs, Tiles(model, overlap=0.25, batch_size=4)).write(folder)
     assert {batch.shape for batch in model.batches} == {(4, 24, 32, 3)}
     for index, row in table_of(folder).iterrows():
         # The model sees pixels, and at native size its mask is that of the photo's own pixels.
@@ -332,8 +307,8 @@ def test_photos_that_wait_at_native_size_are_few(
 ) -> None:
     write_discs(tmp_path / "photos", 30)
     read = []
-    read_photo = inference.read_photo
-    monkeypatch.setattr(inference, "read_photo", lambda path: read.append(path) or read_photo(path))
+    read_photo = jobs.read_photo
+    monkeypatch.setattr(jobs, "read_photo", lambda path: read.append(path) or read_photo(path))
 
     class Watching(Darkness):
         def predict_on_batch(self, photos: np.ndarray) -> np.ndarray:
@@ -341,22 +316,22 @@ def test_photos_that_wait_at_native_size_are_few(
             return super().predict_on_batch(photos)
 
     waiting: list[int] = []
-    pending(tmp_path / "photos", Tiles(Watching(), 0.0, batch_size=16)).write(folder)
+    folder_job(tmp_path / "photos", Tiles(Watching(), 0.0, batch_size=16)).write(folder)
     assert len(waiting) == 30
     ahead = [number - index for index, number in enumerate(waiting)]
-    assert max(ahead) <= 1 + inference.AHEAD_AT_NATIVE_SIZE
+    assert max(ahead) <= 1 + jobs.AHEAD_AT_NATIVE_SIZE
 
 
 def test_other_ways_to_predict_are_not_mixed_either(discs: Path, folder: Path) -> None:
-    pending(discs).write(folder)
+    folder_job(discs).write(folder)
     with pytest.raises(UserError, match="another model"):
-        pending(discs, Views(Darkness(), flip=True)).write(folder)
+        folder_job(discs, TestTimeAugmentation(Darkness(), flip=True)).write(folder)
 
 
 def test_composites_are_made_anew_on_another_backdrop(discs: Path, folder: Path) -> None:
     outputs = ("masks", "cut_outs", "composites")
     for colour, suffix in (("#00ff00", ".png"), ("#0000ff", ".jpg")):
-        pending(discs, outputs=outputs, backdrop=read_backdrop(colour, suffix)).write(folder)
+        folder_job(discs, outputs=outputs, backdrop=read_backdrop(colour, suffix)).write(folder)
         assert sorted(path.name for path in folder.glob("composites/[!.]*")) == [
             f"{index:03d}{suffix}" for index in range(10)
         ]
@@ -366,5 +341,5 @@ def test_composites_are_made_anew_on_another_backdrop(discs: Path, folder: Path)
         assert picture[24, 32, 0] > 100  # the disc's red
     before = contents(folder)
     model = Darkness()
-    pending(discs, model, outputs=outputs, backdrop=read_backdrop(colour, suffix)).write(folder)
+    folder_job(discs, model, outputs=outputs, backdrop=read_backdrop(colour, suffix)).write(folder)
     assert model.batches == [] and contents(folder) == before

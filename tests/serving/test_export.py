@@ -9,12 +9,12 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.data.images import read_photo, resize_by_area
 from car_segmentation.datasets.exported_models import ExportedModelsDataset
 from car_segmentation.networks import build_network
-from car_segmentation.prediction.probability_maps import to_native_size
+from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.serving import export as portable
 from car_segmentation.serving.export import (
-    PendingExports,
     check_packages,
     compare_exports,
+    export_model,
     load_exported,
 )
 from car_segmentation.serving.photo_to_mask import (
@@ -68,9 +68,7 @@ def test_maps_are_enlarged_as_opencv_does(height: int, width: int) -> None:
 @pytest.mark.parametrize("size", [(48, 64), (75, 131)])
 def test_the_whole_function_is_that_of_inference(model: keras.Model, size: tuple[int, int]) -> None:
     photos = np.stack([photo_of(disc_mask(*size), seed) for seed in (0, 1)])
-    small = np.stack([resize_by_area(photo, HEIGHT, WIDTH) for photo in photos])
-    maps = np.asarray(model.predict_on_batch(small))[..., 0].astype(np.float16)
-    expected = np.stack([to_native_size(probability, *size) for probability in maps])
+    expected = np.stack(list(Segmenter(model, batch_size=2).probabilities(photos)))
     threshold = float(np.median(expected))
     result = PhotoToMask(model, threshold)(photos)
     # Photos are whole numbers: a half may be rounded the other way.
@@ -103,7 +101,8 @@ def test_an_exported_file_does_what_keras_does(
     for package in portable.PACKAGES[kind]:
         pytest.importorskip(package, reason=f"needs the extra {kind}: pip install -e '.[{kind}]'")
     folder = ExportedModelsDataset(str(tmp_path / "export"))
-    folder.save(PendingExports(model, 0.5, [kind]))
+    export_model(tmp_path / "export", model, 0.5, [kind])
+    folder.save(tmp_path / "export")
     exported = folder.load()
     assert list(exported) == [kind]
     own_size, *others = [tmp_path / f"{index}.png" for index in range(3)]
@@ -118,7 +117,7 @@ def test_an_exported_file_does_what_keras_does(
     # makes much of one level of 255.
     table = compare_exports(model, 0.5, exported, others).set_index("runtime")
     assert table.loc[kind, "probability_difference"] < 0.03
-    # It is unsure of every pixel, so that masks are held against the file's own probabilities.
+    # It is unsure of every pixel, so that masks are compared with the file's own probabilities.
     probability, mask = load_exported(kind, exported[kind])(read_photo(others[1]))
     assert np.array_equal(mask, np.where(probability >= 0.5, 255, 0))
     assert mask.dtype == np.uint8 and mask.shape == (75, 131)

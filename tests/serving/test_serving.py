@@ -26,10 +26,10 @@ from mlflow.models import Model
 from mlflow.pyfunc import scoring_server
 from PIL import Image
 
-from car_segmentation.data.images import read_photo, resize_by_area
+from car_segmentation.data.images import read_photo
 from car_segmentation.networks.bilinear_upsampling import BilinearKernel, EdgePadding
 from car_segmentation.networks.max_unpooling import MaxPoolingWithPositions, Unpooling
-from car_segmentation.prediction.probability_maps import to_native_size
+from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.serving import ServedModel
 from car_segmentation.serving import packaging as saving
 from car_segmentation.serving.mask_model import MAX_PHOTOS, MaskModel, Refused
@@ -105,11 +105,7 @@ def png_header(width: int, height: int) -> bytes:
 
 def expected_mask(network: keras.Model, path: Path) -> np.ndarray:
     """What the project's own functions make of a photo."""
-    photo = read_photo(path)
-    small = resize_by_area(photo, HEIGHT, WIDTH)
-    probability = np.asarray(network.predict_on_batch(small[np.newaxis]))[0, ..., 0]
-    native = to_native_size(probability.astype(np.float16), *photo.shape[:2])
-    return native >= THRESHOLD
+    return Segmenter(network, THRESHOLD).mask(read_photo(path))
 
 
 def test_it_is_loaded_where_the_project_is_not_installed(

@@ -4,17 +4,22 @@ from pathlib import Path
 
 import pandas as pd
 
-from car_segmentation.prediction.folder_job import PendingPredictions, sort_out_photos
-from car_segmentation.prediction.predictors import Predictor
+from car_segmentation.prediction.folder_job import FolderJob, sort_out_photos
+from car_segmentation.prediction.predictor import Predictor
+from car_segmentation.prediction.segmenter import Segmenter
 from tests.support.models import Darkness
 
 
-def pending(photos: Path, model: Predictor | None = None, **options) -> PendingPredictions:
-    defaults = {"threshold": 0.5, "batch_size": 4, "max_megapixels": 1.0}
+def folder_job(
+    photos: Path,
+    model: Predictor | None = None,
+    threshold: float = 0.5,
+    batch_size: int = 4,
+    **options,
+) -> FolderJob:
     files = sorted(path for path in photos.iterdir() if not path.is_dir())
-    return PendingPredictions(
-        model=model or Darkness(), photos=sort_out_photos(files), **(defaults | options)
-    )
+    segmenter = Segmenter(model or Darkness(), threshold, batch_size)
+    return FolderJob(segmenter, sort_out_photos(files), **({"max_megapixels": 1.0} | options))
 
 
 def table_of(folder: Path) -> pd.DataFrame:

@@ -3,19 +3,6 @@
 import numpy as np
 
 
-class Brightness:
-    """A model whose probability is the photo's red channel."""
-
-    batches: list[int]
-
-    def __init__(self) -> None:
-        self.batches = []
-
-    def predict_on_batch(self, photos: np.ndarray) -> np.ndarray:
-        self.batches.append(len(photos))
-        return photos[..., :1].astype(np.float32) / 255
-
-
 class Darkness:
     """A model whose probability is the lack of green: high on the discs of the tests."""
 
@@ -55,3 +42,19 @@ class Toy:
 
     def get_weights(self) -> list[np.ndarray]:
         return [np.zeros(1)]
+
+
+class Constant(Toy):
+    """A model that says the same of every pixel."""
+
+    def __init__(self, value: float, height: int = HEIGHT, width: int = WIDTH) -> None:
+        super().__init__(height, width)
+        self.value = value
+
+    def predict_on_batch(self, photos: np.ndarray) -> np.ndarray:
+        return np.full((*photos.shape[:3], 1), self.value, np.float32)
+
+
+def random_photos(number: int = 2, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """Photos of noise; uint8 (number, height, width, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (number, height, width, 3)).astype(np.uint8)

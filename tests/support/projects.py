@@ -89,7 +89,6 @@ TINY = {
         "random_photos": 3,
         "suspect_masks": 2,
         "include_train": False,
-        "prediction_batch_size": 4,
     },
 }
 TINY_TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}

@@ -6,9 +6,9 @@ one costs no memory beyond the images in flight.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from car_segmentation.core.files import atomic_folder, write_at
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.images import UnusableImage, read_mask, read_photo, resize_by_area
 
-WriteImage = Callable[[int, np.ndarray], None]
 Note = Mapping[str, Any]
 
 
@@ -31,17 +30,24 @@ class ImageStack:
         ids: The photo id of each image.
         pixels: The images along the first axis, memory-mapped and read-only.
         notes: What was noted by photo id when the stack was made.
+        folder: Where it is on disk; None for one in memory.
     """
 
     ids: tuple[str, ...]
     pixels: np.ndarray
     notes: Mapping[str, Note] = field(default_factory=dict)
+    folder: Path | None = None
 
     def __reduce__(self) -> Any:
         # A stack travels to another process as its folder, not as its pixels.
-        if isinstance(self.pixels, np.memmap) and self.pixels.filename:
-            return read_stack, (Path(self.pixels.filename).parent,)
+        if self.folder is not None:
+            return read_stack, (self.folder,)
         return ImageStack, (self.ids, self.pixels, self.notes)
+
+    def image(self, row: int) -> np.ndarray:
+        """An image, without what a note on its ``size`` (height, width) says is beyond it."""
+        size = self.notes.get(self.ids[row], {}).get("size")
+        return self.pixels[row] if size is None else self.pixels[row][: size[0], : size[1]]
 
     def rows_of(self, photo_ids: Sequence[str]) -> np.ndarray:
         """Positions of the given photos in the stack.
@@ -59,30 +65,67 @@ class ImageStack:
         return np.array([position[photo_id] for photo_id in photo_ids], dtype=np.intp)
 
 
-@dataclass(frozen=True)
-class PendingStack:
-    """A stack that is still to be computed, image by image, straight to disk.
+@dataclass
+class StackWriter:
+    """Writes the images of a stack, in any order, from any thread or process.
 
     Attributes:
-        ids: The photo id of each image.
+        pixels_file: Where they go.
+        offset: Bytes before the first image.
         image_shape: Shape of one image.
         dtype: Type of its values.
-        fill: Computes every image and hands it, with its row, to the function it is given;
-            in any order, from any thread or process. Returns notes by photo id.
+        notes: Notes by photo id, to be added by the process that makes the stack.
     """
 
-    ids: tuple[str, ...]
+    pixels_file: Path
+    offset: int
     image_shape: tuple[int, ...]
     dtype: str
-    fill: Callable[[WriteImage], Mapping[str, Note]]
+    notes: dict[str, Note] = field(default_factory=dict)
+
+    def write(self, row: int, image: np.ndarray) -> None:
+        """Write an image to its row."""
+        image = np.ascontiguousarray(image, dtype=self.dtype)
+        if image.shape != self.image_shape:
+            raise ValueError(f"image {row} has shape {image.shape}, not {self.image_shape}")
+        write_at(self.pixels_file, self.offset + row * image.nbytes, image.data)
 
 
-def resized_photos(
-    ids: Sequence[str], paths: Sequence[str], height: int, width: int
-) -> PendingStack:
-    """A stack of photos, uint8 (height, width, 3), resized by averaging over areas."""
+@contextmanager
+def new_stack(
+    folder: Path, ids: Sequence[str], image_shape: tuple[int, ...], dtype: str
+) -> Iterator[StackWriter]:
+    """Yield the writer of a stack that takes the place of ``folder`` when the block ends well.
 
-    def read_and_write(row: int, path: str, write_image: WriteImage) -> None:
+    Args:
+        folder: Where to.
+        ids: The photo id of each image.
+        image_shape: Shape of one image.
+        dtype: Type of its values; an image that is not written is 0.
+    """
+    with atomic_folder(folder) as part:
+        pixels_file = part / "pixels.npy"
+        # Written through the file, not through the map, whose dirty pages would count as memory.
+        offset = np.lib.format.open_memmap(
+            pixels_file, mode="w+", dtype=np.dtype(dtype), shape=(len(ids), *image_shape)
+        ).offset
+        writer = StackWriter(pixels_file, offset, image_shape, dtype)
+        yield writer
+        index = {"ids": list(ids), "notes": writer.notes}
+        (part / "index.json").write_text(json.dumps(index))
+
+
+def write_resized_photos(
+    folder: Path, ids: Sequence[str], paths: Sequence[str], height: int, width: int
+) -> ImageStack:
+    """Make a stack of photos, uint8 (height, width, 3), resized by averaging over areas.
+
+    Raises:
+        UserError: If a photo cannot be read any more.
+    """
+
+    def resize(item: tuple[int, str]) -> None:
+        row, path = item
         try:
             photo = read_photo(Path(path))
         except UnusableImage as problem:
@@ -90,42 +133,36 @@ def resized_photos(
                 f"{path} {problem}, though it was checked before: has it changed since? "
                 "Run `kedro run --pipelines=data_processing` again."
             ) from problem
-        write_image(row, resize_by_area(photo, height, width))
+        writer.write(row, resize_by_area(photo, height, width))
 
-    def fill(write_image: WriteImage) -> Mapping[str, Note]:
-        map_photos(
-            lambda item: read_and_write(*item, write_image),
-            enumerate(paths),
-            total=len(paths),
-            description="resize photos",
-        )
-        return {}
-
-    return PendingStack(tuple(ids), (height, width, 3), "uint8", fill)
+    with new_stack(folder, ids, (height, width, 3), "uint8") as writer:
+        map_photos(resize, enumerate(paths), len(paths), "resize photos")
+    return read_stack(folder)
 
 
-def resized_masks(
+def write_resized_masks(
+    folder: Path,
     ids: Sequence[str],
     paths: Sequence[str],
     height: int,
     width: int,
     max_megapixels: float,
     max_grey_share: float,
-) -> PendingStack:
-    """A stack of soft masks, uint8 (height, width): the share of car in each pixel, 0 to 255.
+) -> ImageStack:
+    """Make a stack of soft masks, uint8 (height, width): how much of each pixel is car, 0 to 255.
 
     The note on each is its native ``height`` and ``width`` in pixels, its ``foreground_share``,
     0 to 1, and the ``border_share``, that of the outermost pixels; or, for a mask that cannot be
     used, the ``problem``: its image is left empty.
     """
 
-    def read_and_write(row: int, path: str, write_image: WriteImage) -> Note:
+    def resize(item: tuple[int, str]) -> Note:
+        row, path = item
         try:
             mask = read_mask(Path(path), max_megapixels, max_grey_share)
         except UnusableImage as problem:
             return {"problem": str(problem)}
-        soft = resize_by_area(mask.view(np.uint8) * np.uint8(255), height, width)
-        write_image(row, soft)
+        writer.write(row, resize_by_area(mask.view(np.uint8) * np.uint8(255), height, width))
         return {
             "height": mask.shape[0],
             "width": mask.shape[1],
@@ -133,16 +170,10 @@ def resized_masks(
             "border_share": _border_share(mask),
         }
 
-    def fill(write_image: WriteImage) -> Mapping[str, Note]:
-        notes = map_photos(
-            lambda item: read_and_write(*item, write_image),
-            enumerate(paths),
-            total=len(paths),
-            description="check and resize masks",
-        )
-        return dict(zip(ids, notes, strict=True))
-
-    return PendingStack(tuple(ids), (height, width), "uint8", fill)
+    with new_stack(folder, ids, (height, width), "uint8") as writer:
+        notes = map_photos(resize, enumerate(paths), len(paths), "check and resize masks")
+        writer.notes |= dict(zip(ids, notes, strict=True))
+    return read_stack(folder)
 
 
 def _border_share(mask: np.ndarray) -> float:
@@ -151,37 +182,8 @@ def _border_share(mask: np.ndarray) -> float:
     return float(np.count_nonzero(border) / border.size)
 
 
-def write_stack(folder: Path, stack: PendingStack) -> None:
-    """Compute a pending stack into ``folder``, replacing what is there in one step."""
-    with atomic_folder(folder) as part:
-        pixels_file = part / "pixels.npy"
-        shape = (len(stack.ids), *stack.image_shape)
-        # Written through the file, not through the map, whose dirty pages would count as memory.
-        offset = np.lib.format.open_memmap(
-            pixels_file, mode="w+", dtype=np.dtype(stack.dtype), shape=shape
-        ).offset
-        write_image = partial(_write_image, pixels_file, offset, stack.image_shape, stack.dtype)
-        notes = stack.fill(write_image)
-        index = {"ids": stack.ids, "notes": notes}
-        (part / "index.json").write_text(json.dumps(index))
-
-
-def _write_image(
-    pixels_file: Path,
-    offset: int,
-    shape: tuple[int, ...],
-    dtype: str,
-    row: int,
-    image: np.ndarray,
-) -> None:
-    image = np.ascontiguousarray(image, dtype=dtype)
-    if image.shape != shape:
-        raise ValueError(f"image {row} has shape {image.shape}, not {shape}")
-    write_at(pixels_file, offset + row * image.nbytes, image.data)
-
-
 def read_stack(folder: Path) -> ImageStack:
-    """Open a stack that `write_stack` wrote, without reading its pixels."""
+    """Open a stack that `new_stack` made, without reading its pixels."""
     index = json.loads((folder / "index.json").read_text())
     pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-    return ImageStack(tuple(index["ids"]), pixels, index["notes"])
+    return ImageStack(tuple(index["ids"]), pixels, index["notes"], folder)

@@ -126,7 +126,7 @@ def check_pairs(
 
     Args:
         pairs: Columns `PAIR_COLUMNS`.
-        mask_notes: By photo id, the notes of `stacks.resized_masks`.
+        mask_notes: By photo id, the notes of `image_stack.write_resized_masks`.
         max_megapixels: See `photos.photo_size`.
 
     Returns:

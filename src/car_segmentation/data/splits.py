@@ -51,9 +51,9 @@ def split_by_car(
     return split
 
 
-def rows_of_split(table: pd.DataFrame, split: str) -> pd.DataFrame:
-    """The rows of a table whose column ``split`` has this value."""
-    return table[table["split"] == split]
+def rows_of_split(table: pd.DataFrame, *splits: str) -> pd.DataFrame:
+    """The rows of a table whose column ``split`` has one of these values."""
+    return table[table["split"].isin(splits)]
 
 
 def check_no_car_in_two_splits(car: pd.Series, split: pd.Series) -> None:

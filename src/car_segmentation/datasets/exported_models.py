@@ -5,12 +5,12 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from car_segmentation.core.files import atomic_folder
-from car_segmentation.serving.export import FILES, Format, PendingExports
+from car_segmentation.datasets.folder import check_folder
+from car_segmentation.serving.export import Format, exported_files
 
 
-class ExportedModelsDataset(AbstractDataset[PendingExports, dict[Format, Path]]):
-    """Saves a model in other formats, in place of all that the folder held; loads their files.
+class ExportedModelsDataset(AbstractDataset[Path, dict[Format, Path]]):
+    """Points at a folder in which a node has exported a model; loads the files by format.
 
     Args:
         path: The folder.
@@ -23,13 +23,11 @@ class ExportedModelsDataset(AbstractDataset[PendingExports, dict[Format, Path]])
 
     def load(self) -> dict[Format, Path]:
         """The files by format."""
-        files = {kind: self._path / name for kind, name in FILES.items()}
-        return {kind: file for kind, file in files.items() if file.is_file()}
+        return exported_files(self._path)
 
-    def save(self, data: PendingExports) -> None:
-        """Export."""
-        with atomic_folder(self._path) as part:
-            data.write(part)
+    def save(self, data: Path) -> None:
+        """Check that the models are in this folder: the node has written them."""
+        check_folder(data, self._path)
 
     def _exists(self) -> bool:
         return self._path.is_dir()

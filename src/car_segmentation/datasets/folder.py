@@ -1,4 +1,9 @@
-"""A folder whose files are none of Kedro's business."""
+"""Folders that nodes fill.
+
+A node whose result is a folder gets it as an input, of type `FolderDataset`, fills it while it
+runs, and returns what is in it. The dataset of the result points at the same folder: so Kedro names
+and times the node that works, and shows its errors.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +28,7 @@ class FolderDataset(AbstractDataset[None, Path]):
         return self._path
 
     def save(self, data: None) -> None:
-        """Refuse: what is in the folder is written by who works with it."""
+        """Refuse: the node that takes the folder writes into it."""
         raise TypeError("a folder cannot be saved")
 
     def _exists(self) -> bool:
@@ -31,3 +36,13 @@ class FolderDataset(AbstractDataset[None, Path]):
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}
+
+
+def check_folder(filled: Path | None, expected: Path) -> None:
+    """Check that a node has filled the folder of its result's dataset, and not another.
+
+    Raises:
+        ValueError: If it has not: the node's folder and its result differ in the catalog.
+    """
+    if filled is None or filled.resolve() != expected.resolve():
+        raise ValueError(f"the result is in {filled or 'memory'}, and should be in {expected}")

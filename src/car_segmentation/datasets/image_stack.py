@@ -7,15 +7,16 @@ import numpy as np
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
-from car_segmentation.data.image_stack import ImageStack, PendingStack, read_stack, write_stack
+from car_segmentation.data.image_stack import ImageStack, read_stack
+from car_segmentation.datasets.folder import check_folder
 from car_segmentation.datasets.previews import image_preview
 from car_segmentation.report.error_maps import contact_sheet
 
 PREVIEW_COLUMNS = 4
 
 
-class ImageStackDataset(AbstractDataset[PendingStack, ImageStack]):
-    """Saves a pending stack by computing it straight to disk; loads it memory-mapped.
+class ImageStackDataset(AbstractDataset[ImageStack, ImageStack]):
+    """Points at a stack that a node has made in its folder; loads it memory-mapped.
 
     Args:
         path: The stack's folder.
@@ -30,9 +31,9 @@ class ImageStackDataset(AbstractDataset[PendingStack, ImageStack]):
         """Open the stack without reading its pixels."""
         return read_stack(self._path)
 
-    def save(self, data: PendingStack) -> None:
-        """Compute the stack into its folder."""
-        write_stack(self._path, data)
+    def save(self, data: ImageStack) -> None:
+        """Check that the stack is in this folder: the node has written it."""
+        check_folder(data.folder, self._path)
 
     def _exists(self) -> bool:
         return (self._path / "index.json").is_file()
@@ -44,7 +45,7 @@ class ImageStackDataset(AbstractDataset[PendingStack, ImageStack]):
         """Images from all over the stack on one sheet."""
         stack = self.load()
         rows = np.linspace(0, len(stack.ids) - 1, min(PREVIEW_COLUMNS, len(stack.ids)), dtype=int)
-        pictures = [_as_picture(stack.pixels[row]) for row in rows]
+        pictures = [_as_picture(stack.image(row)) for row in rows]
         caption = f"{len(stack.ids)} images, {' x '.join(map(str, stack.pixels.shape[1:]))}"
         return image_preview(contact_sheet([pictures], [caption], cell_width=320))
 

@@ -8,13 +8,10 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
 from car_segmentation.data.images import read_mask
+from car_segmentation.datasets.folder import check_folder
 from car_segmentation.datasets.previews import image_preview
-from car_segmentation.prediction.folder_job import (
-    MASKS,
-    PREDICTIONS_FILE,
-    PendingPredictions,
-    output_file,
-)
+from car_segmentation.prediction.folder_job import PREDICTIONS_FILE
+from car_segmentation.prediction.photo_files import MASKS, output_file
 from car_segmentation.report.error_maps import contact_sheet, mask_picture
 
 PREVIEW_COLUMNS = 4
@@ -22,8 +19,8 @@ PREVIEW_COLUMNS = 4
 NUMBERS = ("height", "width", "foreground_share", "seconds", "confidence")
 
 
-class PredictionFolderDataset(AbstractDataset[PendingPredictions, pd.DataFrame]):
-    """Saves pending predictions by making those that are missing; loads the table of all.
+class PredictionFolderDataset(AbstractDataset[Path, pd.DataFrame]):
+    """Points at the predictions that a node has made in its folder; loads the table of them.
 
     Args:
         path: The folder.
@@ -43,9 +40,9 @@ class PredictionFolderDataset(AbstractDataset[PendingPredictions, pd.DataFrame])
             na_values={number: [""] for number in NUMBERS},
         )
 
-    def save(self, data: PendingPredictions) -> None:
-        """Predict what the folder lacks."""
-        data.write(self._path)
+    def save(self, data: Path) -> None:
+        """Check that the predictions are in this folder: the node has written them."""
+        check_folder(data, self._path)
 
     def _exists(self) -> bool:
         return (self._path / PREDICTIONS_FILE).is_file()

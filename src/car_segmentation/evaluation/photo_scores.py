@@ -13,7 +13,7 @@ from car_segmentation.core.parallel import stream_photos
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_mask, read_photo
 from car_segmentation.evaluation.scores import IDENTITY, score_mask
-from car_segmentation.prediction.probability_maps import to_native_size
+from car_segmentation.prediction.segmenter import to_native_size
 
 Result = TypeVar("Result")
 
@@ -70,7 +70,7 @@ def measure_photos(
     def work(item: tuple[int, Any]) -> Result:
         position, row = item
         truth = read_mask(Path(row.mask_path))
-        probability = to_native_size(probabilities.pixels[position], *truth.shape)
+        probability = to_native_size(probabilities.image(position), *truth.shape)
         return measure(PhotoResult(row, probability, truth, threshold))
 
     items = zip(rows, photo_table.itertuples(), strict=True)

@@ -1,23 +1,22 @@
-"""The threshold: which probability makes the best masks.
+"""The threshold search: from which probability on a pixel is best taken for car.
 
-Thresholds are searched in steps of 1/256, all at once: a photo's pixels are counted by their level.
+Thresholds are tried in steps of 1/256, all at once: a photo's pixels are counted by their level.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
+from car_segmentation.core.parallel import map_ahead
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_mask
-from car_segmentation.prediction.probability_maps import predict_batches, to_native_size
+from car_segmentation.prediction.probability_maps import predict_photos
+from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 
-if TYPE_CHECKING:
-    import keras
-
+AHEAD = 8
+"""Photos whose Dice is computed while the next ones are predicted."""
 PROBABILITY_LEVELS = 256
 
 
@@ -45,22 +44,43 @@ def dice_at_thresholds(probability: np.ndarray, truth: np.ndarray) -> np.ndarray
     return np.where(total > 0, 2 * true_positives / np.maximum(total, 1), 1.0)
 
 
-def mean_dice_at_thresholds(
-    model: "keras.Model", photos: ImageStack, photo_table: pd.DataFrame, batch_size: int
-) -> np.ndarray:
-    """Mean Dice over photos at native size, for every threshold k/256; float64 (256,)."""
+@dataclass(frozen=True)
+class ThresholdSearch:
+    """Mean Dice over photos for each of 256 thresholds.
 
-    def dice_of(probability: np.ndarray, mask_path: str) -> np.ndarray:
+    Attributes:
+        dice: float64 (256,), at the thresholds k/256.
+    """
+
+    dice: np.ndarray
+
+    @property
+    def threshold(self) -> float:
+        """The threshold with the highest mean Dice, the lowest if there are several; 0 to 1."""
+        return int(np.argmax(self.dice)) / len(self.dice)
+
+    @property
+    def best_dice(self) -> float:
+        """The mean Dice at that threshold, 0 to 1."""
+        return float(self.dice.max())
+
+
+def search_threshold(
+    segmenter: Segmenter, photos: ImageStack, photo_table: pd.DataFrame
+) -> ThresholdSearch:
+    """Score photos at native size, each with every threshold k/256.
+
+    Args:
+        segmenter: Predicts as it will when the threshold is applied.
+        photos: The resized photos, of at least those of the table.
+        photo_table: Columns ``photo_id``, ``photo_path`` and ``mask_path``, a row per photo.
+    """
+
+    def dice_of(item: tuple[np.ndarray, str]) -> np.ndarray:
+        probability, mask_path = item
         truth = read_mask(Path(mask_path))
-        height, width = truth.shape
-        return dice_at_thresholds(to_native_size(probability, height, width), truth)
+        return dice_at_thresholds(to_native_size(probability, *truth.shape), truth)
 
-    def tasks() -> Iterator[Any]:
-        for position, probability in predict_batches(model, photos, ids, batch_size):
-            yield delayed(dice_of)(probability, mask_paths[position])
-
-    ids = photo_table["photo_id"].tolist()
-    mask_paths = photo_table["mask_path"].tolist()
-    parallel = Parallel(n_jobs=-1, prefer="threads", return_as="generator")
-    total = sum(parallel(tasks()), start=np.zeros(PROBABILITY_LEVELS))
-    return total / len(ids)
+    maps = predict_photos(segmenter, photos, photo_table)
+    scored = map_ahead(dice_of, zip(maps, photo_table["mask_path"], strict=True), AHEAD)
+    return ThresholdSearch(sum(scored, start=np.zeros(PROBABILITY_LEVELS)) / len(photo_table))

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.data.augmentation import Augmentation
-from car_segmentation.data.image_stack import ImageStack, read_stack, write_stack
+from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.parameters import ImageSize, Network, Training
 from car_segmentation.training.stages import mean_area
@@ -166,7 +166,8 @@ def train_and_score(
         The model, its result, and the scores of each test photo, the worst first.
     """
     from car_segmentation.evaluation.photo_scores import score_photos
-    from car_segmentation.prediction.probability_maps import predicted_stack
+    from car_segmentation.prediction.probability_maps import write_probability_maps
+    from car_segmentation.prediction.segmenter import Segmenter
     from car_segmentation.training.trainer import without_training_state
 
     settings = candidate.training
@@ -175,11 +176,11 @@ def train_and_score(
     network, batch_size = trained.network, settings.batch_size
     prediction_seconds = seconds_per_predicted_photo(network, setup, batch_size)
     with tempfile.TemporaryDirectory() as folder:
-        stack = predicted_stack(network, setup.photos, setup.ids("test"), batch_size)
-        write_stack(Path(folder) / "probabilities", stack)
-        scores = score_photos(
-            read_stack(Path(folder) / "probabilities"), setup.of("test"), trained.threshold
+        segmenter = Segmenter(network, trained.threshold, batch_size)
+        stack = write_probability_maps(
+            Path(folder) / "probabilities", segmenter, setup.photos, setup.of("test")
         )
+        scores = score_photos(stack, setup.of("test"), trained.threshold)
     peak_memory_gb = peak_memory() / 1e9  # Before the full width, which would raise it.
 
     full_width = candidate.full_width
@@ -229,7 +230,8 @@ def train_candidate(
     """
     import keras
 
-    from car_segmentation.evaluation.threshold import mean_dice_at_thresholds
+    from car_segmentation.evaluation.threshold import search_threshold
+    from car_segmentation.prediction.segmenter import Segmenter
     from car_segmentation.training.batches import PhotoBatches
     from car_segmentation.training.checkpoints import open_checkpoint
     from car_segmentation.training.trainer import fingerprint, train
@@ -269,16 +271,15 @@ def train_candidate(
         network, training_batches, validation_batches, settings, on_epoch_end, checkpoint
     )
     minutes = (time.perf_counter() - start) / 60
-    validation = setup.of("validation")
-    dice = mean_dice_at_thresholds(network, setup.photos, validation, settings.batch_size)
-    best = int(np.argmax(dice))
+    segmenter = Segmenter(network, batch_size=settings.batch_size)
+    found = search_threshold(segmenter, setup.photos, setup.of("validation"))
     return TrainingResult(
         network=network,
         epochs=len(history["loss"]),
         photos_per_epoch=photos_per_epoch,
         minutes=minutes,
-        threshold=best / len(dice),
-        validation_dice=float(dice[best]),
+        threshold=found.threshold,
+        validation_dice=found.best_dice,
     )
 
 

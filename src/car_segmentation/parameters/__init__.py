@@ -23,7 +23,12 @@ from car_segmentation.parameters.experiments import (
     RunComparison,
 )
 from car_segmentation.parameters.group import Parameters, flatten
-from car_segmentation.parameters.prediction import Inference, Predicting, Reporting, Tiling
+from car_segmentation.parameters.prediction import (
+    Inference,
+    PredictionOptions,
+    Reporting,
+    TileOptions,
+)
 from car_segmentation.parameters.project import ProjectParameters, check_parameters
 from car_segmentation.parameters.search_space import (
     SEARCHED_GROUPS,
@@ -50,7 +55,7 @@ __all__ = [
     "NetworkComparison",
     "Pairing",
     "Parameters",
-    "Predicting",
+    "PredictionOptions",
     "ProjectParameters",
     "Registry",
     "Reporting",
@@ -60,7 +65,7 @@ __all__ = [
     "Split",
     "Stage",
     "Subject",
-    "Tiling",
+    "TileOptions",
     "Training",
     "check_parameters",
     "flatten",

@@ -4,6 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 RENAMED: dict[str, str] = {
+    **{
+        f"{group}.{name}": f"prediction.{name}"
+        for group in ("reporting", "inference")
+        for name in ("flip", "scales", "ensemble")
+    },
+    "inference.batch_size": "prediction.batch_size",
+    "inference.tiles": "prediction.tiles",
+    "reporting.prediction_batch_size": "prediction.batch_size",
     "network.fold": "network.space_to_depth",
     "training.accumulate_batches": "training.gradient_accumulation_steps",
     "training.adam_rate": "training.adamw_lr_multiplier",

@@ -1,4 +1,4 @@
-"""How photos are predicted, for the report and for new photos."""
+"""How photos are predicted, what the report shows, and what inference writes."""
 
 from typing import Annotated, Literal
 
@@ -13,9 +13,18 @@ def _border_seen(scales: tuple[float, ...]) -> tuple[float, ...]:
     return scales
 
 
-class Predicting(Parameters):
-    """Better masks for more time: see `predictors`."""
+class TileOptions(Parameters):
+    """How a photo is cut into tiles: see `prediction.tiling`."""
 
+    overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
+    height: Pixels | None = None
+    width: Pixels | None = None
+
+
+class PredictionOptions(Parameters):
+    """How photos are predicted, for the threshold, the report and new photos alike."""
+
+    batch_size: PositiveInt = 4
     flip: bool = False
     scales: Annotated[
         tuple[Annotated[float, Field(ge=0.25, le=4)], ...],
@@ -23,31 +32,21 @@ class Predicting(Parameters):
         AfterValidator(_border_seen),
     ] = (1.0,)
     ensemble: tuple[str, ...] = ()
+    tiles: TileOptions | None = None
 
 
-class Tiling(Parameters):
-    """How a photo is cut into tiles: see `predictors.Tiles`."""
-
-    overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
-    height: Pixels | None = None
-    width: Pixels | None = None
-
-
-class Reporting(Predicting):
+class Reporting(Parameters):
     """What the report shows."""
 
     worst_photos: PositiveInt
     random_photos: PositiveInt
     suspect_masks: PositiveInt
     include_train: bool
-    prediction_batch_size: PositiveInt
 
 
-class Inference(Predicting):
-    """How new photos are predicted, and what is written beside their masks."""
+class Inference(Parameters):
+    """What is written beside the masks of new photos."""
 
-    batch_size: PositiveInt
-    tiles: Tiling | None = None
     probability_maps: bool
     cut_outs: bool
     composites: Annotated[str, Field(min_length=1)] | None = None

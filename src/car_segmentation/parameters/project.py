@@ -25,7 +25,7 @@ from car_segmentation.parameters.experiments import (
 )
 from car_segmentation.parameters.group import Parameters
 from car_segmentation.parameters.messages import problem_text
-from car_segmentation.parameters.prediction import Inference, Reporting
+from car_segmentation.parameters.prediction import Inference, PredictionOptions, Reporting
 from car_segmentation.parameters.search_space import SEARCHED_GROUPS, Search, space_problems
 from car_segmentation.parameters.training import Network, Training
 
@@ -51,6 +51,7 @@ class ProjectParameters(Parameters):
     augmentation: AugmentationRanges
     network: Network
     training: Training
+    prediction: PredictionOptions
     reporting: Reporting
     inference: Inference
     registry: Registry

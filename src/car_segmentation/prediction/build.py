@@ -1,28 +1,40 @@
-"""What inference and reporting share: a model with others beside it."""
+"""From the parameters of the group ``prediction`` to what predicts: `build_predictor`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.parameters import Predicting
-from car_segmentation.prediction.predictors import Predictor, better_predictor
+from car_segmentation.parameters import PredictionOptions
+from car_segmentation.prediction.ensemble import Ensemble
+from car_segmentation.prediction.predictor import Predictor
+from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
+from car_segmentation.prediction.tiling import Tiles
 
 if TYPE_CHECKING:
     import keras
 
 
-def with_other_predictions(model: Predictor, settings: Predicting) -> Predictor:
-    """Average a model's predictions with those of other models and other views, if so wished."""
-    ensemble = [_read_model(path) for path in settings.ensemble]
-    return better_predictor(model, ensemble, settings.flip, settings.scales)
+def build_predictor(model: Predictor, options: PredictionOptions) -> Predictor:
+    """Tiles of views of an ensemble with the model, or of it what is asked for.
+
+    Raises:
+        UserError: If a model of the ensemble cannot be read, or sizes do not fit.
+    """
+    predictor = model
+    if options.ensemble:
+        predictor = Ensemble([model, *map(_read_member, options.ensemble)])
+    if options.flip or options.scales != (1.0,):
+        predictor = TestTimeAugmentation(predictor, options.flip, options.scales)
+    if options.tiles is not None:
+        tiles = options.tiles
+        predictor = Tiles(predictor, tiles.overlap, options.batch_size, tiles.height, tiles.width)
+    return predictor
 
 
-def _read_model(path: str) -> "keras.Model":
-    if not Path(path).is_file():
-        raise UserError(f"There is no model in {path}, which `ensemble` names.")
+def _read_member(path: str) -> "keras.Model":
     from car_segmentation.networks import read_model
 
     try:
         return read_model(Path(path))
     except UserError as error:
-        raise UserError(f"`ensemble`: {error}") from None
+        raise UserError(f"`prediction.ensemble`: {error}") from None

@@ -1,55 +1,84 @@
-"""From photos to probability maps, and from those to masks at native size."""
+"""Probability maps of the photos of a photo table, kept in a stack, and the masks they come to."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from pathlib import Path
 
-import cv2
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
-from car_segmentation.data.image_stack import ImageStack, Note, PendingStack, WriteImage
-from car_segmentation.prediction.predictors import Predictor
+from car_segmentation.core.dask_cluster import in_chunks
+from car_segmentation.core.parallel import map_ahead
+from car_segmentation.data.image_stack import ImageStack, new_stack, read_stack
+from car_segmentation.data.images import read_photo
+from car_segmentation.prediction.segmenter import Segmenter, to_native_size
+
+AHEAD = 2
+"""Photos that are read ahead where they are predicted at native size."""
 
 
-def predict_batches(
-    model: Predictor, photos: ImageStack, photo_ids: Sequence[str], batch_size: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Predict photos batch by batch.
+def predict_photos(
+    segmenter: Segmenter, photos: ImageStack, photo_table: pd.DataFrame
+) -> Iterator[np.ndarray]:
+    """Predict the photos of a table in batches.
+
+    Args:
+        segmenter: What predicts them.
+        photos: The resized photos, of at least those of the table. Where photos are predicted at
+            native size, their files are read instead.
+        photo_table: Columns ``photo_id`` and ``photo_path``, a row per photo.
 
     Yields:
-        The position in ``photo_ids`` and the probability map, float32 (height, width), of each
-        photo.
+        The probability map of each photo, float16 (height, width), in the size that was predicted.
     """
-    rows = photos.rows_of(photo_ids)
-    with tqdm(total=len(rows), desc="predict", unit="photo") as progress:
-        for start in range(0, len(rows), batch_size):
-            batch = photos.pixels[rows[start : start + batch_size]]
-            for offset, probability in enumerate(model.predict_on_batch(batch)):
-                yield start + offset, np.asarray(probability)[..., 0]
+    with tqdm(total=len(photo_table), desc="predict", unit="photo") as progress:
+        for batch in _batches(segmenter, photos, photo_table):
+            for probability in segmenter.predict_batch(batch):
+                yield probability
                 progress.update()
 
 
-def predicted_stack(
-    model: Predictor, photos: ImageStack, photo_ids: Sequence[str], batch_size: int
-) -> PendingStack:
-    """The probability maps of photos as a stack of float16 (height, width), 0 to 1."""
-
-    def fill(write_image: WriteImage) -> Mapping[str, Note]:
-        for row, probability in predict_batches(model, photos, photo_ids, batch_size):
-            write_image(row, probability)
-        return {}
-
-    return PendingStack(tuple(photo_ids), photos.pixels.shape[1:3], "float16", fill)
+def _batches(
+    segmenter: Segmenter, photos: ImageStack, photo_table: pd.DataFrame
+) -> Iterator[np.ndarray]:
+    if segmenter.input_size is None:
+        paths = map(Path, photo_table["photo_path"])
+        yield from (photo[np.newaxis] for photo in map_ahead(read_photo, paths, AHEAD))
+    else:
+        rows = photos.rows_of(photo_table["photo_id"].tolist())
+        yield from (photos.pixels[chunk] for chunk in in_chunks(rows, segmenter.photos_at_a_time))
 
 
-def to_native_size(probability: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Enlarge a probability map to the photo's own size, bilinearly: float32 (height, width).
+def write_probability_maps(
+    folder: Path, segmenter: Segmenter, photos: ImageStack, photo_table: pd.DataFrame
+) -> ImageStack:
+    """Make a stack of the probability maps of photos, float16 (height, width), 0 to 1.
 
-    Probabilities are enlarged and not masks: cutting at the threshold first costs up to 0.005
-    Dice (docs/decisions.md).
+    Maps of native size may be of several sizes: a note on each has its ``size``, and those that are
+    smaller than the largest are filled up with 0.
+
+    Args:
+        folder: Where to.
+        segmenter: What predicts them.
+        photos: See `predict_photos`.
+        photo_table: Columns ``photo_id``, ``photo_path``, and ``height`` and ``width``, the native
+            size in pixels.
     """
-    return cv2.resize(
-        probability.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
+    ids = photo_table["photo_id"].tolist()
+    at_native_size = segmenter.input_size is None
+    height, width = segmenter.input_size or (
+        int(photo_table["height"].max()),
+        int(photo_table["width"].max()),
     )
+    with new_stack(folder, ids, (height, width), "float16") as writer:
+        for row, probability in enumerate(predict_photos(segmenter, photos, photo_table)):
+            image = probability
+            if at_native_size:
+                own_height, own_width = probability.shape
+                writer.notes[ids[row]] = {"size": [own_height, own_width]}
+                image = np.pad(probability, ((0, height - own_height), (0, width - own_width)))
+            writer.write(row, image)
+    return read_stack(folder)
 
 
 def predicted_mask(

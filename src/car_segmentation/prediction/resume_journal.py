@@ -1,36 +1,14 @@
-"""Which new photos are finished: a file that a kill at any moment cannot spoil."""
+"""How inference resumes: a journal of finished photos that a kill at any moment cannot spoil."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
-
-
-@dataclass(frozen=True)
-class PhotoRecord:
-    """What is known of one photo after its prediction: a row of ``predictions.csv``.
-
-    Attributes:
-        photo: The photo's file name.
-        height: Native height in pixels; None, like all numbers, where there is no mask.
-        width: Native width in pixels.
-        foreground_share: Share of the photo that is car, 0 to 1.
-        seconds: What reading, predicting (its share of the batch) and writing took.
-        confidence: The Dice that the model itself expects of its mask, 0 to 1.
-        warnings: What to look at, or why there is no mask; parted by semicolons.
-    """
-
-    photo: str
-    height: int | None = None
-    width: int | None = None
-    foreground_share: float | None = None
-    seconds: float | None = None
-    confidence: float | None = None
-    warnings: str = ""
+from car_segmentation.prediction.photo_record import PhotoRecord
 
 
 class Journal:

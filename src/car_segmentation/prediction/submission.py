@@ -95,7 +95,7 @@ def predicted_masks(
 
     def encode(item: tuple[int, Any]) -> tuple[str, str]:
         row, photo = item
-        mask = predicted_mask(probabilities.pixels[row], (photo.height, photo.width), threshold)
+        mask = predicted_mask(probabilities.image(row), (photo.height, photo.width), threshold)
         return Path(photo.photo_path).name, encode_runs(mask)
 
     items = zip(rows, photo_table.itertuples(), strict=True)

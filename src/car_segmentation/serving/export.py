@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.data.images import read_photo, resize_by_area
-from car_segmentation.prediction.probability_maps import to_native_size
+from car_segmentation.core.files import atomic_folder
+from car_segmentation.data.images import read_photo
+from car_segmentation.prediction.segmenter import Segmenter
 
 if TYPE_CHECKING:
     import keras
@@ -30,32 +30,36 @@ Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 its mask, uint8 of the same shape, 0 or 255."""
 
 
-@dataclass(frozen=True)
-class PendingExports:
-    """Exports that are still to be made, straight into a folder.
+def export_model(
+    folder: Path, model: "keras.Model", threshold: float, formats: Sequence[Format]
+) -> None:
+    """Write a file for each format, in place of all that the folder held.
 
-    Attributes:
+    OpenVINO puts weights into a second one, ``model.bin``.
+
+    Args:
+        folder: Where to.
         model: From uint8 photos of one size to probabilities.
         threshold: Probability from which a pixel is car.
         formats: What to write.
     """
+    import keras
 
-    model: "keras.Model"
-    threshold: float
-    formats: Sequence[Format]
+    from car_segmentation.serving.photo_to_mask import PhotoToMask
 
-    def write(self, folder: Path) -> None:
-        """Write a file for each format; OpenVINO puts weights into another, model.bin."""
-        import keras
-
-        from car_segmentation.serving.photo_to_mask import PhotoToMask
-
-        whole = PhotoToMask(self.model, self.threshold)
-        whole(np.zeros((1, *self.model.input_shape[1:3], 3), np.uint8))  # Keras wants it built.
-        photo = keras.InputSpec(shape=(None, None, None, 3), dtype="uint8", name="photo")
-        for kind in self.formats:
-            file = str(folder / FILES[kind])
+    whole = PhotoToMask(model, threshold)
+    whole(np.zeros((1, *model.input_shape[1:3], 3), np.uint8))  # Keras needs it built.
+    photo = keras.InputSpec(shape=(None, None, None, 3), dtype="uint8", name="photo")
+    with atomic_folder(folder) as part:
+        for kind in formats:
+            file = str(part / FILES[kind])
             whole.export(file, format=kind, input_signature=[photo], verbose=False)
+
+
+def exported_files(folder: Path) -> dict[Format, Path]:
+    """The files that `export_model` wrote, by format."""
+    files = {kind: folder / name for kind, name in FILES.items()}
+    return {kind: file for kind, file in files.items() if file.is_file()}
 
 
 def check_packages(formats: Sequence[Format]) -> None:
@@ -79,13 +83,11 @@ def load_exported(kind: Format, file: Path) -> Predict:
 
 
 def keras_predict(model: "keras.Model", threshold: float) -> Predict:
-    """The same function as inference has it: OpenCV round the model as it is."""
-    height, width = model.input_shape[1:3]
+    """The same function as inference has it."""
+    segmenter = Segmenter(model, threshold)
 
     def predict(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        small = resize_by_area(photo, height, width)
-        maps = np.asarray(model.predict_on_batch(small[np.newaxis]))
-        probability = to_native_size(maps[0, ..., 0].astype(np.float16), *photo.shape[:2])
+        probability = segmenter.probability(photo)
         return probability, (probability >= threshold).view(np.uint8) * np.uint8(255)
 
     return predict
@@ -94,12 +96,12 @@ def keras_predict(model: "keras.Model", threshold: float) -> Predict:
 def compare_exports(
     model: "keras.Model", threshold: float, exported: dict[Format, Path], photos: Sequence[Path]
 ) -> pd.DataFrame:
-    """Hold exported files against Keras, on the same photos.
+    """Compare exported files with Keras, on the same photos.
 
     Returns:
         A row for Keras with the model's own precision, for Keras in float32, and for each format:
         ``runtime``; ``probability_difference``, the largest from Keras in float32;
-        ``mask_pixels_differing``, the share of all pixels; ``seconds``, the median of all photos
+        ``mask_pixels_differing``, the fraction of all pixels; ``seconds``, the median of all photos
         from pixels to mask; ``processor_seconds``, the same in time of all cores together.
     """
     from car_segmentation.serving.photo_to_mask import in_float32

@@ -2,8 +2,8 @@
 
 MLflow keeps this file beside the network and runs it where the model is loaded ("models from
 code"): nothing is pickled, and none of the project's modules may be imported here but
-`data.image_files`, which is kept beside it. What it shares with `prediction` is written again, and
-a test compares the two.
+`data.image_files`, which is kept beside it. The rest is a copy, on purpose, of what
+`prediction.segmenter` does, and a test compares the two.
 """
 
 import sys

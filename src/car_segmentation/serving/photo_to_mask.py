@@ -1,7 +1,7 @@
 """A model and all that is done before and after it, as one Keras model: to be exported.
 
-It does what `photos.resize_by_area`, the batches of `inference` and `prediction.to_native_size` do,
-in operations that other runtimes know. Tensors are (batch, height, width, channels).
+It does what `prediction.segmenter.Segmenter` does, in operations that other runtimes know. Tensors
+are (batch, height, width, channels).
 """
 
 from typing import Any, cast

@@ -19,9 +19,8 @@ from car_segmentation.data.augmentation import (
 )
 from car_segmentation.data.image_stack import (
     ImageStack,
-    PendingStack,
-    resized_masks,
-    resized_photos,
+    write_resized_masks,
+    write_resized_photos,
 )
 from car_segmentation.data.pairing import check_pairs, first_cars, pair_by_name, unmatched
 from car_segmentation.data.splits import rows_of_split, split_by_car
@@ -92,11 +91,15 @@ def pair_photos_with_masks(
 
 
 def resize_masks(
-    photo_pairs: pd.DataFrame, image: dict[str, Any], checks: dict[str, Any]
-) -> PendingStack:
+    photo_pairs: pd.DataFrame,
+    image: dict[str, Any],
+    checks: dict[str, Any],
+    soft_masks_folder: Path,
+) -> ImageStack:
     """Check every mask and resize it by area averaging to a soft target, in a mapped array."""
     size, settings = ImageSize(**image), Checks(**checks)
-    return resized_masks(
+    return write_resized_masks(
+        soft_masks_folder,
         photo_pairs["photo_id"].tolist(),
         photo_pairs["mask_path"].tolist(),
         size.height,
@@ -137,11 +140,13 @@ def split_cars(
     return photo_table.assign(split=splits)
 
 
-def resize_photos(photo_splits: pd.DataFrame, image: dict[str, Any]) -> PendingStack:
+def resize_photos(
+    photo_splits: pd.DataFrame, image: dict[str, Any], photos_folder: Path
+) -> ImageStack:
     """Resize every photo by area averaging, straight into a memory-mapped array."""
     size = ImageSize(**image)
     ids, paths = photo_splits["photo_id"].tolist(), photo_splits["photo_path"].tolist()
-    return resized_photos(ids, paths, size.height, size.width)
+    return write_resized_photos(photos_folder, ids, paths, size.height, size.width)
 
 
 def augment(

@@ -32,7 +32,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=resize_masks,
-                inputs=["photo_pairs", "params:image", "params:checks"],
+                inputs=["photo_pairs", "params:image", "params:checks", "soft_masks_folder"],
                 outputs="soft_masks",
                 name="resize_masks",
             ),
@@ -57,7 +57,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=resize_photos,
-                inputs=["photo_splits", "params:image"],
+                inputs=["photo_splits", "params:image", "photos_folder"],
                 outputs="photos",
                 name="resize_photos",
             ),

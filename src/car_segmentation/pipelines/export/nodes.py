@@ -9,7 +9,7 @@ import pandas as pd
 
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.parameters import Export
-from car_segmentation.serving.export import Format, PendingExports, check_packages, compare_exports
+from car_segmentation.serving import export as files
 
 if TYPE_CHECKING:
     from keras import Model
@@ -20,26 +20,27 @@ logger = logging.getLogger(__name__)
 
 
 def export_model(
-    model: Model, threshold: dict[str, float], export: dict[str, Any]
-) -> PendingExports:
+    model: Model, threshold: dict[str, float], export: dict[str, Any], export_folder: Path
+) -> Path:
     """Write the model, with resizing and threshold inside, in other formats."""
     settings = Export(**export)
-    check_packages(settings.formats)
-    return PendingExports(model, threshold["threshold"], settings.formats)
+    files.check_packages(settings.formats)
+    files.export_model(export_folder, model, threshold["threshold"], settings.formats)
+    return export_folder
 
 
 def check_exports(
-    exported_models: dict[Format, Path],
+    exported_models: dict[files.Format, Path],
     model: Model,
     threshold: dict[str, float],
     photo_splits: pd.DataFrame,
     export: dict[str, Any],
 ) -> pd.DataFrame:
-    """Hold every exported file against Keras on test photos, evenly drawn."""
+    """Compare every exported file with Keras on test photos, evenly drawn."""
     test = rows_of_split(photo_splits, "test")["photo_path"].sort_values()
     number = min(Export(**export).checked_photos, len(test))
     drawn = np.linspace(0, len(test) - 1, number).astype(int)
     photos = [Path(path) for path in test.iloc[drawn]]
-    table = compare_exports(model, threshold["threshold"], exported_models, photos)
-    logger.info("Exported models beside Keras, %d photos:\n%s", number, table.to_string())
+    table = files.compare_exports(model, threshold["threshold"], exported_models, photos)
+    logger.info("Exported models compared with Keras, %d photos:\n%s", number, table.to_string())
     return table

@@ -6,12 +6,12 @@ from car_segmentation.pipelines.export.nodes import check_exports, export_model
 
 
 def create_pipeline() -> Pipeline:
-    """The model → files for other runtimes, and a table that holds them against Keras."""
+    """The model → files for other runtimes, and a table that compares them with Keras."""
     return Pipeline(
         [
             Node(
                 func=export_model,
-                inputs=["model", "threshold", "params:export"],
+                inputs=["model", "threshold", "params:export", "export_folder"],
                 outputs="exported_models",
                 name="export_model",
             ),

@@ -5,19 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.parameters import Checks, Inference
-from car_segmentation.prediction.build import with_other_predictions
+from car_segmentation.parameters import Checks, Inference, PredictionOptions
 from car_segmentation.prediction.composites import Backdrop, read_backdrop
-from car_segmentation.prediction.folder_job import (
-    COMPOSITES,
-    CUT_OUTS,
-    MASKS,
-    PROBABILITY_MAPS,
-    NewPhotos,
-    PendingPredictions,
-    sort_out_photos,
-)
-from car_segmentation.prediction.predictors import Predictor, Tiles
+from car_segmentation.prediction.folder_job import FolderJob, NewPhotos, sort_out_photos
+from car_segmentation.prediction.photo_files import COMPOSITES, CUT_OUTS, MASKS, PROBABILITY_MAPS
+from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.prediction.submission import sample_photos
 
 if TYPE_CHECKING:
@@ -43,36 +35,29 @@ def predict_new_photos(
     threshold: dict[str, float],
     new_photos: NewPhotos,
     checks: dict[str, Any],
+    prediction: dict[str, Any],
     inference: dict[str, Any],
-) -> PendingPredictions:
+    predictions_folder: Path,
+) -> Path:
     """Predict the mask of every photo at its native size, where it is not there yet."""
-    settings = Inference(**inference)
+    settings, limits = Inference(**inference), Checks(**checks)
+    options = PredictionOptions(**prediction)
     wanted = {
         MASKS: True,
         PROBABILITY_MAPS: settings.probability_maps,
         CUT_OUTS: settings.cut_outs,
         COMPOSITES: settings.composites is not None,
     }
-    limits = Checks(**checks)
-    return PendingPredictions(
-        model=_predictor(model, settings),
-        threshold=threshold["threshold"],
+    job = FolderJob(
+        segmenter=Segmenter.from_options(model, options, threshold["threshold"]),
         photos=new_photos,
-        batch_size=settings.batch_size,
         max_megapixels=limits.max_megapixels,
         outputs=tuple(output for output, is_wanted in wanted.items() if is_wanted),
         backdrop=_backdrop(settings, limits),
         submission=_submission_photos(settings, new_photos),
     )
-
-
-def _predictor(model: Model, settings: Inference) -> Predictor:
-    """The model, with everything that makes its masks better."""
-    predictor = with_other_predictions(model, settings)
-    if settings.tiles is None:
-        return predictor
-    tiles = settings.tiles
-    return Tiles(predictor, tiles.overlap, settings.batch_size, tiles.height, tiles.width)
+    job.write(predictions_folder)
+    return predictions_folder
 
 
 def _backdrop(settings: Inference, limits: Checks) -> Backdrop | None:

@@ -11,8 +11,17 @@ from matplotlib.figure import Figure
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.splits import rows_of_split
+from car_segmentation.evaluation.threshold import search_threshold
 from car_segmentation.experiments import tracking
-from car_segmentation.parameters import Checks, ImageSize, Network, Registry, Training
+from car_segmentation.parameters import (
+    Checks,
+    ImageSize,
+    Network,
+    PredictionOptions,
+    Registry,
+    Training,
+)
+from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.report.static_charts import threshold_curve
 from car_segmentation.serving import ServedModel
 from car_segmentation.training.checkpoints import open_checkpoint
@@ -75,7 +84,7 @@ def train_network(
         PhotoBatches(
             photos,
             soft_masks,
-            _photo_ids(photo_splits, split),
+            rows_of_split(photo_splits, split)["photo_id"].tolist(),
             settings.batch_size,
             augmentation=varied,
             seed=seed,
@@ -109,17 +118,13 @@ def choose_threshold(
     model: Model,
     photos: ImageStack,
     photo_splits: pd.DataFrame,
-    reporting: dict[str, Any],
+    prediction: dict[str, Any],
 ) -> tuple[dict[str, float], list[float], Figure]:
     """Find the probability from which a pixel is car, by validation Dice at native size."""
-    from car_segmentation.evaluation.threshold import mean_dice_at_thresholds
-
-    validation = rows_of_split(photo_splits, "validation")
-    dice = mean_dice_at_thresholds(model, photos, validation, reporting["prediction_batch_size"])
-    best = int(np.argmax(dice))
-    threshold = best / len(dice)
-    chosen = {"threshold": threshold, "validation_dice": float(dice[best])}
-    return chosen, dice.tolist(), threshold_curve(dice, threshold)
+    segmenter = Segmenter.from_options(model, PredictionOptions(**prediction))
+    found = search_threshold(segmenter, photos, rows_of_split(photo_splits, "validation"))
+    chosen = {"threshold": found.threshold, "validation_dice": found.best_dice}
+    return chosen, found.dice.tolist(), threshold_curve(found.dice, found.threshold)
 
 
 def describe_model(
@@ -138,7 +143,3 @@ def describe_model(
         example=np.asarray(photos.pixels[0]),
         registered_name=settings.name if settings.register_models else None,
     )
-
-
-def _photo_ids(photo_splits: pd.DataFrame, split: str) -> list[str]:
-    return rows_of_split(photo_splits, split)["photo_id"].tolist()

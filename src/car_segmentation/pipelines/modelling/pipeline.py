@@ -37,7 +37,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=choose_threshold,
-                inputs=["model", "photos", "photo_splits", "params:reporting"],
+                inputs=["model", "photos", "photo_splits", "params:prediction"],
                 outputs=["threshold", "threshold_dice", "threshold_curve"],
                 name="choose_threshold",
             ),

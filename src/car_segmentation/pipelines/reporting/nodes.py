@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from car_segmentation.data.image_stack import ImageStack, PendingStack
+from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_mask, read_photo
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.evaluation.car_colour import car_colours
@@ -18,13 +18,9 @@ from car_segmentation.evaluation.label_errors import mirror_view, rank_suspects,
 from car_segmentation.evaluation.slices import all_slices, describe
 from car_segmentation.evaluation.summary import summarise, summary_table
 from car_segmentation.evaluation.upper_bound import upper_bound
-from car_segmentation.parameters import Reporting, Subject
-from car_segmentation.prediction.build import with_other_predictions
-from car_segmentation.prediction.probability_maps import (
-    predicted_mask,
-    predicted_stack,
-    to_native_size,
-)
+from car_segmentation.parameters import PredictionOptions, Reporting, Subject
+from car_segmentation.prediction.probability_maps import predicted_mask, write_probability_maps
+from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 from car_segmentation.prediction.submission import predicted_masks
 from car_segmentation.report import static_charts as charts
 from car_segmentation.report.error_maps import (
@@ -56,13 +52,14 @@ def predict_photos(
     photos: ImageStack,
     photo_splits: pd.DataFrame,
     reporting: dict[str, Any],
-) -> PendingStack:
+    prediction: dict[str, Any],
+    probabilities_folder: Path,
+) -> ImageStack:
     """Predict the probability map of every photo that is reported on."""
-    settings = Reporting(**reporting)
-    splits = ["test", "validation", *(["train"] if settings.include_train else [])]
-    photo_ids = photo_splits.loc[photo_splits["split"].isin(splits), "photo_id"].tolist()
-    predictor = with_other_predictions(model, settings)
-    return predicted_stack(predictor, photos, photo_ids, settings.prediction_batch_size)
+    others = ["train"] if Reporting(**reporting).include_train else []
+    reported = rows_of_split(photo_splits, "test", "validation", *others)
+    segmenter = Segmenter.from_options(model, PredictionOptions(**prediction))
+    return write_probability_maps(probabilities_folder, segmenter, photos, reported)
 
 
 def analyse_test_photos(
@@ -249,7 +246,7 @@ def draw_suspect_masks(
     def draw(row: Any) -> np.ndarray:
         photo, truth, predicted = _read_result(row, probabilities, threshold)
         position = probabilities.rows_of([row.photo_id])[0]
-        probability = to_native_size(probabilities.pixels[position], *truth.shape)
+        probability = to_native_size(probabilities.image(position), *truth.shape)
         opposite = _mask_from_other_side(row, photo_splits)
         box = suspect_box(truth, probability, row.suspicion, opposite)
         return suspect_place(photo, truth, predicted, box, SHEET_CELL_WIDTH)
@@ -377,5 +374,5 @@ def _read_result(
     """Photo, true mask and predicted mask at native size."""
     truth = read_mask(Path(row.mask_path))
     position = probabilities.rows_of([row.photo_id])[0]
-    predicted = predicted_mask(probabilities.pixels[position], truth.shape, threshold["threshold"])
+    predicted = predicted_mask(probabilities.image(position), truth.shape, threshold["threshold"])
     return read_photo(Path(row.photo_path)), truth, predicted

@@ -33,7 +33,14 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=predict_photos,
-                inputs=["model", "photos", "photo_splits", "params:reporting"],
+                inputs=[
+                    "model",
+                    "photos",
+                    "photo_splits",
+                    "params:reporting",
+                    "params:prediction",
+                    "probabilities_folder",
+                ],
                 outputs="probabilities",
                 name="predict_photos",
             ),

@@ -1,0 +1,96 @@
+"""The files that inference writes for each photo: mask, probability map, cut-out, composite."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from car_segmentation.core.files import atomic_file
+from car_segmentation.data.images import read_photo
+from car_segmentation.prediction.composites import Backdrop, composite
+from car_segmentation.prediction.cutouts import cut_out
+
+MASKS, PROBABILITY_MAPS = "masks", "probability_maps"
+CUT_OUTS, COMPOSITES = "cut_outs", "composites"
+FOLDERS = (MASKS, PROBABILITY_MAPS, CUT_OUTS, COMPOSITES)
+
+PROBABILITY_STEPS = 65535
+"""Levels of a probability map, which has 16 bits."""
+
+
+@dataclass(frozen=True)
+class PhotoFiles:
+    """What is written for each photo, and where.
+
+    Attributes:
+        folder: The folder of all predictions.
+        outputs: Those of `FOLDERS` in which each photo gets a file.
+        backdrop: What `COMPOSITES` are laid on; None where there are none.
+    """
+
+    folder: Path
+    outputs: Sequence[str] = (MASKS,)
+    backdrop: Backdrop | None = None
+
+    def exist(self, photo: Path) -> bool:
+        """Whether a photo has all its files."""
+        return all(
+            output_file(self.folder, output, photo.name, self.backdrop).is_file()
+            for output in self.outputs
+        )
+
+    def write(
+        self, photo: Path, probability: np.ndarray, mask: np.ndarray, threshold: float
+    ) -> None:
+        """Write the files of a photo.
+
+        Args:
+            photo: Its file.
+            probability: float32 (height, width), 0 to 1, at native size.
+            mask: bool (height, width), True where the probability reaches the threshold.
+            threshold: Probability from which a pixel is car.
+
+        Raises:
+            UnusableImage: If the photo is needed once more, and cannot be read any more.
+        """
+
+        @cache
+        def car() -> np.ndarray:
+            # Decoded again, because photos that wait at native size would cost memory.
+            return cut_out(read_photo(photo), probability, threshold)
+
+        def on_backdrop() -> np.ndarray:
+            if self.backdrop is None:
+                raise ValueError("composites need a backdrop")
+            return composite(car(), self.backdrop.behind(*probability.shape))
+
+        pictures: dict[str, Callable[[], np.ndarray]] = {
+            MASKS: lambda: mask.view(np.uint8) * np.uint8(255),
+            PROBABILITY_MAPS: lambda: np.rint(probability * PROBABILITY_STEPS).astype(np.uint16),
+            CUT_OUTS: car,
+            COMPOSITES: on_backdrop,
+        }
+        for output in self.outputs:
+            path = output_file(self.folder, output, photo.name, self.backdrop)
+            _write_picture(path, pictures[output]())
+
+
+def output_file(folder: Path, output: str, photo: str, backdrop: Backdrop | None = None) -> Path:
+    """Where an output, `MASKS` say, of a photo, given by its file name, is."""
+    suffix = backdrop.suffix if output == COMPOSITES and backdrop is not None else ".png"
+    return folder / output / f"{Path(photo).stem}{suffix}"
+
+
+def _write_picture(path: Path, image: np.ndarray) -> None:
+    """Write grey, RGB or RGBA, 8 or 16 bits, in the format of the file's extension."""
+    if image.ndim == 3:
+        from_rgb = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+        image = cv2.cvtColor(image, from_rgb[image.shape[2]])
+    _, content = cv2.imencode(path.suffix, image)
+    # Of a cluster, two workers may have the same photo: one that seemed dead, and another.
+    with atomic_file(path, writer=uuid.uuid4().hex[:8]) as part:
+        part.write_bytes(content.tobytes())

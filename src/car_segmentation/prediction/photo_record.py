@@ -1,0 +1,92 @@
+"""What is known of a new photo after its prediction: a row of ``predictions.csv``."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from car_segmentation.core.files import atomic_file
+
+DISTORTION = 1.25
+"""How far a photo's proportions may be from the network's without a warning."""
+
+
+@dataclass(frozen=True)
+class PhotoRecord:
+    """What is known of one photo after its prediction.
+
+    Attributes:
+        photo: The photo's file name.
+        height: Native height in pixels; None, like all numbers, where there is no mask.
+        width: Native width in pixels.
+        foreground_share: Fraction of the photo that is car, 0 to 1.
+        seconds: What reading, predicting (its part of the batch) and writing took.
+        confidence: The Dice that the model itself expects of its mask, 0 to 1.
+        warnings: What to look at, or why there is no mask; separated by semicolons.
+    """
+
+    photo: str
+    height: int | None = None
+    width: int | None = None
+    foreground_share: float | None = None
+    seconds: float | None = None
+    confidence: float | None = None
+    warnings: str = ""
+
+
+def write_table(path: Path, records: Iterable[PhotoRecord]) -> None:
+    """Write records as a CSV file, UTF-8, in one step."""
+    with (
+        atomic_file(path) as part,
+        # Names that are not UTF-8 are written as the bytes that they are.
+        part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        table = csv.DictWriter(file, list(PhotoRecord.__dataclass_fields__), lineterminator="\n")
+        table.writeheader()
+        table.writerows(vars(record) for record in records)
+
+
+def expected_dice(probability: np.ndarray, mask: np.ndarray) -> float:
+    """The Dice that a model expects of its mask, if its probabilities are right.
+
+    Args:
+        probability: float32 (height, width), 0 to 1.
+        mask: bool (height, width).
+
+    Returns:
+        Twice the probability inside the mask, by the mask's area and all probability; 0 to 1,
+        and 0 for an empty mask.
+    """
+    area = np.count_nonzero(mask)
+    if area == 0:
+        return 0.0
+    inside = cv2.mean(probability, mask.view(np.uint8))[0] * area
+    return 2 * inside / (area + float(probability.sum(dtype=np.float64)))
+
+
+def mask_warnings(
+    mask: np.ndarray, native_shape: tuple[int, int], network_shape: tuple[int, int]
+) -> str:
+    """What a user should look at, separated by semicolons; empty where nothing is unusual.
+
+    Args:
+        mask: bool (height, width).
+        native_shape: Height and width of the photo.
+        network_shape: Height and width that the network sees.
+    """
+    (height, width), (network_height, network_width) = native_shape, network_shape
+    stretch = (width / height) / (network_width / network_height)
+    warnings = {
+        "nothing was found": not mask.any(),
+        "the mask touches the photo's border": bool(mask[[0, -1]].any() or mask[:, [0, -1]].any()),
+        "the photo is smaller than what the network sees "
+        f"({network_width}×{network_height})": height < network_height and width < network_width,
+        f"the network sees the photo distorted ({network_width}×{network_height})": max(
+            stretch, 1 / stretch
+        )
+        > DISTORTION,
+    }
+    return "; ".join(warning for warning, holds in warnings.items() if holds)

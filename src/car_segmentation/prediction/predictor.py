@@ -1,0 +1,49 @@
+"""What predicts photos: a Keras model, or several predictions averaged."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Predictor(Protocol):
+    """Photos of one size (or of any) to probability maps.
+
+    A Keras model is one. `Ensemble`, `TestTimeAugmentation` and `Tiles` are others, and each can
+    stand on another: tiles of mirrored views of an ensemble.
+    """
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """(batch, height, width, 3); None for what may be of any size."""
+
+    def predict_on_batch(self, photos: np.ndarray) -> Any:
+        """Probability maps, float32 (batch, height, width, 1), of uint8 RGB photos."""
+
+    def to_json(self) -> str:
+        """The architecture, and all else that decides about results but the weights."""
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The weights of every network in it."""
+
+
+def predict_full_batch(
+    predictor: Predictor, photos: Sequence[np.ndarray] | np.ndarray, batch_size: int
+) -> np.ndarray:
+    """Predict at most ``batch_size`` photos in a batch of exactly that size.
+
+    The batch is filled up with black: one shape is compiled once, and a photo's probabilities do
+    not depend on how many came with it.
+
+    Args:
+        predictor: Takes photos of this size.
+        photos: uint8 RGB (height, width, 3), at least one.
+        batch_size: Photos in the batch.
+
+    Returns:
+        float32 (photos, height, width), 0 to 1.
+    """
+    batch = np.zeros((batch_size, *photos[0].shape), np.uint8)
+    for row, photo in enumerate(photos):
+        batch[row] = photo
+    return np.asarray(predictor.predict_on_batch(batch))[: len(photos), ..., 0]

@@ -1,0 +1,67 @@
+"""Models that travel to the workers of a cluster as files, not as pickles."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from car_segmentation.prediction.ensemble import Ensemble
+from car_segmentation.prediction.predictor import Predictor
+from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
+from car_segmentation.prediction.tiling import Tiles
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A Keras model in a file, read where it is used, once in a process: a worker's, say.
+
+    Attributes:
+        path: The ``.keras`` file; another model needs another path.
+        input_shape: See `Predictor`.
+    """
+
+    path: Path
+    input_shape: tuple[int | None, ...]
+
+    def predict_on_batch(self, photos: np.ndarray) -> Any:
+        """See `Predictor`; by one thread at a time."""
+        with _ONE_PREDICTS:
+            return _read_model(self.path).predict_on_batch(photos)
+
+    def to_json(self) -> str:
+        """See `Predictor`."""
+        return str(_read_model(self.path).to_json())
+
+    def get_weights(self) -> list[np.ndarray]:
+        """See `Predictor`."""
+        return list(_read_model(self.path).get_weights())
+
+
+_ONE_PREDICTS = threading.RLock()
+
+
+def stored(predictor: Predictor, store: Callable[[Any], Path]) -> Predictor:
+    """A predictor that travels light: its Keras models are in files.
+
+    Args:
+        predictor: A Keras model, or what stands on some.
+        store: Writes a model to a file.
+    """
+    if isinstance(predictor, Ensemble):
+        return Ensemble([stored(member, store) for member in predictor.members])
+    if isinstance(predictor, TestTimeAugmentation | Tiles):
+        return replace(predictor, predictor=stored(predictor.predictor, store))
+    if not hasattr(predictor, "save"):
+        return predictor
+    return StoredModel(store(predictor), tuple(predictor.input_shape))
+
+
+@cache
+def _read_model(path: Path) -> Any:
+    from car_segmentation.networks import read_model
+
+    return read_model(path)

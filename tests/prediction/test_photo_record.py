@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+
+from car_segmentation.prediction.photo_record import expected_dice, mask_warnings
+from tests.support.photos import SIZE, disc_mask
+
+
+def test_the_dice_that_a_model_expects() -> None:
+    sure = disc_mask()
+    assert expected_dice(sure.astype(np.float32), sure) == pytest.approx(1)
+    assert expected_dice(np.zeros(SIZE, np.float32), np.zeros(SIZE, bool)) == 0
+    # One pixel of 0.8 is taken for car, one of 0.4 not: 2·0.8 / (1 + 1.2).
+    probability = np.array([[0.8, 0.4]], np.float32)
+    assert expected_dice(probability, probability > 0.5) == pytest.approx(1.6 / 2.2)
+
+
+def test_what_to_look_at() -> None:
+    disc = disc_mask()
+    assert mask_warnings(disc, SIZE, (24, 32)) == ""
+    assert "border" in mask_warnings(disc_mask(radius=24), SIZE, (24, 32))
+    assert "smaller than what the network sees (640×480)" in mask_warnings(disc, SIZE, (480, 640))
+    assert "distorted" in mask_warnings(disc.T, SIZE[::-1], (24, 32))
+    nothing = mask_warnings(np.zeros(SIZE, bool), SIZE, (96, 64))
+    assert nothing.startswith("nothing was found; the network sees")
