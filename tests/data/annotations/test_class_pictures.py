@@ -13,7 +13,7 @@ from car_segmentation.data.annotations import (
     read_annotations,
 )
 from car_segmentation.data.annotations.class_pictures import VOC_NAMES, voc_colour
-from car_segmentation.data.images import UnusableImage
+from car_segmentation.data.image_files import UnusableImage
 from tests.support.annotations import ANY, drawn
 
 CAR, PERSON, VOID = 7, 15, 255

@@ -15,7 +15,7 @@ from car_segmentation.data.annotations import (
     read_annotations,
     write_coco,
 )
-from car_segmentation.data.images import UnusableImage
+from car_segmentation.data.image_files import UnusableImage
 from tests.support.annotations import ANY, blobs, drawn
 
 

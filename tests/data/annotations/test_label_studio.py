@@ -16,7 +16,7 @@ from car_segmentation.data.annotations import (
     write_label_studio,
 )
 from car_segmentation.data.annotations.brush import encode_brush
-from car_segmentation.data.images import UnusableImage
+from car_segmentation.data.image_files import UnusableImage
 from tests.support.annotations import ANY, blobs, drawn
 
 SIZE = (10, 20)
@@ -142,13 +142,13 @@ def test_tasks_that_nobody_annotated_are_left_out_and_predictions_never_count(
 ) -> None:
     bare = task(number=2, annotations=[], predictions=[annotation(brush())])
     found = read_annotations(write(tmp_path / "a.json", task(brush()), bare))
-    assert [it.names[-1] for it in found.annotations] == ["/data/upload/3/a1.jpg"]
+    assert [it.names[-1] for it in found.annotations] == ["/data/upload/3/0123abcd-a1.jpg"]
 
 
 @pytest.mark.parametrize(
     ("data", "names"),
     [
-        ({"image": "/x/0123abcd-a.jpg"}, ["/x/0123abcd-a.jpg", "/x/a.jpg"]),
+        ({"image": "/x/0123abcd-a.jpg"}, ["/x/0123abcd-a.jpg"]),
         ({"image": "/data/local-files/?d=in/a%20b.jpg"}, ["in/a b.jpg"]),
         ({"image": "s3://bucket/in/a.png", "text": "hello"}, ["/in/a.png"]),
         ({"image": "http://localhost/x/a.jpg?v=2", "thumbnail": "/t.jpg"}, ["/x/a.jpg"]),

@@ -21,7 +21,9 @@ def named(*names: str) -> DrawnAnnotation:
         ("photos/a.png", ("C:\\work\\a.jpg",)),
         ("photos/a.b.jpg", ("a.b",)),
         ("photos/a.jpg", ("gone.jpg", "a")),
-        ("photos/My Car (1).jpg", ("/data/upload/1/0123abcd-My_Car_1.jpg", "My_Car_1.jpg")),
+        ("photos/My Car (1).jpg", ("/data/upload/1/0123abcd-My_Car_1.jpg",)),
+        ("photos/0123abcd-a.jpg", ("in/0123abcd-a.jpg",)),
+        ("photos/a.jpg", ("../upload/1/0123abcd-a.jpg",)),
         ("photos/in/a.jpg", ("labels/in/a",)),
         (
             unicodedata.normalize("NFC", "photos/café.jpg"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.annotations import Format, read_annotations
 from car_segmentation.data.annotations.reading import JSON_FORMATS
-from car_segmentation.data.images import UnusableImage
+from car_segmentation.data.image_files import UnusableImage
 from tests.support.annotations import ANY
 
 COCO = {

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from car_segmentation.data.annotations import FOREGROUND, read_annotations
-from car_segmentation.data.images import UnusableImage
+from car_segmentation.data.image_files import UnusableImage
 from tests.support.annotations import ANY, drawn
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from car_segmentation.data.annotations import FOREGROUND, Choice, read_annotations
-from car_segmentation.data.images import UnusableImage
+from car_segmentation.data.image_files import UnusableImage
 from tests.support.annotations import ANY, drawn
 
 LEFT_HALF = "1 0 0 0.5 0 0.5 1 0 1"

@@ -22,7 +22,7 @@ from car_segmentation.data.annotations.regions import (
     Found,
     Label,
 )
-from car_segmentation.data.images import UnusableImage
+from car_segmentation.data.image_files import UnusableImage
 
 CLASSES, OBJECTS = "SegmentationClass", "SegmentationObject"
 """VOC's folders: pictures of classes, and of a number for each object."""

@@ -31,8 +31,6 @@ from car_segmentation.data.images import PHOTO_SUFFIXES
 
 logger = logging.getLogger(__name__)
 
-PREFIX = re.compile(r"^[0-9a-f]{8}-")
-"""What Label Studio puts before the name of an uploaded file."""
 PICTURE_NAME = re.compile(r"^task-\d+-annotation-\d+-by-.*\.(png|npy)$")
 """How Label Studio's exports of brushes as PNG and NumPy are called: nothing names the photo."""
 OPAQUE = 127
@@ -77,7 +75,7 @@ def read_label_studio(document: Sequence[Mapping[str, Any]], source: Path) -> Fo
         # Of equals the last one.
         results = max(reversed(versions), key=lambda it: (it.is_truth, it.time)).results
         try:
-            names = _photo_names(records[0], {it.get("to_name") for it in results})
+            photo = _photo_name(records[0], {it.get("to_name") for it in results})
         except ValueError as error:
             problems.append((source, f"has a task {name} that {error}"))
             continue
@@ -88,7 +86,7 @@ def read_label_studio(document: Sequence[Mapping[str, Any]], source: Path) -> Fo
         }
         annotations.append(
             DrawnAnnotation(
-                names, source, tuple(_regions(results)), sizes.pop() if len(sizes) == 1 else None
+                (photo,), source, tuple(_regions(results)), sizes.pop() if len(sizes) == 1 else None
             )
         )
     if several:
@@ -190,8 +188,8 @@ def _marks(value: Mapping[str, Any]) -> bool:
     return bool(value.keys() & {"rle", "points", "x", "imageDataURL", "vertices", "labels"})
 
 
-def _photo_names(task: Mapping[str, Any], marked: Collection[str | None]) -> tuple[str, ...]:
-    """What a task's photo may be called: its address as a path, then without the prefix.
+def _photo_name(task: Mapping[str, Any], marked: Collection[str | None]) -> str:
+    """The address of a task's photo, as a path.
 
     Raises:
         ValueError: If nothing, or several things, may be the photo.
@@ -204,8 +202,7 @@ def _photo_names(task: Mapping[str, Any], marked: Collection[str | None]) -> tup
     chosen = [photos[it] for it in marked if it in photos] or list(photos.values())
     if len(set(chosen)) != 1:
         raise ValueError(f"names {len(set(chosen)) or 'no'} photos")
-    folder, slash, name = chosen[0].rpartition("/")
-    return tuple(dict.fromkeys([chosen[0], f"{folder}{slash}{PREFIX.sub('', name)}"]))
+    return chosen[0]
 
 
 def _is_photo(path: str) -> bool:

@@ -48,7 +48,7 @@ def read_labelme(document: Mapping[str, Any], source: Path) -> Found:
 
 
 def write_labelme(
-    folder: Path, masks: Iterable[PredictedMask], label: str, tolerance: float = 1.0
+    folder: Path, masks: Iterable[PredictedMask], label: str, tolerance: float = 0.8
 ) -> list[Path]:
     """Write masks as LabelMe's polygons, a JSON for each photo.
 

@@ -23,8 +23,9 @@ def match_photos(annotations: Iterable[Annotation], photos: Sequence[Path]) -> M
     """Give each photo its annotation.
 
     Names are compared without extension, from the file name upwards: among photos of the same name
-    the one whose folders agree furthest is meant. If a name is not found as it is, it is looked for
-    as Label Studio would store it, blanks as underscores and without brackets.
+    the one whose folders agree furthest is meant. If a name is not found as it is, it is taken for
+    one that Label Studio gave an uploaded file: eight hexadecimal digits before it, blanks as
+    underscores, no brackets.
 
     Args:
         annotations: What was read.
@@ -37,8 +38,9 @@ def match_photos(annotations: Iterable[Annotation], photos: Sequence[Path]) -> M
         candidates: list[Path] = []
         for name in annotation.names:
             trail = _trail(name.replace("\\", "/"))
-            candidates = _closest(exact.get(trail[0], []), trail) if trail else []
-            candidates = candidates or (stored.get(_as_stored(trail[0]), []) if trail else [])
+            if trail:
+                candidates = exact.get(trail[0]) or stored.get(_without_prefix(trail[0]), [])
+                candidates = _closest(candidates, trail)
             if candidates:
                 break
         named = f"'{annotation.names[0]}'" if annotation.names else "a photo without a name"
@@ -89,6 +91,10 @@ def _closest(photos: Sequence[Path], trail: Sequence[str]) -> list[Path]:
 
     longest = max(map(agreement, photos), default=0)
     return [photo for photo in photos if agreement(photo) == longest]
+
+
+def _without_prefix(name: str) -> str:
+    return re.sub(r"^[0-9a-f]{8}-", "", _as_stored(name))
 
 
 def _as_stored(name: str) -> str:
