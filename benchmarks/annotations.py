@@ -35,7 +35,7 @@ from car_segmentation.data.annotations import (
 )
 from car_segmentation.data.annotations.polygons import one_ring, outlines
 from car_segmentation.data.annotations.shapes import pixels_to_runs
-from car_segmentation.data.images import read_mask
+from car_segmentation.data.masks import read_mask
 
 Masks = dict[str, np.ndarray]
 """By the photo's file name; bool (height, width)."""

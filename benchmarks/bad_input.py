@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 from car_segmentation.data.image_stack import write_resized_masks
-from car_segmentation.data.images import read_mask, read_photo
+from car_segmentation.data.images import read_photo
+from car_segmentation.data.masks import read_mask
 from car_segmentation.data.pairing import check_pairs, pair_by_name
 
 CARVANA = r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$"

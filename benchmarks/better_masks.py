@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from car_segmentation.data.images import read_mask, read_photo
+from car_segmentation.data.images import read_photo
+from car_segmentation.data.masks import read_mask
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.evaluation.scores import score_mask

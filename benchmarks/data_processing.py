@@ -22,7 +22,8 @@ import cv2
 import numpy as np
 import psutil
 
-from car_segmentation.data.images import photo_size, read_mask, read_photo, resize_by_area
+from car_segmentation.data.images import photo_size, read_photo, resize_by_area
+from car_segmentation.data.masks import read_mask
 
 PROJECT = Path(__file__).parents[1]
 VIEWS = 16

@@ -26,7 +26,8 @@ import pandas as pd
 
 from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.images import PHOTO_SUFFIXES, read_mask, read_photo, resize_by_area
+from car_segmentation.data.images import PHOTO_SUFFIXES, read_photo, resize_by_area
+from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.evaluation.scores import score_mask
 from data_processing import PROJECT, measure

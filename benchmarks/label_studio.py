@@ -40,7 +40,7 @@ from car_segmentation.data.annotations import (
     write_label_studio,
 )
 from car_segmentation.data.annotations.polygons import one_ring, outlines
-from car_segmentation.data.images import read_mask
+from car_segmentation.data.masks import read_mask
 
 LABEL = "car"
 TOKEN = "0123456789abcdef0123456789abcdef01234567"

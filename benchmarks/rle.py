@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from car_segmentation.data.images import read_mask
+from car_segmentation.data.masks import read_mask
 from car_segmentation.prediction.run_lengths import decode_runs, encode_runs
 
 MILLISECONDS_GOAL = 5

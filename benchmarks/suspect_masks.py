@@ -21,7 +21,7 @@ import pandas as pd
 
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.image_stack import ImageStack, read_stack
-from car_segmentation.data.images import read_mask
+from car_segmentation.data.masks import read_mask
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.evaluation.label_errors import rank_suspects, suspect_evidence
 from car_segmentation.prediction.segmenter import to_native_size

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from car_segmentation.data.image_stack import read_stack
-from car_segmentation.data.images import read_mask
+from car_segmentation.data.masks import read_mask
 from car_segmentation.prediction.probability_maps import predicted_mask
 from car_segmentation.prediction.run_lengths import decode_runs
 from tests.support.photos import SIZE, write_cars, write_pair

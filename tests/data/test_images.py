@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from car_segmentation.data.images import UnusableImage, photo_size, read_mask, read_photo
+from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.images import photo_size, read_photo
 from tests.support.photos import disc_mask, photo_of
 
 PHOTO = photo_of(disc_mask())
@@ -108,78 +109,3 @@ class TestPhotoSize:
         path.write_bytes(content)
         with pytest.raises(UnusableImage, match="200000×200000 is 40000 megapixels"):
             photo_size(path, max_megapixels=100)
-
-
-class TestReadMask:
-    MASK = disc_mask()
-
-    def assert_read(self, path: Path) -> None:
-        mask = read_mask(path, max_grey_share=0.05)
-        assert mask.dtype == bool
-        assert np.array_equal(mask, self.MASK)
-
-    @pytest.mark.parametrize("bright", [1, 38, 255])
-    def test_any_two_values(self, tmp_path: Path, bright: int) -> None:
-        values = self.MASK.astype(np.uint8) * np.uint8(bright)
-        self.assert_read(save(tmp_path / "mask.png", Image.fromarray(values)))
-
-    def test_palette_gif_as_carvana_has_it(self, tmp_path: Path) -> None:
-        image = Image.fromarray(self.MASK.astype(np.uint8))
-        image.putpalette([0, 0, 0, 255, 255, 255])
-        self.assert_read(save(tmp_path / "mask.gif", image))
-
-    def test_palette_whose_colours_are_alike(self, tmp_path: Path) -> None:
-        image = Image.fromarray(self.MASK.astype(np.uint8))
-        image.putpalette([0, 0, 0, 0, 0, 0])
-        self.assert_read(save(tmp_path / "mask.png", image))
-
-    def test_one_bit(self, tmp_path: Path) -> None:
-        self.assert_read(save(tmp_path / "mask.png", Image.fromarray(self.MASK)))
-
-    def test_colour(self, tmp_path: Path) -> None:
-        red = np.where(self.MASK[..., np.newaxis], (255, 0, 0), (0, 0, 0)).astype(np.uint8)
-        self.assert_read(save(tmp_path / "mask.png", Image.fromarray(red)))
-
-    def test_16_bits(self, tmp_path: Path) -> None:
-        values = self.MASK.astype(np.uint16) * 65535
-        self.assert_read(save(tmp_path / "mask.png", Image.fromarray(values)))
-
-    def test_alpha_channel_of_a_cut_out(self, tmp_path: Path) -> None:
-        rgba = np.dstack([PHOTO, self.MASK.astype(np.uint8) * 255])
-        self.assert_read(save(tmp_path / "mask.png", Image.fromarray(rgba)))
-
-    def test_jpeg_is_cut_between_dark_and_bright(self, tmp_path: Path) -> None:
-        values = Image.fromarray(self.MASK.astype(np.uint8) * 255)
-        mask = read_mask(save(tmp_path / "mask.jpg", values, quality=90))
-        assert np.count_nonzero(mask != self.MASK) <= 4
-
-    def test_a_few_grey_values_at_the_edge(self, tmp_path: Path) -> None:
-        soft = cv2.blur(self.MASK.astype(np.uint8) * 255, (3, 3))
-        path = save(tmp_path / "mask.png", Image.fromarray(soft))
-        assert np.array_equal(read_mask(path, max_grey_share=0.1), soft > 127)
-
-    def test_a_picture_is_no_mask(self, tmp_path: Path) -> None:
-        ramp = np.tile(np.linspace(0, 255, WIDTH, dtype=np.uint8), (HEIGHT, 1))
-        path = save(tmp_path / "mask.png", Image.fromarray(ramp))
-        with pytest.raises(UnusableImage, match=r"is no mask: \d+% of its pixels"):
-            read_mask(path, max_grey_share=0.05)
-
-    def test_numbers_of_classes_are_no_mask(self, tmp_path: Path) -> None:
-        classes = self.MASK.astype(np.uint8)
-        classes[:, WIDTH // 2 :] *= 2
-        grey = save(tmp_path / "grey.png", Image.fromarray(classes))
-        coloured = Image.fromarray(classes)
-        coloured.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])  # As PASCAL VOC has them.
-        for path in (grey, save(tmp_path / "palette.png", coloured)):
-            with pytest.raises(UnusableImage, match=r"numbers of several classes \(0, 1, 2\)"):
-                read_mask(path, max_grey_share=1)
-            read_mask(path)  # Not asked to judge.
-
-    def test_a_soft_edge_in_a_grey_palette_is_a_mask(self, tmp_path: Path) -> None:
-        soft = cv2.blur(self.MASK.astype(np.uint8) * 255, (3, 3))
-        path = save(tmp_path / "mask.gif", Image.fromarray(soft))
-        assert np.array_equal(read_mask(path, max_grey_share=0.1), soft > 127)
-
-    def test_all_dark(self, tmp_path: Path) -> None:
-        path = save(tmp_path / "mask.png", Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)))
-        assert not read_mask(path, max_grey_share=0.05).any()

@@ -11,7 +11,7 @@ from kedro.io import DatasetError
 from PIL import Image
 
 from car_segmentation.data.image_stack import ImageStack, new_stack, read_stack
-from car_segmentation.data.images import read_mask
+from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.image_stack import ImageStackDataset
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.datasets.optional_csv import OptionalCSVDataset

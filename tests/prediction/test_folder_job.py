@@ -12,7 +12,8 @@ import pytest
 from PIL import Image, ImageColor
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.data.images import UnusableImage, read_mask
+from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.masks import read_mask
 from car_segmentation.evaluation.scores import score_mask
 from car_segmentation.prediction import folder_job as jobs
 from car_segmentation.prediction import photo_files

@@ -17,7 +17,9 @@ import numpy as np
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_folder, write_at
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.images import UnusableImage, read_mask, read_photo, resize_by_area
+from car_segmentation.data.image_files import Limits, UnusableImage
+from car_segmentation.data.images import read_photo, resize_by_area
+from car_segmentation.data.masks import decode_mask
 
 Note = Mapping[str, Any]
 
@@ -159,7 +161,9 @@ def write_resized_masks(
     def resize(item: tuple[int, str]) -> Note:
         row, path = item
         try:
-            mask = read_mask(Path(path), max_megapixels, max_grey_share)
+            mask = decode_mask(
+                Path(path), limits=Limits(max_megapixels), max_grey=max_grey_share
+            ).foreground
         except UnusableImage as problem:
             return {"problem": str(problem)}
         writer.write(row, resize_by_area(mask.view(np.uint8) * np.uint8(255), height, width))

@@ -11,12 +11,8 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.images import (
-    MASK_SUFFIXES,
-    PHOTO_SUFFIXES,
-    UnusableImage,
-    photo_size,
-)
+from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.images import MASK_SUFFIXES, PHOTO_SUFFIXES, photo_size
 
 
 class Pair(NamedTuple):

@@ -6,7 +6,9 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
-from car_segmentation.data.images import UnusableImage, read_mask, read_photo
+from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.images import read_photo
+from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.previews import image_preview
 from car_segmentation.report.error_maps import contact_sheet, mask_picture
 

@@ -7,7 +7,7 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
-from car_segmentation.data.images import read_mask
+from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.folder import check_folder
 from car_segmentation.datasets.previews import image_preview
 from car_segmentation.prediction.folder_job import PREDICTIONS_FILE

@@ -11,7 +11,8 @@ import pandas as pd
 
 from car_segmentation.core.parallel import stream_photos
 from car_segmentation.data.image_stack import ImageStack
-from car_segmentation.data.images import read_mask, read_photo
+from car_segmentation.data.images import read_photo
+from car_segmentation.data.masks import read_mask
 from car_segmentation.evaluation.scores import IDENTITY, score_mask
 from car_segmentation.prediction.segmenter import to_native_size
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from car_segmentation.core.parallel import map_ahead
 from car_segmentation.data.image_stack import ImageStack
-from car_segmentation.data.images import read_mask
+from car_segmentation.data.masks import read_mask
 from car_segmentation.prediction.probability_maps import predict_photos
 from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
-from car_segmentation.data.images import UnusableImage, photo_size, read_photo
+from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.images import photo_size, read_photo
 
 BACKDROP_FILE = ".backdrop"
 

@@ -21,7 +21,8 @@ from car_segmentation.core.dask_cluster import Cluster, cluster_in_use, in_chunk
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file, remove_parts
 from car_segmentation.core.parallel import map_ahead
-from car_segmentation.data.images import PHOTO_SUFFIXES, UnusableImage, photo_size, read_photo
+from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.images import PHOTO_SUFFIXES, photo_size, read_photo
 from car_segmentation.data.pairing import files_by_id
 from car_segmentation.prediction.composites import Backdrop, clear_other_composites
 from car_segmentation.prediction.photo_files import (

@@ -15,7 +15,7 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.parallel import map_ahead, map_photos
 from car_segmentation.data.image_stack import ImageStack
-from car_segmentation.data.images import read_mask
+from car_segmentation.data.masks import read_mask
 from car_segmentation.prediction.probability_maps import predicted_mask
 from car_segmentation.prediction.run_lengths import encode_runs
 

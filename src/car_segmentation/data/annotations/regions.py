@@ -14,9 +14,7 @@ import numpy as np
 
 from car_segmentation.data.annotations.shapes import Shape, Unreadable, paint
 from car_segmentation.data.image_files import UnusableImage
-
-BACKGROUND, IGNORED, FOREGROUND = 0, 128, 255
-"""Values of a drawn mask: IGNORED is where nobody said what it is (crowds, void borders)."""
+from car_segmentation.data.masks import BACKGROUND, FOREGROUND, IGNORED
 
 
 class Label(NamedTuple):

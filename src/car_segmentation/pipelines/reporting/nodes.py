@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from car_segmentation.data.image_stack import ImageStack
-from car_segmentation.data.images import read_mask, read_photo
+from car_segmentation.data.images import read_photo
+from car_segmentation.data.masks import read_mask
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.evaluation.car_colour import car_colours
 from car_segmentation.evaluation.error_analysis import analyse_photos, error_class_table

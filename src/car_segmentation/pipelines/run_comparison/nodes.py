@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from car_segmentation.data.images import read_mask, read_photo
+from car_segmentation.data.images import read_photo
+from car_segmentation.data.masks import read_mask
 from car_segmentation.evaluation.bootstrap import Difference, paired_difference
 from car_segmentation.evaluation.run_comparison import (
     RunRecord,
