@@ -2,14 +2,16 @@
 PYTHON ?= python3
 ENV ?= demo
 BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 export DO_NOT_TRACK := 1
 
-.PHONY: help install run experiments test lint docs viz mlflow notebooks lock clean
+.PHONY: help install run experiments test test-all lint docs viz mlflow notebooks lock clean
 
 help:
 	@echo "make run     render a demo set, train on it, report (a few minutes)"
 	@echo "make experiments  a few more runs on the demo set, each with one thing changed"
-	@echo "make test    run the tests"
+	@echo "make test    run the tests, but the slow ones"
+	@echo "make test-all  run all tests"
 	@echo "make lint    check style and types"
 	@echo "make docs    build the docs into site/, with the graph"
 	@echo "make viz     explore the graph in Kedro-Viz, http://127.0.0.1:4141 (ENV=cpu for another environment)"
@@ -35,7 +37,10 @@ experiments: run
 	$(BIN)/kedro run --env=demo --params=training.epochs=4
 
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/installed
+	$(PYTEST)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

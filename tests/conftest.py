@@ -1,4 +1,4 @@
-"""What several tests share: small pictures on disk, and settings that keep them fast."""
+"""Fixtures that several rooms share, and settings for all tests."""
 
 import fcntl
 import os
@@ -9,13 +9,39 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from tests.support.projects import make_demo_project
+from tests.support.projects import (
+    Project,
+    make_demo_project,
+    make_finished_project,
+    make_project,
+)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 # A busy machine is no failure.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Makes a folder for all workers of pytest-xdist: the first that asks, while others wait."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, finished = shared / name, shared / f"{name}.finished"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not finished.exists():
+                fill(folder)
+                finished.touch()
+        return folder
+
+    return make
 
 
 @pytest.fixture
@@ -43,28 +69,37 @@ def photo_table() -> Callable[[int, int], pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_database(make_once: MakeOnce) -> Path:
     """An MLflow database without runs, to copy: MLflow takes seconds to make one."""
-    import mlflow
 
-    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+    def fill(folder: Path) -> None:
+        import mlflow
+
+        folder.mkdir()
+        mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+
+    return make_once("empty_database", fill) / "mlflow.db"
+
+
+@pytest.fixture
+def empty_project(tmp_path: Path) -> Project:
+    """A project without data."""
+    return make_project(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")
-def demo_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project whose demo is tiny, after two runs of it; to read, or to copy.
+def finished_project(make_once: MakeOnce) -> Project:
+    """A project after a whole run; to read."""
+    return Project(make_once("finished_project", make_finished_project))
 
-    One for all workers of pytest-xdist: the first that asks makes it, the others wait.
-    """
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    project = folder / "demo_project"
-    with (folder / "demo_project.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (project / "finished").exists():
-            make_demo_project(project)
-            (project / "finished").touch()
-    return project
+
+@pytest.fixture
+def project(finished_project: Project, tmp_path: Path) -> Project:
+    """A project after a whole run; to write to."""
+    return finished_project.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def demo_project(make_once: MakeOnce) -> Path:
+    """A copy of the project whose demo is tiny, after two runs of it; to read, or to copy."""
+    return make_once("demo_project", make_demo_project)

@@ -24,7 +24,7 @@ import yaml
 from PIL import Image
 
 from car_segmentation.parameters import ComparisonCandidate, check_parameters
-from tests.support.projects import REPOSITORY
+from tests.support.projects import REPOSITORY, copy_code
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 
@@ -156,7 +156,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> 
     words.sort(key=lambda it: not it.startswith("kedro run --env=demo") or "--pipelines" in it)
     questions, answers = project / "commands.json", project / "answers.json"
     questions.write_text(json.dumps(words), encoding="utf-8")
-    script = REPOSITORY / "tests" / "try_commands.py"
+    script = REPOSITORY / "tests" / "support" / "try_commands.py"
     console = call(project, str(script), str(REPOSITORY), str(questions), str(answers))
     assert answers.exists(), console
     return Workshop(project, json.loads(answers.read_text(encoding="utf-8")), console)
@@ -164,12 +164,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> 
 
 def small_project(path: Path) -> Path:
     """A copy of the project whose jobs take seconds."""
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "local")
-    for folder in ("conf", "src"):
-        shutil.copytree(REPOSITORY / folder, path / folder, ignore=ignore)
-    for file in ("pyproject.toml", ".telemetry"):
-        shutil.copy(REPOSITORY / file, path)
-    (path / "conf" / "local").mkdir()
+    copy_code(path)
     for file in path.glob("conf/*/parameters*.yml"):
         groups = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         groups |= {name: TINY[name] for name in groups.keys() & TINY.keys()}
@@ -207,6 +202,7 @@ def test_commands_are_found() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", COMMANDS, ids=lambda command: f"{command.place} {command.words}"
 )
@@ -214,6 +210,7 @@ def test_a_command_works(workshop: Workshop, command: Command) -> None:
     assert workshop.wrong[command.words] == "", workshop.console[-3000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", BROKEN)
 def test_a_broken_command_is_found(workshop: Workshop, words: str) -> None:
     assert workshop.wrong[words]
@@ -224,6 +221,7 @@ def test_lines_of_shell() -> None:
     assert list(lines_of_shell(body)) == ["kedro run   --env=demo", "echo 'a\nb' |\n  cat  # end"]
 
 
+@pytest.mark.slow
 class TestTheService:
     """The server and the request of docs/serving.md, for the model that was promoted above."""
 

@@ -30,6 +30,7 @@ def test_it_is_committed_without_outputs(path: Path) -> None:
         assert not cell.metadata
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_on_the_demo(path: Path, demo_project: Path) -> None:
     notebook = nbformat.read(path, as_version=4)

@@ -65,6 +65,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 class TestTheSite:
     def test_every_page_is_there(self, site: Path) -> None:
         pages = [path.stem for path in (REPOSITORY / "docs").glob("*.md")]

@@ -1,6 +1,6 @@
 """The graphs of modelling and reporting: what each needs, and what their small nodes do.
 
-Whole runs are in ``tests/test_project.py``.
+Whole runs are in ``tests/project``.
 """
 
 from pathlib import Path

@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+from tests.support.kedro_server import kedro_server
+from tests.support.photos import write_cars
+
 REPOSITORY = Path(__file__).parents[2]
 
 TINY_DEMO: dict[str, dict[str, dict[str, Any]]] = {
@@ -51,11 +54,7 @@ for pipelines, parameters in (
 
 def make_demo_project(project: Path) -> None:
     """Copy the project, make its demo tiny, and run it twice."""
-    for name in ("conf", "src", "notebooks"):
-        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
-        shutil.copytree(REPOSITORY / name, project / name, ignore=ignore)
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(REPOSITORY / name, project)
+    copy_code(project, "notebooks")
     for name, groups in TINY_DEMO.items():
         file = project / "conf" / "demo" / name
         parameters = yaml.safe_load(file.read_text()) if file.exists() else {}
@@ -94,17 +93,56 @@ TINY = {
 TINY_TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Project:
     """A copy of the project in a folder of its own."""
 
     path: Path
 
-    def run(
-        self, *arguments: str, cwd: Path | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Call ``kedro run`` and return what it wrote, wide enough not to be wrapped."""
-        return self.python("-m", "kedro", "run", "--env=tiny", *arguments, cwd=cwd, **environment)
+    @property
+    def raw(self) -> Path:
+        """Where `conf/tiny` looks for photos and masks."""
+        return self.path / "data/01_raw/discs"
+
+    @property
+    def results(self) -> Path:
+        """The folder of 02_intermediate … 08_reporting."""
+        return self.path / "data/tiny"
+
+    @property
+    def console(self) -> Path:
+        """What the last run wrote, wide enough not to be wrapped."""
+        return self.path / "console.txt"
+
+    def run(self, *arguments: str, cwd: Path | None = None, **environment: str) -> int:
+        """Call ``kedro run``, with the imports already made; return the exit code."""
+        return kedro_server().run(
+            ["run", "--env=tiny", *arguments],
+            cwd or self.path,
+            self.variables(**environment),
+            self.console,
+        )
+
+    def succeed(self, *arguments: str, **environment: str) -> str:
+        """Call ``kedro run``; return what it wrote."""
+        code = self.run(*arguments, **environment)
+        console = self.console.read_text()
+        assert code == 0, console
+        return console
+
+    def fail(self, *arguments: str) -> str:
+        """Call ``kedro run``, which ends in one message without a traceback; return it."""
+        code = self.run(*arguments)
+        console = self.console.read_text()
+        assert code == 1, console
+        assert "Traceback" not in console
+        assert console.count("Error: ") == 1, console
+        return console
+
+    def predict(self, photos: Path, predictions: Path, *options: str) -> str:
+        """Call inference; return what it wrote."""
+        parameters = ",".join([f"photos={photos}", f"predictions={predictions}", *options])
+        return self.succeed("--pipelines=inference", f"--params={parameters}")
 
     def kill(
         self, *arguments: str, when: Callable[[], bool], sign: signal.Signals = signal.SIGKILL
@@ -124,37 +162,53 @@ class Project:
         assert process.wait() == (-signal.SIGKILL if sign == signal.SIGKILL else 1)
 
     def variables(self, **environment: str) -> dict[str, str]:
+        """The environment of its processes."""
         variables = {**os.environ, "COLUMNS": "1000", "DO_NOT_TRACK": "1", **environment}
         variables.pop("PYTHONPATH", None)
         return variables
 
-    def python(
-        self, *arguments: str, cwd: Path | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def python(self, *arguments: str, cwd: Path | None = None) -> str:
+        """Call Python in a process that imports all that it needs; return what it wrote."""
+        run = subprocess.run(
             [sys.executable, *arguments],
             cwd=cwd or self.path,
-            env=self.variables(**environment),
-            capture_output=True,
+            env=self.variables(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
+        assert run.returncode == 0, run.stdout
+        return run.stdout
+
+    def copy(self, path: Path) -> "Project":
+        """Copy it with its data and runs."""
+        shutil.copytree(self.path, path)
+        return Project(path)
 
     def read(self, name: str) -> str:
-        return (self.path / "data" / "tiny" / name).read_text()
+        """Read a result."""
+        return (self.results / name).read_text()
 
     def dice(self) -> float:
+        """The mean Dice of the test photos."""
         return json.loads(self.read("08_reporting/score_summary.json"))["dice_mean"]
+
+
+def copy_code(path: Path, *folders: str) -> None:
+    """Copy the project without its data."""
+    ignore = shutil.ignore_patterns("*.egg-info", "local", ".ipynb_checkpoints")
+    for folder in ("conf", "src", *folders):
+        shutil.copytree(REPOSITORY / folder, path / folder, ignore=ignore)
+    (path / "conf" / "local").mkdir()
+    for file in ("pyproject.toml", ".telemetry"):
+        shutil.copy(REPOSITORY / file, path)
 
 
 def make_project(path: Path) -> Project:
     """Copy the project, without data, with an environment `tiny` for discs of cars."""
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for folder in ("conf", "src"):
-        shutil.copytree(REPOSITORY / folder, path / folder, ignore=ignore)
-    shutil.copy(REPOSITORY / "pyproject.toml", path)
-    shutil.copy(REPOSITORY / ".telemetry", path)
+    copy_code(path)
     tiny = path / "conf" / "tiny"
     tiny.mkdir()
     training = yaml.safe_load((path / "conf/base/parameters_modelling.yml").read_text())["training"]
@@ -164,13 +218,15 @@ def make_project(path: Path) -> Project:
     return Project(path)
 
 
-def predict(project: Project, photos: Path, predictions: Path, *options: str) -> str:
-    """Run inference; return what it wrote."""
-    parameters = ",".join([f"photos={photos}", f"predictions={predictions}", *options])
-    run = project.run("--pipelines=inference", f"--params={parameters}")
-    output = run.stdout + run.stderr
-    assert run.returncode == 0, output
-    return output
+def make_finished_project(path: Path) -> None:
+    """Run the default pipeline in a copy of the project, called from a folder inside it."""
+    project = make_project(path)
+    write_cars(project.raw, cars=6, views=2)
+    photos = project.raw / "train"
+    shutil.copy(photos / "000000000000_01.jpg", photos / "no partner.jpg")
+    (project.raw / "metadata.csv").write_text("id,year,make,model\n000000000001,2009,Saab,9-3\n")
+    console = project.python("-m", "kedro", "run", "--env=tiny", cwd=path / "src")
+    project.console.write_text(console)
 
 
 def mlflow_runs(project: Project) -> int:

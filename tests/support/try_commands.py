@@ -2,8 +2,8 @@
 
     python tests/support/try_commands.py REPOSITORY COMMANDS.json ANSWERS.json
 
-is called by test_docs.py in a small copy of the project. `KINDS` says for each kind of command what
-trying it means. A command that passes has an empty answer, any other one the reason.
+is called by tests/docs/test_commands.py in a small copy of the project. `KINDS` says for each kind
+of command what trying it means. A command that passes has an empty answer, others the reason.
 """
 
 import argparse
@@ -155,7 +155,7 @@ def is_parameter(name: str) -> bool:
 
 def can_be_run(parameters: Any, pipelines: list[str]) -> bool:
     """Whether what these pipelines need is in the small copy of the project."""
-    if parameters.cluster is not None:  # test_cluster.py has one.
+    if parameters.cluster is not None:  # tests/core/test_dask_cluster.py has one.
         return False
     if pipelines == ["demo_photos"]:
         return True
@@ -300,9 +300,9 @@ KINDS: dict[str, Callable[[list[str], str], None]] = {
     "python": python,
     "pytest": pytest,
     "pip install": pip_install,
-    "mlflow": mlflow,  # A server: test_docs.py asks the other one, which is built from it.
+    "mlflow": mlflow,  # A server: test_commands.py asks the other one, which is built from it.
     "kaggle": kaggle,
-    # Tried elsewhere: the site by test_docs_site.py, style and types by `make lint`.
+    # Tried elsewhere: the site by test_site.py, style and types by `make lint`.
     **dict.fromkeys(("mkdocs", "ruff", "mypy"), shell),
     "cp": copy,
     # Read by the shell and no more: what they do concerns the user's machine.
