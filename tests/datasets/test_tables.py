@@ -11,7 +11,7 @@ import yaml
 from car_segmentation.core.tables import read_table
 from car_segmentation.data.pairing import PAIR_COLUMNS, REJECTED_COLUMNS
 from car_segmentation.datasets.tables import TableDataset
-from car_segmentation.evaluation.car_colour import car_colours
+from car_segmentation.evaluation.car_colour import colour_of_cars
 
 TYPE = "car_segmentation.datasets.tables.TableDataset"
 CATALOG = Path(__file__).parents[2] / "conf/base/catalog.yml"
@@ -47,13 +47,19 @@ TABLES: dict[str, dict[str, list[Any]]] = {
     "error_distances": {"from_px": NUMBERS, "false_positives": NOTHING},
     "error_regions": {"photo_id": TEXT, "error_class": TEXT, "kind": TEXT, "contrast": NOTHING},
     "error_classes": {"class": TEXT, "kind": TEXT, "pixels": NUMBERS, "dice_cost": NOTHING},
-    "calibration": {"low": NUMBERS, "car_share": NOTHING, "where": TEXT},
+    "calibration": {"low": NUMBERS, "car_fraction": NOTHING, "where": TEXT},
     "mask_evidence": EVIDENCE,
     "other_mask_evidence": EVIDENCE,
-    "paints": {"photo_id": TEXT, "car": TEXT, "lightness": NUMBERS, "red": NOTHING},
-    "suspect_masks": {
+    "car_colours": {"photo_id": TEXT, "car": TEXT, "lightness": NUMBERS, "red": NOTHING},
+    "label_errors": {
         **IDENTITY,
-        **{"suspicion": TEXT, "score": NUMBERS, "reason": TEXT, "lacking": NOTHING, "split": TEXT},
+        **{
+            "suspicion": TEXT,
+            "score": NUMBERS,
+            "reason": TEXT,
+            "missing_part": NOTHING,
+            "split": TEXT,
+        },
     },
     "predicted_masks": {"img": TEXT, "rle_mask": TEXT},
     "network_table": {"name": TEXT, "dice_mean": NUMBERS, "peak_memory_gb": NOTHING},
@@ -108,11 +114,11 @@ def test_a_table_is_read_as_it_was_written(name: str, rows: int, tmp_path: Path)
 
 def test_a_car_without_a_measured_colour_is_unknown(tmp_path: Path) -> None:
     """All of a column's numbers may be missing: spectacles have no middle to measure."""
-    stored = dataset("paints", tmp_path)
-    names = ["lightness", "coloured_share", "red", "yellow"]
+    stored = dataset("car_colours", tmp_path)
+    names = ["lightness", "coloured_fraction", "red", "yellow"]
     table = pd.DataFrame({"photo_id": ["a"], "car": ["a"]})
     stored.save(table.assign(**dict.fromkeys(names)))
-    assert car_colours(stored.load()).to_dict() == {"a": "unknown"}
+    assert colour_of_cars(stored.load()).to_dict() == {"a": "unknown"}
 
 
 def test_a_preview_has_the_first_rows(tmp_path: Path) -> None:

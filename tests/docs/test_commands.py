@@ -53,7 +53,7 @@ LESS = {
         "precision": "float32",
         "loader_workers": 1,
     },
-    "reporting": {"worst_photos": 1, "random_photos": 1, "suspect_masks": 1},
+    "reporting": {"worst_photos": 1, "random_photos": 1, "label_errors": 1},
     "registry": {"name": "car_segmentation"},
 }
 """The same, of single parameters."""

@@ -29,7 +29,7 @@ def test_reliability_and_error_by_hand() -> None:
     assert table["high"].tolist() == [2 / 16, 13 / 16]
     assert table["pixels"].tolist() == [30, 10]
     assert table["probability"].tolist() == pytest.approx([0.1, 0.8])
-    assert table["car_share"].tolist() == pytest.approx([0.2, 0.6])
+    assert table["car_fraction"].tolist() == pytest.approx([0.2, 0.6])
     assert expected_calibration_error(counts) == pytest.approx((30 * 0.1 + 10 * 0.2) / 40)
 
 

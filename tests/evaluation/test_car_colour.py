@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import skimage.color
 
-from car_segmentation.evaluation.car_colour import Paint, car_colours, measure_paint
+from car_segmentation.evaluation.car_colour import CarColour, colour_of_cars, measure_colour
 from tests.support.photos import disc_mask
 
 DISC = disc_mask(96, 128, 40)
@@ -42,18 +42,18 @@ def disc_of(colour: tuple[int, int, int], seed: int = 0) -> np.ndarray:
     ],
 )
 def test_rendered_discs(colour: tuple[int, int, int], name: str) -> None:
-    paint = measure_paint(disc_of(colour), DISC)
+    paint = measure_colour(disc_of(colour), DISC)
     assert paint is not None and paint.name == name
 
 
 def test_numbers_agree_with_scikit_image() -> None:
     colour = (150, 25, 35)
     photo = np.full((*DISC.shape, 3), colour, np.uint8)
-    paint = measure_paint(photo, DISC)
+    paint = measure_colour(photo, DISC)
     lab = skimage.color.rgb2lab(np.array([[colour]], np.uint8))[0, 0]
     assert paint is not None
     assert (paint.lightness, paint.red, paint.yellow) == pytest.approx(lab, abs=0.5)
-    assert paint.coloured_share == 1
+    assert paint.coloured_fraction == 1
 
 
 def test_the_size_of_the_photo_does_not_matter() -> None:
@@ -65,7 +65,7 @@ def test_the_size_of_the_photo_does_not_matter() -> None:
             (DISC, np.ones((15, 15), bool)),
         )
     )
-    small, same = measure_paint(photo, DISC), measure_paint(large, large_mask)
+    small, same = measure_colour(photo, DISC), measure_colour(large, large_mask)
     assert small is not None and same is not None
     assert same.lightness == pytest.approx(small.lightness, abs=2)
     assert same.name == "blue"
@@ -75,13 +75,13 @@ def test_no_car_has_no_colour() -> None:
     photo = disc_of((30, 60, 160))
     thin = np.zeros_like(DISC)
     thin[50] = True
-    assert measure_paint(photo, np.zeros_like(DISC)) is None
-    assert measure_paint(photo, thin) is None
+    assert measure_colour(photo, np.zeros_like(DISC)) is None
+    assert measure_colour(photo, thin) is None
 
 
 def test_a_car_is_named_by_the_medians_of_its_views() -> None:
     nan = float("nan")
-    paints = pd.DataFrame(
+    colours = pd.DataFrame(
         [
             ("a", 80.0, 0.0, 0.0, 0.0),  # Silver,
             ("a", 82.0, 0.0, 0.0, 0.0),
@@ -90,14 +90,14 @@ def test_a_car_is_named_by_the_medians_of_its_views() -> None:
             ("b", nan, nan, nan, nan),
             ("c", nan, nan, nan, nan),
         ],
-        columns=["car", *Paint.__dataclass_fields__],
+        columns=["car", *CarColour.__dataclass_fields__],
     )
-    assert car_colours(paints).to_dict() == {"a": "silver", "b": "blue", "c": "unknown"}
+    assert colour_of_cars(colours).to_dict() == {"a": "silver", "b": "blue", "c": "unknown"}
 
 
 def test_hues_meet_without_a_gap() -> None:
     angles = np.radians(np.arange(-180, 181))
-    names = [Paint(50, 1, 60 * np.cos(a), 60 * np.sin(a)).name for a in angles]
+    names = [CarColour(50, 1, 60 * np.cos(a), 60 * np.sin(a)).name for a in angles]
     assert set(names) == {"red", "orange", "yellow", "green", "blue", "purple"}
     changes = sum(first != second for first, second in itertools.pairwise(names))
     assert changes == 6

@@ -41,7 +41,7 @@ def test_one_pass_agrees_with_scoring_alone(photos: tuple[ImageStack, pd.DataFra
     assert analysis.error_regions["area"].is_monotonic_decreasing
     assert analysis.error_distances["to_px"].iloc[-1] == np.inf
     assert analysis.mask_evidence["photo_id"].tolist() == list(photos[0].ids)
-    assert analysis.paints["red"].gt(0).all()  # The discs are dark red.
+    assert analysis.car_colours["red"].gt(0).all()  # The discs are dark red.
 
 
 def test_costs_of_all_classes_add_up_to_what_is_missing(

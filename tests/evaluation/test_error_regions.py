@@ -95,7 +95,7 @@ def test_invented_part() -> None:
     predicted = truth.copy()
     predicted[170:200, 300:340] = True
     region = only_region(predicted, truth)
-    assert region.error_class == ErrorClass.INVENTED
+    assert region.error_class == ErrorClass.SPURIOUS
     assert region.depth_px == 30 - 0.5
 
 
@@ -173,7 +173,7 @@ def test_empty_masks() -> None:
     nothing = np.zeros((HEIGHT, WIDTH), bool)
     assert regions_of(nothing, nothing)[0] == []
     invented = only_region(car_mask(), nothing)
-    assert (invented.error_class, invented.dice_cost) == (ErrorClass.INVENTED, 1.0)
+    assert (invented.error_class, invented.dice_cost) == (ErrorClass.SPURIOUS, 1.0)
     missed = only_region(nothing, car_mask())
     assert (missed.error_class, missed.area) == (ErrorClass.MISSED, 400 * 200)
 

@@ -8,10 +8,10 @@ import pytest
 from car_segmentation.data.boxes import Box
 from car_segmentation.evaluation.label_errors import (
     Suspicion,
+    doubted_box,
+    label_evidence,
     mirror_view,
-    rank_suspects,
-    suspect_box,
-    suspect_evidence,
+    rank_label_errors,
 )
 
 HEIGHT, WIDTH = 600, 800
@@ -32,9 +32,7 @@ def seen_by_the_model(mask: np.ndarray) -> np.ndarray:
 
 
 def evidence_of(mask: np.ndarray, seen: np.ndarray | None = None) -> dict[str, float]:
-    return suspect_evidence(
-        mask, seen_by_the_model(car_mask() if seen is None else seen), THRESHOLD
-    )
+    return label_evidence(mask, seen_by_the_model(car_mask() if seen is None else seen), THRESHOLD)
 
 
 def table_of(evidence: dict[str, float], cars: int = 3) -> pd.DataFrame:
@@ -52,12 +50,12 @@ def first_of(table: pd.DataFrame, photo_id: str, evidence: dict[str, float]) -> 
     """The first row of the ranking after one photo's evidence was replaced."""
     changed = table.set_index("photo_id")
     changed.loc[photo_id, list(evidence)] = list(evidence.values())
-    return rank_suspects(changed.reset_index()).iloc[0]
+    return rank_label_errors(changed.reset_index()).iloc[0]
 
 
 def test_nothing_speaks_against_a_mask_that_the_model_agrees_with() -> None:
     evidence = evidence_of(car_mask())
-    assert evidence.pop("other_mask") < 0.001
+    assert evidence.pop("wrong_image") < 0.001
     assert set(evidence.values()) == {0}
 
 
@@ -67,14 +65,14 @@ def test_part_cut_off_and_part_too_much() -> None:
     cut = evidence_of(mask)
     # All but a margin of 3 px at the new edge, and the edge where the model is not sure.
     missing = np.count_nonzero(car_mask()[:, 603:])
-    assert 0.9 * missing < cut["lacking"] * 1000**2 <= missing
-    assert cut["surplus"] == 0
+    assert 0.9 * missing < cut["missing_part"] * 1000**2 <= missing
+    assert cut["extra_part"] == 0
     mask = car_mask()
     mask[380:460, 350:450] = True
     more = evidence_of(mask)
     extra = np.count_nonzero((mask & ~car_mask())[:457, 353:447])
-    assert 0.8 * extra < more["surplus"] * 1000**2 <= extra
-    assert more["lacking"] == 0
+    assert 0.8 * extra < more["extra_part"] * 1000**2 <= extra
+    assert more["missing_part"] == 0
 
 
 def test_what_the_model_misses_inside_and_sees_apart_is_its_own_error() -> None:
@@ -82,7 +80,7 @@ def test_what_the_model_misses_inside_and_sees_apart_is_its_own_error() -> None:
     seen[280:320, 380:420] = False
     seen[50:90, 50:90] = True
     evidence = evidence_of(car_mask(), seen)
-    assert (evidence["lacking"], evidence["surplus"]) == (0, 0)
+    assert (evidence["missing_part"], evidence["extra_part"]) == (0, 0)
 
 
 def test_specks_and_holes() -> None:
@@ -111,8 +109,8 @@ def test_empty_masks_are_no_error() -> None:
     nothing = np.zeros((HEIGHT, WIDTH), bool)
     agreed = evidence_of(nothing, nothing)
     assert set(agreed.values()) == {0}
-    assert evidence_of(nothing)["other_mask"] == 1
-    assert evidence_of(car_mask(), nothing)["other_mask"] == 1
+    assert evidence_of(nothing)["wrong_image"] == 1
+    assert evidence_of(car_mask(), nothing)["wrong_image"] == 1
 
 
 def test_views_from_the_other_side() -> None:
@@ -122,10 +120,10 @@ def test_views_from_the_other_side() -> None:
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
-        (Suspicion.OTHER, {"other_mask": 0.2}),
+        (Suspicion.WRONG_IMAGE, {"wrong_image": 0.2}),
         (Suspicion.SHIFTED, {"shifted": 0.01, "shift_x": -6, "shift_y": 0}),
-        (Suspicion.LACKING, {"lacking": 3e-4}),
-        (Suspicion.SURPLUS, {"surplus": 1e-3}),
+        (Suspicion.MISSING_PART, {"missing_part": 3e-4}),
+        (Suspicion.EXTRA_PART, {"extra_part": 1e-3}),
         (Suspicion.SPECKS, {"specks": 1e-5, "speck_count": 3}),
     ],
 )
@@ -140,24 +138,24 @@ def test_each_kind_of_evidence_brings_a_mask_to_the_top(
 
 def test_what_all_views_of_a_car_have_is_not_suspect() -> None:
     table = table_of(evidence_of(car_mask()))
-    table.loc[table["car"] == "2", "lacking"] = 3e-4
-    assert rank_suspects(table)["score"].max() == 0
+    table.loc[table["car"] == "2", "missing_part"] = 3e-4
+    assert rank_label_errors(table)["score"].max() == 0
 
 
 def test_holes_that_the_other_side_has() -> None:
     table = table_of(evidence_of(car_mask()))
     table["hole_area"] = np.where(table["view"].isin(["04", "05", "13", "14"]), 1e-3, 0.0)
-    assert rank_suspects(table)["score"].max() == 0
+    assert rank_label_errors(table)["score"].max() == 0
     first = first_of(table, "0_05", {"hole_area": 0.0})
-    assert (first["photo_id"], first["suspicion"]) == ("0_05", Suspicion.HOLES_LACKING)
-    assert first["holes_lacking"] == pytest.approx(1e-3 / 5e-6)
+    assert (first["photo_id"], first["suspicion"]) == ("0_05", Suspicion.MISSING_HOLES)
+    assert first["missing_holes"] == pytest.approx(1e-3 / 5e-6)
     first = first_of(table, "0_08", {"hole_area": 1e-3})
     # Either 08 has a hole too many, or 10 lacks one: the latter weighs more.
-    assert (first["photo_id"], first["suspicion"]) == ("0_10", Suspicion.HOLES_LACKING)
+    assert (first["photo_id"], first["suspicion"]) == ("0_10", Suspicion.MISSING_HOLES)
     # Views 1 and 9 face themselves: both neighbours must have holes.
     neighbours = table["view"].isin(["16", "02"])
     table.loc[neighbours, "hole_area"] = 2e-3
-    ranked = rank_suspects(table)
+    ranked = rank_label_errors(table)
     assert set(ranked.loc[ranked["score"] > 0, "photo_id"]) == {"0_01", "1_01", "2_01"}
 
 
@@ -165,15 +163,15 @@ def test_numbered_photos_that_are_no_turntable_have_no_other_side() -> None:
     table = table_of(evidence_of(car_mask()))
     table = table[table["view"] != "16"].reset_index(drop=True)
     table["hole_area"] = np.where(table["view"] == "05", 1e-3, 0.0)
-    assert rank_suspects(table)["score"].max() == 0
+    assert rank_label_errors(table)["score"].max() == 0
 
 
 def test_photos_without_views_or_with_few_of_a_car_are_ranked_too() -> None:
     table = table_of(evidence_of(car_mask()))
     table["view"] = None
     table["car"] = table["photo_id"]
-    first = first_of(table, "1_07", {"lacking": 3e-4})
-    assert (first["photo_id"], first["suspicion"]) == ("1_07", Suspicion.LACKING)
+    first = first_of(table, "1_07", {"missing_part": 3e-4})
+    assert (first["photo_id"], first["suspicion"]) == ("1_07", Suspicion.MISSING_PART)
 
 
 def test_boxes_to_enlarge() -> None:
@@ -181,19 +179,19 @@ def test_boxes_to_enlarge() -> None:
     mask, seen = car_mask(), seen_by_the_model(car_mask())
     # An ellipse of half axes 250 and 120 round (400, 300).
     whole = Box(180 - margin, 150 - margin, 421 + margin, 651 + margin)
-    assert suspect_box(mask, seen, Suspicion.OTHER) == whole
-    assert suspect_box(mask, seen, Suspicion.LACKING) == whole  # There is nothing of the kind.
+    assert doubted_box(mask, seen, Suspicion.WRONG_IMAGE) == whole
+    assert doubted_box(mask, seen, Suspicion.MISSING_PART) == whole  # There is nothing of the kind.
     speckled = mask.copy()
     speckled[5:10, 700:704] = True
-    assert suspect_box(speckled, seen, Suspicion.SPECKS) == Box(0, 680, 30, 724)
+    assert doubted_box(speckled, seen, Suspicion.SPECKS) == Box(0, 680, 30, 724)
     opposite = mask.copy()
     opposite[300:310, 300:320] = False
-    box = suspect_box(mask, seen, Suspicion.HOLES_LACKING, opposite)
+    box = doubted_box(mask, seen, Suspicion.MISSING_HOLES, opposite)
     assert box == Box(280, 480 - margin, 330, 500 + margin)  # Columns 300 to 319, seen in a mirror.
     cut = mask.copy()
     cut[:, 600:] = False
-    box = suspect_box(cut, seen, Suspicion.LACKING)
+    box = doubted_box(cut, seen, Suspicion.MISSING_PART)
     assert box.left == pytest.approx(604 - margin, abs=1)
     assert box.top < 300 < box.bottom and box.right > 640
     nothing = np.zeros_like(mask)
-    assert suspect_box(nothing, nothing.astype(np.float32), "shifted") == Box(0, 0, HEIGHT, WIDTH)
+    assert doubted_box(nothing, nothing.astype(np.float32), "shifted") == Box(0, 0, HEIGHT, WIDTH)

@@ -94,7 +94,7 @@ def result(raw: Path) -> dict:
         "reporting": {
             "worst_photos": 3,
             "random_photos": 1,
-            "suspect_masks": 2,
+            "label_errors": 2,
             "include_train": False,
         },
     }
@@ -108,9 +108,9 @@ def analysed(result: dict) -> tuple:
 
 
 def test_only_test_photos_are_scored(result: dict) -> None:
-    scores, distances, regions, calibration, errors, evidence, paints = analysed(result)
+    scores, distances, regions, calibration, errors, evidence, colours = analysed(result)
     assert scores["photo_id"].tolist() == evidence["photo_id"].tolist() == ["a"]
-    assert paints["photo_id"].tolist() == ["a"]
+    assert colours["photo_id"].tolist() == ["a"]
     assert scores["false_positives"][0] == 0
     assert scores["edge_error_px"][0] == pytest.approx(2, rel=0.2)
     assert distances["false_negatives"].sum() == scores["false_negatives"][0]
@@ -151,7 +151,7 @@ def test_error_maps_are_named_by_rank_and_drawn_when_asked(result: dict) -> None
 
 def test_plates_and_sheets_are_drawn(result: dict) -> None:
     scores = analysed(result)[0]
-    plates = nodes.draw_plates(scores, **result)
+    plates = nodes.draw_error_panels(scores, **result)
     assert list(plates) == ["01_a"] and plates["01_a"]().dtype == np.uint8
     worst, random = nodes.draw_sheets(scores, **result, seed=1)
     assert np.array_equal(worst, random)  # There is one photo only.
@@ -187,7 +187,7 @@ def test_final_numbers_have_their_stable_names() -> None:
     assert metrics["test.dice_mean"] == {"value": 0.9, "step": 0}
     assert {"test.dice_median", "test.dice_worst", "test.edge_error_px"} <= set(metrics)
     assert metrics["validation.dice_mean"]["value"] == 0.95
-    assert metrics["ceiling.dice_mean"]["value"] == 0.99
+    assert metrics["upper_bound.dice_mean"]["value"] == 0.99
 
 
 def test_the_threshold_is_the_best_on_validation(result: dict) -> None:

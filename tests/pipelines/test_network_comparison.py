@@ -54,7 +54,7 @@ def test_a_comparison_is_taken_up_where_it_was_killed(project: Project) -> None:
     (parent,) = (r for r in runs if PARENT not in r.data.tags and r.info.status == "FINISHED")
     assert parent.info.run_name == f"2 networks compared: {table.index[0]} is best"
     artifacts = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
-    assert {"network_table.csv", "network_table.json", "dice_against_cost.png"} <= artifacts
+    assert {"network_table.csv", "network_table.json", "dice_against_cost.html"} <= artifacts
     children = {
         run.info.run_name: run for run in runs if run.data.tags.get(PARENT) == parent.info.run_id
     }

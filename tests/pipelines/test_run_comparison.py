@@ -17,7 +17,7 @@ from car_segmentation.datasets.pictures import PictureFolderDataset
 from car_segmentation.evaluation.photo_scores import score_photos
 from car_segmentation.pipelines.run_comparison import create_pipeline
 from car_segmentation.prediction.submission import predicted_masks
-from car_segmentation.report.error_panels import PLATE_WIDTH
+from car_segmentation.report.error_panels import PANEL_WIDTH
 from tests.support.photos import SIZE, disc_mask, write_cars
 
 CARS, VIEWS = 3, 2
@@ -111,7 +111,7 @@ def test_from_two_runs_to_a_page(runs: list[str], tmp_path: Path) -> None:
         "worse_01_000000000002_02",
     ]
     picture = read_photo(tmp_path / "pictures" / f"{names[0]}.png")
-    assert picture.shape[1] == PLATE_WIDTH
+    assert picture.shape[1] == PANEL_WIDTH
     page = result["run_comparison_page"]
     assert page.count("data:image/jpeg;base64,") == 3
     assert all(run_id in page for run_id in runs)

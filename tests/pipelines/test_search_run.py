@@ -60,7 +60,7 @@ def test_a_search_is_taken_up_where_it_was_killed(project: Project) -> None:
     assert [record["epochs"] for record in records[1:]] == [2, 2]
     table = pd.read_csv(project.results / "08_reporting/search_trials.csv")
     assert table["trial"].tolist() == [0, 1, 2]
-    assert (project.results / "08_reporting/trials.png").is_file()
+    assert (project.results / "08_reporting/trials.html").is_file()
 
     best = max(records[1:], key=lambda record: record["validation_dice"])
     parameters = yaml.safe_load(project.read("08_reporting/best_parameters.yml"))
@@ -75,7 +75,7 @@ def test_a_search_is_taken_up_where_it_was_killed(project: Project) -> None:
     (parent,) = (r for r in runs if PARENT not in r.data.tags and r.info.status == "FINISHED")
     assert parent.info.run_name.startswith("3 trials: learning_rate=")
     assert parent.data.metrics["validation.dice_mean"] == best["validation_dice"]
-    assert {"search_trials.csv", "trials.png", "best_parameters.yml"} <= {
+    assert {"search_trials.csv", "trials.html", "best_parameters.yml"} <= {
         artifact.path for artifact in client.list_artifacts(parent.info.run_id)
     }
     children = {r.info.run_id: r for r in runs if r.data.tags.get(PARENT) == parent.info.run_id}

@@ -29,14 +29,14 @@ def test_every_result_is_there(finished_project: Project) -> None:
     report = finished_project.results / "08_reporting"
     names = {path.name for path in report.iterdir()}
     assert names == {
-        *("augmentation_sheet.png", "learning_curves.png", "threshold_curve.png"),
+        *("augmentation_sheet.png", "learning_curves.html", "threshold_curve.html"),
         *("photo_scores.csv", "other_scores.csv", "score_summary.json", "score_table.csv"),
-        *("ceiling.json", "slices.csv", "paints.csv", "dice_histogram.png"),
+        *("upper_bound.json", "slices.csv", "car_colours.csv", "dice_histogram.html"),
         *("error_distances.csv", "error_regions.csv", "error_classes.csv"),
         *("calibration.csv", "calibration_errors.json"),
         *("mask_evidence.csv", "other_mask_evidence.csv"),
-        *("suspect_masks.csv", "suspect_sheet.png"),
-        *("error_maps", "plates", "worst_sheet.png", "random_sheet.png"),
+        *("label_errors.csv", "label_error_sheet.png"),
+        *("error_maps", "error_panels", "worst_sheet.png", "random_sheet.png"),
         *("predicted_masks.csv.gz", "report.html"),
     }
     scores = pd.read_csv(report / "photo_scores.csv", dtype={"car": str})
@@ -95,7 +95,7 @@ def test_mlflow_has_it_all(finished_project: Project) -> None:
     assert names == {"discs train", "discs validation", "discs test"}
     artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert {
-        *("error_maps", "plates", "photo_scores.csv", "learning_curves.png", "report.html"),
+        *("error_maps", "error_panels", "photo_scores.csv", "learning_curves.html", "report.html"),
         *("predicted_masks.csv.gz", "photo_splits.csv", "photo_scores.json"),
     } <= artifacts
 

@@ -3,7 +3,8 @@ import pytest
 
 from car_segmentation.evaluation.bootstrap import Difference, Interval
 from car_segmentation.evaluation.run_comparison import compare_scores
-from car_segmentation.report.comparison_report import car_bars, comparison_page, scatter, verdict
+from car_segmentation.report.comparison_report import comparison_page, verdict
+from car_segmentation.report.plots.comparison import changes_of_cars, dice_changes
 from tests.support.run_records import AFTER, BEFORE, record
 
 CHANGES = compare_scores(BEFORE, AFTER)
@@ -27,7 +28,7 @@ def test_the_verdict_follows_the_interval(interval: Interval | None, said: str) 
 
 
 def test_every_photo_is_a_point_with_its_change() -> None:
-    traces = {trace.name: trace for trace in scatter(CHANGES).data}
+    traces = {trace.name: trace for trace in dice_changes(CHANGES).data}
     assert set(traces) == {"better (1)", "worse (1)", "the same (1)"}
     worse = traces["worse (1)"]
     assert (worse.ids, worse.text) == (("x_01",), ("x_01",))
@@ -37,7 +38,7 @@ def test_every_photo_is_a_point_with_its_change() -> None:
 
 
 def test_every_car_is_a_bar() -> None:
-    (bars,) = car_bars(CHANGES).data
+    (bars,) = changes_of_cars(CHANGES).data
     assert bars.text == ("x", "y")
     assert bars.y == pytest.approx((-0.01, 0.1))
 

@@ -5,16 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from car_segmentation.data.boxes import Box
-from car_segmentation.report import error_panels as plates
-from car_segmentation.report.error_maps import FALSE_NEGATIVE, FALSE_POSITIVE
-from car_segmentation.report.error_panels import (
-    PLATE_WIDTH,
-    change_plate,
-    place_size,
-    plate,
-    worst_places,
-)
-from car_segmentation.report.text_drawing import Colour
+from car_segmentation.report.colours import FALSE_NEGATIVE, FALSE_POSITIVE, Colour
+from car_segmentation.report.enlarged_places import PLACE, place_size, worst_places
+from car_segmentation.report.error_panels import PANEL_WIDTH, change_panel, error_panel
+from car_segmentation.report.label_error_pictures import MODEL, _box_around, doubted_place
 from tests.support.photos import disc_mask, photo_of
 
 FRAME = (96, 128)
@@ -89,8 +83,8 @@ def test_the_worst_place_is_enlarged_pixel_by_pixel() -> None:
     truth = with_block(blank(), 20, 30, 50)
     predicted = with_block(truth, 10, 100, 4)
     photo = np.full((*FRAME, 3), 200, np.uint8)
-    without = plate(photo, truth, predicted, "caption", places=0)
-    one = plate(photo, truth, predicted, "caption", places=1)
+    without = error_panel(photo, truth, predicted, "caption", places=0)
+    one = error_panel(photo, truth, predicted, "caption", places=1)
     assert count(one, FALSE_POSITIVE) - count(without, FALSE_POSITIVE) == 4 * 4 * ZOOM**2
     assert count(one, FALSE_NEGATIVE) == count(without, FALSE_NEGATIVE)  # The key's square alone.
 
@@ -99,24 +93,24 @@ def test_a_dark_place_is_shown_brighter_and_a_light_one_is_not() -> None:
     predicted = with_block(blank(), 40, 60, 4)
     for level, shown in ((20, 6 * 20), (90, 2 * 90), (150, 150)):
         photo = np.full((*FRAME, 3), level, np.uint8)
-        with_place = plate(photo, blank(), predicted, "caption", places=1)
-        without = plate(photo, blank(), predicted, "caption", places=0)
+        with_place = error_panel(photo, blank(), predicted, "caption", places=1)
+        without = error_panel(photo, blank(), predicted, "caption", places=0)
         added = count(with_place, (shown,) * 3) - count(without, (shown,) * 3)
         assert added > 0.8 * 22 * 30 * ZOOM**2
 
 
 @pytest.mark.parametrize("shape", [FRAME, (128, 96), (8, 300), (300, 8), (3, 4)])
 @pytest.mark.parametrize("empty", [True, False])
-def test_plates_of_every_shape(shape: tuple[int, int], empty: bool) -> None:
+def test_panels_of_every_shape(shape: tuple[int, int], empty: bool) -> None:
     truth = disc_mask(*shape, radius=30)
     predicted = np.zeros_like(truth) if empty else truth
     photo = photo_of(truth)
     for picture in (
-        plate(photo, truth, predicted, "a caption " * 50),
-        change_plate(photo, truth, predicted, truth, "caption"),
+        error_panel(photo, truth, predicted, "a caption " * 50),
+        change_panel(photo, truth, predicted, truth, "caption"),
     ):
         assert picture.dtype == np.uint8
-        assert picture.shape[1:] == (PLATE_WIDTH, 3)
+        assert picture.shape[1:] == (PANEL_WIDTH, 3)
 
 
 def test_a_change_shows_both_errors_where_they_differ_most() -> None:
@@ -125,7 +119,7 @@ def test_a_change_shows_both_errors_where_they_differ_most() -> None:
     after = truth.copy()
     after[60:63, 40:43] = False
     photo = np.full((*FRAME, 3), 200, np.uint8)
-    shown = [change_plate(photo, truth, before, after, "caption", places=n) for n in range(3)]
+    shown = [change_panel(photo, truth, before, after, "caption", places=n) for n in range(3)]
     red, blue = (
         [count(picture, colour) for picture in shown] for colour in (FALSE_POSITIVE, FALSE_NEGATIVE)
     )
@@ -136,23 +130,23 @@ def test_a_change_shows_both_errors_where_they_differ_most() -> None:
 def test_the_photo_itself_is_left_alone() -> None:
     photo = photo_of(disc_mask())
     before = photo.copy()
-    plate(photo, disc_mask(), disc_mask(radius=10), "caption")
-    change_plate(photo, disc_mask(), disc_mask(radius=10), disc_mask(radius=20), "caption")
+    error_panel(photo, disc_mask(), disc_mask(radius=10), "caption")
+    change_panel(photo, disc_mask(), disc_mask(radius=10), disc_mask(radius=20), "caption")
     assert np.array_equal(photo, before)
 
 
 def test_a_doubted_place_shows_both_outlines() -> None:
     truth, predicted = disc_mask(240, 320, 60), disc_mask(240, 320, 40)
     photo = np.full((240, 320, 3), 90, np.uint8)
-    picture = plates.suspect_place(photo, truth, predicted, Box(60, 100, 180, 220), width=320)
+    picture = doubted_place(photo, truth, predicted, Box(60, 100, 180, 220), width=320)
     assert picture.shape == (240, 320, 3)
-    for colour in (plates.BOX_COLOUR, plates.MODEL_COLOUR):
+    for colour in (PLACE, MODEL):
         assert (picture == colour).all(axis=2).any()
 
 
 @pytest.mark.parametrize("box", [Box(0, 0, 4, 4), Box(230, 310, 240, 320), Box(0, 0, 240, 320)])
 def test_a_doubted_place_at_the_frame_stays_in_the_photo(box: Box) -> None:
-    shown = plates._box_around(box, (240, 320, 3))
+    shown = _box_around(box, (240, 320, 3))
     assert 0 <= shown.top <= box.top and 0 <= shown.left <= box.left
     assert box.bottom <= shown.bottom <= 240
     assert box.right <= shown.right <= 320

@@ -10,10 +10,11 @@ import pytest
 
 from car_segmentation.evaluation.scores import SCORES
 from car_segmentation.parameters import Subject
-from car_segmentation.report import evaluation_report as page_module
 from car_segmentation.report import html as html_page
-from car_segmentation.report.evaluation_report import ReportContents, report_page
+from car_segmentation.report.evaluation_report import report_page
 from car_segmentation.report.html import anchor
+from car_segmentation.report.sections import confidence, photos, slices
+from car_segmentation.report.sections.contents import ReportContents
 from tests.support.pages import NASTY, Page
 
 
@@ -80,7 +81,7 @@ def contents(scores):
         photo_scores=scores,
         test_summary=summary_of(scores),
         validation_summary=summary_of(scores),
-        ceiling={"photos": 4, "dice_mean": 0.99, "edge_error_px": 0.1},
+        upper_bound={"photos": 4, "dice_mean": 0.99, "edge_error_px": 0.1},
         error_distances=pd.DataFrame(
             {
                 "from_px": [0, 2, 16],
@@ -102,7 +103,7 @@ def contents(scores):
             "view": slice_of(["01", "02", "03", "04"], [0.96, 0.94, 0.95, 0.95], True),
             "make": slice_of(["Kia", "Audi", "MINI"], [0.98, 0.97, 0.5], [True, True, False]),
         },
-        plates=[("a_02", "1. a_02", SHEET), ("a_01", "2. a_01", SHEET)],
+        error_panels=[("a_02", "1. a_02", SHEET), ("a_01", "2. a_01", SHEET)],
         worst_sheet=SHEET,
         random_sheet=SHEET,
         threshold=0.5,
@@ -111,15 +112,15 @@ def contents(scores):
             {
                 "where": ["all pixels", "all pixels"],
                 "probability": [0.2, 0.8],
-                "car_share": [0.3, 0.7],
+                "car_fraction": [0.3, 0.7],
                 "pixels": [5, 5],
             }
         ),
         calibration_errors={"all pixels": 0.1},
-        suspects=pd.DataFrame(
+        label_errors=pd.DataFrame(
             {"photo_id": ["b_01", "b_02"], "score": [9.5, 2.0], "reason": ["a hole", "a speck"]}
         ),
-        suspect_sheet=SHEET,
+        label_error_sheet=SHEET,
         history={
             "loss": [2.0, 1.0],
             "dice": [0.5, 0.6],
@@ -148,12 +149,12 @@ def test_sections_say_what_their_data_says(contents):
         "Where it errs",
         "Cars and views",
         "Photos",
-        "How sure it is",
-        "Suspect masks",
+        "Confidence",
+        "Suspected label errors",
         "Training",
     ]
     assert "mean Dice of 0.9500" in said["Scores"] and "4.0 px" in said["Scores"]
-    # The ceiling leaves 0.01 of the 0.05 that are missing.
+    # The upper bound leaves 0.01 of the 0.05 that are missing.
     assert "20% of what is missing" in said["Scores"]
     assert "50% of the wrong pixels lie within 2 px" in said["Where it errs"]
     assert "20% farther than 16 px" in said["Where it errs"]
@@ -162,10 +163,10 @@ def test_sections_say_what_their_data_says(contents):
     assert "One car of 2, Kia a, has 90%" in said["Cars and views"]
     assert "Half of the photos reach a Dice of 0.9600" in said["Photos"]
     assert "the worst has 0.9000" in said["Photos"] and "the 2 worst" in said["Photos"]
-    assert "from a probability of 0.500" in said["How sure it is"]
-    assert "10.0% (all pixels)" in said["How sure it is"]
-    assert "surer of itself than it should be (all pixels)" in said["How sure it is"]
-    assert "b_01: a hole." in said["Suspect masks"]
+    assert "from a probability of 0.500" in said["Confidence"]
+    assert "10.0% (all pixels)" in said["Confidence"]
+    assert "overconfident (all pixels)" in said["Confidence"]
+    assert "b_01: a hole." in said["Suspected label errors"]
     assert said["Training"] == "Of 2 epochs, number 1 had the lowest validation loss."
 
 
@@ -179,12 +180,12 @@ def test_tiles_show_means_and_intervals(contents):
 def test_plots_and_pictures_are_all_there(contents):
     page = Page(report_page(contents))
     plots = [a for a in page.attributes("div") if "data-plot" in a]
-    assert len(plots) == 12
-    # Three sheets and two plates.
+    assert len(plots) == 11
+    # Three sheets and two panels.
     assert len([a for a in page.attributes("img") if a.get("src")]) == 5
 
 
-def test_photo_table_links_to_plates(contents):
+def test_photo_table_links_to_panels(contents):
     page = Page(report_page(contents))
     links = [a["href"] for a in page.attributes("a") if a["href"].startswith("#at-a_5f_")]
     assert links == ["#" + anchor("a_02"), "#" + anchor("a_01")]
@@ -197,8 +198,8 @@ def test_photo_table_links_to_plates(contents):
 
 
 def test_photo_table_ends_at_the_worst(contents, monkeypatch):
-    monkeypatch.setattr(page_module, "MOST_ROWS", 3)
-    html = report_page(replace(contents, suspects=None))
+    monkeypatch.setattr(photos, "MOST_ROWS", 3)
+    html = report_page(replace(contents, label_errors=None))
     assert "The worst 3 of 4." in html
     assert "b_02" not in [a.get("data-name") for a in Page(html).attributes("tr")]
 
@@ -225,7 +226,7 @@ def test_report_of_products_knows_no_cars(contents):
         page = Page(report_page(report))
         words = " ".join(text for _, text in page.texts)
         assert "Watches and views" in leads(page)
-        assert "over watches, since photos of one watch err alike" in words
+        assert "over watches, since errors in photos of one watch are alike" in words
         assert not re.search(r"\bcars?\b", words, re.IGNORECASE)
 
 
@@ -244,7 +245,12 @@ def test_report_without_an_error(scores):
         {"from_px": [0], "to_px": [np.inf], "false_positives": [0], "false_negatives": [0]}
     )
     report = ReportContents(
-        "t", {}, perfect, summary_of(perfect), ceiling={"dice_mean": 1.0}, error_distances=nothing
+        "t",
+        {},
+        perfect,
+        summary_of(perfect),
+        upper_bound={"dice_mean": 1.0},
+        error_distances=nothing,
     )
     said = leads(Page(report_page(report)))
     assert "Where it errs" not in said and said["Cars and views"] == "Not one pixel is wrong."
@@ -268,9 +274,17 @@ def test_report_without_photos(scores):
     assert list(said) == ["Scores"]
 
 
-def test_no_suspects_is_said(contents):
-    said = leads(Page(report_page(replace(contents, suspects=contents.suspects.head(0)))))
-    assert said["Suspect masks"] == "No mask looks suspect."
+def test_no_label_errors_is_said(contents):
+    said = leads(Page(report_page(replace(contents, label_errors=contents.label_errors.head(0)))))
+    assert said["Suspected label errors"] == "No mask is suspected."
+
+
+def test_a_model_too_weak_to_judge_masks_says_so(contents, scores):
+    weak = replace(contents, photo_scores=scores.assign(dice=[0.2, 0.3, 0.3, 0.99]))
+    html = report_page(weak)
+    said = leads(Page(html))["Suspected label errors"]
+    assert "too weak to judge masks: half of the photos have a Dice below 0.30" in said
+    assert "a hole" not in html
 
 
 def test_names_of_users_stay_text(contents, scores):
@@ -282,8 +296,8 @@ def test_names_of_users_stay_text(contents, scores):
             facts={NASTY: NASTY},
             photo_scores=scores,
             slices={NASTY: slice_of([NASTY, "b"], [0.9, 0.8], True)},
-            plates=[(NASTY, NASTY, SHEET)],
-            suspects=pd.DataFrame({"photo_id": [NASTY], "reason": [NASTY]}),
+            error_panels=[(NASTY, NASTY, SHEET)],
+            label_errors=pd.DataFrame({"photo_id": [NASTY], "reason": [NASTY]}),
         )
     )
     assert "<script>alert" not in html
@@ -291,19 +305,19 @@ def test_names_of_users_stay_text(contents, scores):
     assert page.text("h1") == [NASTY] and f"Dice by {NASTY}" in page.text("h3")
 
 
-def test_plates_are_not_kept(contents):
+def test_panels_are_not_kept(contents):
     drawn = []
 
-    def plates():
+    def panels():
         for number in range(4):
             # The loop that takes them still holds the one before.
-            assert sum(plate() is not None for plate in drawn) <= 1
-            plate = np.zeros((4, 4, 3), np.uint8)
-            drawn.append(weakref.ref(plate))
-            yield f"p{number}", "", plate
-            del plate
+            assert sum(panel() is not None for panel in drawn) <= 1
+            panel = np.zeros((4, 4, 3), np.uint8)
+            drawn.append(weakref.ref(panel))
+            yield f"p{number}", "", panel
+            del panel
 
-    report_page(replace(contents, plates=plates()))
+    report_page(replace(contents, error_panels=panels()))
     assert len(drawn) == 4
 
 
@@ -316,7 +330,7 @@ def test_plates_are_not_kept(contents):
     ],
 )
 def test_thresholds_as_good_as_the_best_lie_beside_it(dice, low, high):
-    assert page_module._as_good(np.array(dice)) == (low, high)
+    assert confidence._equivalent_thresholds(np.array(dice)) == (low, high)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +355,7 @@ def test_thresholds_as_good_as_the_best_lie_beside_it(dice, low, high):
     ],
 )
 def test_slices_differ_only_where_their_intervals_are_apart(dice, enough, finding):
-    assert page_module._slice_finding(slice_of(["a", "b"], dice, enough)) == finding
+    assert slices._slice_finding(slice_of(["a", "b"], dice, enough)) == finding
 
 
 def numbers_of(array):
@@ -356,7 +370,7 @@ def test_plots_hold_the_frames_numbers(contents):
         for tag, text in page.texts
         if tag == "script" and text.startswith('{"data"')
     ]
-    assert len(plots) == 12
-    invented, missed, _ = plots[0]["data"]
-    np.testing.assert_allclose(numbers_of(invented["y"]), [0.4, 0.1, 0.15])
-    np.testing.assert_array_equal(numbers_of(missed["customdata"]), [10, 20, 5])
+    assert len(plots) == 11
+    positives, negatives, _ = plots[0]["data"]
+    np.testing.assert_allclose(numbers_of(positives["y"]), [0.4, 0.1, 0.15])
+    np.testing.assert_array_equal(numbers_of(negatives["customdata"]), [10, 20, 5])

@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 import pytest
 
 from car_segmentation.report import html as html_page
-from car_segmentation.report.html import COLOURS, Section, render_page
+from car_segmentation.report.colours import COLOURS
+from car_segmentation.report.html import Section, render_page
 from tests.support.pages import NASTY, Page
 
 

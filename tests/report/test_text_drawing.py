@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from car_segmentation.report.text_drawing import INK, shortened, text_width, write
+from car_segmentation.report.text_drawing import (
+    INK,
+    caption_strip,
+    colour_key,
+    text_width,
+    wrapped,
+    write,
+)
 
 WHITE = 255
 
@@ -38,9 +45,26 @@ def test_text_at_the_frame_is_cut_off() -> None:
     assert len(ink_of(picture)) > 0
 
 
-def test_too_long_a_text_ends_with_an_ellipsis_and_fits() -> None:
-    text = "a photo with a very long name"
-    assert shortened(text, text_width(text)) == text
-    short = shortened(text, 100)
-    assert text_width(short) <= 100
-    assert short.endswith("…") and text.startswith(short[:-1])
+def test_a_long_text_is_broken_between_words_and_none_is_lost() -> None:
+    text = "a photo with a very long name, and " + "x" * 60
+    lines = wrapped(text, 100)
+    assert all(text_width(line) <= 100 for line in lines) and len(lines) > 3
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert wrapped(text, text_width(text)) == [text]
+    assert wrapped("", 100) == [""]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "\x00", "\u202egpj", "\u2028", "", "\udce9"])
+def test_any_name_can_be_drawn(name: str) -> None:
+    picture = np.full((40, 200, 3), WHITE, np.uint8)
+    write(picture, name, (20, 5))
+    assert text_width(name) >= 0
+    assert caption_strip(name, 100).shape[1] == 100
+
+
+def test_a_key_takes_as_many_lines_as_it_needs() -> None:
+    entries = [((255, 0, 0), "red"), ((0, 0, 255), "blue")]
+    wide, narrow = colour_key(entries, 400), colour_key(entries, 70)
+    assert len(narrow) == 2 * len(wide)
+    for colour, _ in entries:
+        assert (wide == colour).all(axis=2).any() and (narrow == colour).all(axis=2).any()

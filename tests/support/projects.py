@@ -27,7 +27,7 @@ TINY_DEMO: dict[str, dict[str, dict[str, Any]]] = {
         "training": {"epochs": 2, "batch_size": 32},
     },
     "parameters_reporting.yml": {
-        "reporting": {"worst_photos": 2, "random_photos": 2, "suspect_masks": 2}
+        "reporting": {"worst_photos": 2, "random_photos": 2, "label_errors": 2}
     },
 }
 """What makes conf/demo a matter of seconds."""
@@ -86,7 +86,7 @@ TINY = {
     "reporting": {
         "worst_photos": 2,
         "random_photos": 3,
-        "suspect_masks": 2,
+        "label_errors": 2,
         "include_train": False,
     },
 }

@@ -10,7 +10,7 @@ from kedro_datasets._typing import ImagePreview
 from car_segmentation.data.image_stack import ImageStack, read_stack
 from car_segmentation.datasets.folder import check_folder
 from car_segmentation.datasets.previews import image_preview
-from car_segmentation.report.error_maps import contact_sheet
+from car_segmentation.report.contact_sheets import contact_sheet
 
 PREVIEW_COLUMNS = 4
 

@@ -10,7 +10,8 @@ from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.previews import image_preview
-from car_segmentation.report.error_maps import contact_sheet, mask_picture
+from car_segmentation.report.contact_sheets import contact_sheet
+from car_segmentation.report.error_maps import mask_picture
 
 PREVIEW_COLUMNS = 4
 

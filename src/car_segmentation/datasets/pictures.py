@@ -11,7 +11,7 @@ from kedro_datasets._typing import ImagePreview
 from car_segmentation.core.files import atomic_file, atomic_folder
 from car_segmentation.data.images import read_photo
 from car_segmentation.datasets.previews import encode_picture, image_preview
-from car_segmentation.report.error_maps import contact_sheet
+from car_segmentation.report.contact_sheets import contact_sheet
 
 PREVIEW_PICTURES = 4
 

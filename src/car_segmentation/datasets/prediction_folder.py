@@ -12,7 +12,8 @@ from car_segmentation.datasets.folder import check_folder
 from car_segmentation.datasets.previews import image_preview
 from car_segmentation.prediction.folder_job import PREDICTIONS_FILE
 from car_segmentation.prediction.photo_files import MASKS, output_file
-from car_segmentation.report.error_maps import contact_sheet, mask_picture
+from car_segmentation.report.contact_sheets import contact_sheet
+from car_segmentation.report.error_maps import mask_picture
 
 PREVIEW_COLUMNS = 4
 

@@ -34,7 +34,7 @@ def calibration_counts(probability: np.ndarray, truth: np.ndarray) -> np.ndarray
 
 
 def reliability_table(counts: np.ndarray, bins: int = BINS) -> pd.DataFrame:
-    """What is said against what is true, in bins of equal width.
+    """Probabilities beside how often they come true, in bins of equal width.
 
     Args:
         counts: What `calibration_counts` returns, of one photo or summed over many.
@@ -42,18 +42,18 @@ def reliability_table(counts: np.ndarray, bins: int = BINS) -> pd.DataFrame:
 
     Returns:
         A row for each bin that holds pixels: ``low`` and ``high``, its bounds; ``pixels``;
-        ``probability``, their mean; ``car_share``, the share that is on the car.
+        ``probability``, their mean; ``car_fraction``, the fraction that is on the car.
     """
     binned = counts.reshape(bins, -1, counts.shape[1]).sum(axis=1)
     bounds = np.linspace(0, 1, bins + 1)
     table = pd.DataFrame({"low": bounds[:-1], "high": bounds[1:], "pixels": binned[:, 0]})
     table = table.astype({"pixels": np.int64})[binned[:, 0] > 0].reset_index(drop=True)
     pixels, car_pixels, total = binned[binned[:, 0] > 0].T
-    return table.assign(probability=total / pixels, car_share=car_pixels / pixels)
+    return table.assign(probability=total / pixels, car_fraction=car_pixels / pixels)
 
 
 def expected_calibration_error(counts: np.ndarray, bins: int = BINS) -> float:
-    """Mean gap between what is said and what is true, weighed by pixels; 0 to 1.
+    """Mean gap between probability and frequency, weighed by pixels; 0 to 1.
 
     Guo et al. 2017 ("On calibration of modern neural networks", equation 3), for the probability
     of the car rather than that of the more likely of two classes: it tells too much from too
@@ -66,5 +66,5 @@ def expected_calibration_error(counts: np.ndarray, bins: int = BINS) -> float:
     table = reliability_table(counts, bins)
     if table.empty:
         return 0.0
-    gap = (table["car_share"] - table["probability"]).abs()
+    gap = (table["car_fraction"] - table["probability"]).abs()
     return float(np.average(gap, weights=table["pixels"]))

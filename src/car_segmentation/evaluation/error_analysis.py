@@ -15,9 +15,9 @@ from car_segmentation.evaluation.calibration import (
     expected_calibration_error,
     reliability_table,
 )
-from car_segmentation.evaluation.car_colour import Paint, measure_paint
+from car_segmentation.evaluation.car_colour import CarColour, measure_colour
 from car_segmentation.evaluation.error_regions import DISTANCE_BINS, error_distances, error_regions
-from car_segmentation.evaluation.label_errors import suspect_evidence
+from car_segmentation.evaluation.label_errors import label_evidence
 from car_segmentation.evaluation.mask_geometry import distance_to, edge_pixels
 from car_segmentation.evaluation.photo_scores import (
     PhotoResult,
@@ -27,7 +27,7 @@ from car_segmentation.evaluation.photo_scores import (
 )
 
 CALIBRATED = ("all pixels", f"within {NEAR_EDGE_PX} px of the edge")
-"""Where probabilities are held against the truth."""
+"""Where probabilities are compared with the truth."""
 REGION_COLUMNS = [
     *("photo_id", "error_class", "kind", "area", "top", "left", "bottom", "right"),
     *("depth_px", "contrast", "dice_cost"),
@@ -47,7 +47,7 @@ class PhotoAnalysis:
         calibration: Pixels by probability; float64 (2, 256, 3): see `CALIBRATED` and
             `calibration.calibration_counts`.
         evidence: What may be wrong with its mask.
-        paint: What the paint of its car looks like; only its identity where none is seen.
+        car_colour: The colour of its car; only its identity where none is seen.
     """
 
     score: dict[str, Any]
@@ -55,14 +55,14 @@ class PhotoAnalysis:
     regions: list[dict[str, Any]]
     calibration: np.ndarray
     evidence: dict[str, Any]
-    paint: dict[str, Any]
+    car_colour: dict[str, Any]
 
 
 def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
     """Score a photo, and find where and why its prediction is wrong."""
     truth, predicted, photo_id = result.truth, result.predicted, result.row.photo_id
     edge_distance = distance_to(edge_pixels(truth))
-    paint = measure_paint(result.photo, truth)
+    colour = measure_colour(result.photo, truth)
     distances = error_distances(predicted, truth, edge_distance)
     regions, _ = error_regions(result.photo, predicted, truth, edge_distance)
     near = edge_distance <= NEAR_EDGE_PX
@@ -77,8 +77,9 @@ def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
             ]
         ),
         evidence={"photo_id": photo_id}
-        | suspect_evidence(truth, result.probability, result.threshold),
-        paint={"photo_id": photo_id, "car": result.row.car} | (asdict(paint) if paint else {}),
+        | label_evidence(truth, result.probability, result.threshold),
+        car_colour={"photo_id": photo_id, "car": result.row.car}
+        | (asdict(colour) if colour else {}),
     )
 
 
@@ -91,10 +92,10 @@ class Analysis:
         error_distances: ``from_px``, ``to_px``, ``false_positives`` and ``false_negatives``: pixels
             of all photos, in bands of distance from the true edge, in native pixels.
         error_regions: A row per wrong region; see `error_regions.ErrorRegion`.
-        calibration: ``where``, ``probability``, ``car_share`` and ``pixels`` of each bin.
+        calibration: ``where``, ``probability``, ``car_fraction`` and ``pixels`` of each bin.
         calibration_errors: Expected calibration error by ``where``.
         mask_evidence: A row per photo: what may be wrong with its mask.
-        paints: ``photo_id``, ``car`` and the fields of `paint.Paint`, a row per photo.
+        car_colours: ``photo_id``, ``car`` and the fields of `CarColour`, a row per photo.
     """
 
     photo_scores: pd.DataFrame
@@ -103,7 +104,7 @@ class Analysis:
     calibration: pd.DataFrame
     calibration_errors: dict[str, float]
     mask_evidence: pd.DataFrame
-    paints: pd.DataFrame
+    car_colours: pd.DataFrame
 
 
 def analyse_photos(
@@ -137,9 +138,9 @@ def analyse_photos(
             for where, count in zip(CALIBRATED, counts, strict=True)
         },
         mask_evidence=pd.DataFrame([photo.evidence for photo in photos]),
-        paints=pd.DataFrame(
-            [photo.paint for photo in photos],
-            columns=["photo_id", "car", *(field.name for field in fields(Paint))],
+        car_colours=pd.DataFrame(
+            [photo.car_colour for photo in photos],
+            columns=["photo_id", "car", *(field.name for field in fields(CarColour))],
         ),
     )
 

@@ -9,9 +9,9 @@ distance in pixels from every pixel to the nearest pixel of the true mask's edge
 wrong pixels within `GROWTH` of them make the regions (8-connected). What remains is a thin band
 along the edge: one region of edge jitter for each kind of error.
 
-**Classes** are rules in the order of `ErrorClass`; the first that matches wins. Lengths are shares
-of the photo's diagonal, so that the rules hold at any size; beside each is what it comes to at
-1918×1280. They were set by eye on real photos: how often they agree with a person is in
+**Classes** are rules in the order of `ErrorClass`; the first that matches wins. Lengths are
+fractions of the photo's diagonal, so that the rules hold at any size; beside each is what it comes
+to at 1918×1280. They were set by eye on real photos: how often they agree with a person is in
 docs/results.md.
 """
 
@@ -31,29 +31,29 @@ DISTANCE_BINS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, math.inf)
 """Bounds of the bins of `error_distances`, pixels; a bin has its lower bound, not its upper."""
 
 JITTER_REACH = 0.0022
-"""Errors up to this far from the true edge are its jitter; share of the diagonal (5 px)."""
+"""Errors up to this far from the true edge are its jitter; fraction of the diagonal (5 px)."""
 GROWTH = 0.003
-"""Wrong pixels up to this far from a core belong to its region; share of the diagonal (7 px)."""
+"""Wrong pixels up to this far from a core belong to its region; fraction of the diagonal (7 px)."""
 THIN_WIDTH = 0.006
-"""What is narrower is thin: antennas, roof racks; share of the diagonal (14 px)."""
+"""What is narrower is thin: antennas, roof racks; fraction of the diagonal (14 px)."""
 THIN_REACH = 0.0022
-"""Thin parts reach at least this far out of the rest; share of the diagonal (5 px)."""
+"""Thin parts reach at least this far out of the rest; fraction of the diagonal (5 px)."""
 BESIDE = 0.005
-"""Errors this near to a hole or a thin structure are at it; share of the diagonal (12 px)."""
+"""Errors this near to a hole or a thin structure are at it; fraction of the diagonal (12 px)."""
 MAJORITY = 0.5
-"""A rule about where a region lies holds if at least this share of its pixels lies there."""
+"""A rule about where a region lies holds if at least this fraction of its pixels lies there."""
 GROUND_ZONE = 0.6
-"""The ground is near below this share of the car's height, from its top."""
+"""The ground is near below this fraction of the car's height, from its top."""
 DARK = 40.0
 """A region in the car's shadow is darker than this; median CIE L*, 0 to 100."""
 LOW_CONTRAST = 5.0
 """Colours of the edge's two sides that are no farther apart than this are alike; CIE 1976 ΔE."""
 PART_DEPTH = 0.009
-"""Errors that reach this far from the true edge are parts; share of the diagonal (21 px)."""
+"""Errors that reach this far from the true edge are parts; fraction of the diagonal (21 px)."""
 SIDE_GAP = 0.001
-"""Pixels this near to the true edge have both sides' colours; share of the diagonal (2.3 px)."""
+"""Pixels this near to the true edge have both sides' colours; fraction of the diagonal (2.3 px)."""
 SIDE_DEPTH = 0.005
-"""How deep a side of the edge is looked at; share of the diagonal (12 px)."""
+"""How deep a side of the edge is looked at; fraction of the diagonal (12 px)."""
 
 
 class ErrorClass(StrEnum):
@@ -71,7 +71,7 @@ class ErrorClass(StrEnum):
     """The photo's colours on both sides of the true edge are alike (`LOW_CONTRAST`)."""
     MISSED = "missed part"
     """Car that was not found, reaching at least `PART_DEPTH` from the true edge."""
-    INVENTED = "invented part"
+    SPURIOUS = "spurious part"
     """Background taken for car, reaching at least `PART_DEPTH` from the true edge."""
     JITTER = "edge jitter"
     """The rest."""
@@ -84,7 +84,7 @@ class ErrorRegion:
     Attributes:
         label: Its number in the label map.
         error_class: What it is.
-        false_positive: Taken for car and is not; otherwise car and missed.
+        false_positive: Taken for car and is not; otherwise car that was not found.
         area: Pixels.
         top, left, bottom, right: The box around it, pixels; bottom and right are exclusive.
         depth_px: The largest distance of its pixels from the true edge.
@@ -120,7 +120,7 @@ def error_distances(
 
     Returns:
         ``false_positives`` and ``false_negatives``, int64 (7,) each: pixels in each bin of
-        `DISTANCE_BINS`. Sums over photos give the share of wrong pixels within each distance.
+        `DISTANCE_BINS`. Sums over photos give the fraction of wrong pixels within each distance.
 
     Example:
         >>> truth = np.array([[True, True, False, False]])
@@ -201,9 +201,9 @@ class _Scene:
     shape: tuple[int, ...]
     total: int
 
-    def pixels(self, share: float) -> float:
-        """A share of the photo's diagonal, in pixels."""
-        return share * math.hypot(*self.shape)
+    def pixels(self, fraction: float) -> float:
+        """A fraction of the photo's diagonal, in pixels."""
+        return fraction * math.hypot(*self.shape)
 
     @cached_property
     def depth(self) -> np.ndarray:
@@ -313,7 +313,7 @@ def _classify(
     elif (contrast := _contrast(scene, rows, columns)) <= LOW_CONTRAST:
         error_class = ErrorClass.LOW_CONTRAST
     elif depth >= scene.pixels(PART_DEPTH):
-        error_class = ErrorClass.INVENTED if false_positive else ErrorClass.MISSED
+        error_class = ErrorClass.SPURIOUS if false_positive else ErrorClass.MISSED
     else:
         error_class = ErrorClass.JITTER
     return error_class, contrast

@@ -1,13 +1,14 @@
-"""Masks that deserve a second look: labels that are probably wrong, ranked, each with a reason.
+"""Suspected label errors: masks that are probably wrong, ranked, each with a reason.
 
-First evidence is taken photo by photo (`suspect_evidence`), small numbers that need the mask and
-the model's probability map alone. Then the photos are compared (`rank_suspects`): with the other
-views of the same car, with the same view of other cars, and, for holes, with the view from the
-other side. The model errs too: what it does wrong on all views of a car says nothing about one
+First evidence is taken photo by photo (`label_evidence`), small numbers that need the mask and
+the model's probability map alone. Then the photos are compared (`rank_label_errors`): with the
+other views of the same car, with the same view of other cars, and, for holes, with the view from
+the other side. The model errs too: what it does wrong on all views of a car says nothing about one
 mask.
 
-Masks are bool (height, width) at native size. Lengths and areas are shares of the photo's diagonal
-and its square, so that they hold at any size; beside each is what it comes to at 1918×1280.
+Masks are bool (height, width) at native size. Lengths and areas are fractions of the photo's
+diagonal and its square, so that they hold at any size; beside each is what it comes to at
+1918×1280.
 """
 
 import math
@@ -21,26 +22,29 @@ from car_segmentation.data.boxes import Box
 from car_segmentation.evaluation.mask_geometry import disc, holes, largest_part
 from car_segmentation.evaluation.scores import dice
 
+LEAST_DICE = 0.9
+"""A model whose median Dice is below this judges no masks: where one pixel in ten is its own error,
+nothing says which of the two is wrong."""
 SURE = 0.98
 """The model is sure of car from this probability on, of background up to 1 − this."""
 LIKELY = 0.5
 """At this probability and above the model sees rather car than background."""
 MARGIN = 0.0026
-"""Nearer to the mask's edge than this the model says nothing; share of the diagonal (6 px)."""
+"""Nearer to the mask's edge than this the model says nothing; fraction of the diagonal (6 px)."""
 SMALLEST_BLOB = 1e-5
-"""Smaller holes and disagreements are not looked at; share of the diagonal squared (53 px)."""
+"""Smaller holes and disagreements are not looked at; fraction of the diagonal squared (53 px)."""
 SHIFT_REDUCTION = 4
 """A mask's shift is estimated on masks that are smaller by this factor."""
 SHIFT_STEPS = 5
 """Gauss-Newton steps towards the best shift."""
 LARGEST_SHIFT = 0.01
-"""Larger shifts are not believed; share of the diagonal (23 px)."""
+"""Larger shifts are not believed; fraction of the diagonal (23 px)."""
 BOX_MARGIN = 0.02
-"""What is shown around a place that is enlarged; share of the diagonal (46 px)."""
+"""What is shown around a place that is enlarged; fraction of the diagonal (46 px)."""
 VIEWS = 16
 """Photos round the turntable; view k is seen from the other side in view 18 − k."""
 FEW_HOLES = 0.4
-"""A view with less than this share of the holes' area on the other side lacks holes."""
+"""A view with less than this fraction of the holes' area on the other side lacks holes."""
 SMALLEST_GROUP = 4
 """Fewer views of a car, or cars in a view, do not say what is usual."""
 MAD_TO_SIGMA = 1.4826
@@ -50,40 +54,40 @@ MAD_TO_SIGMA = 1.4826
 class Suspicion(StrEnum):
     """Kinds of evidence against a mask; also the columns of the ranked table."""
 
-    OTHER = "other_mask"
+    WRONG_IMAGE = "wrong_image"
     """1 − Dice of mask and model's mask: a mask of another photo, say."""
     SHIFTED = "shifted"
     """Dice that would be gained by shifting the mask."""
-    LACKING = "lacking"
+    MISSING_PART = "missing_part"
     """Area of the largest blob, off the mask's edge, that the model surely sees as the car."""
-    SURPLUS = "surplus"
+    EXTRA_PART = "extra_part"
     """Area of the largest blob in the mask that the model surely sees as the car's surroundings."""
     SPECKS = "specks"
     """Area of the mask outside its largest connected part."""
-    HOLES_LACKING = "holes_lacking"
+    MISSING_HOLES = "missing_holes"
     """Area of holes that the view from the other side has and this one lacks."""
-    HOLES_SURPLUS = "holes_surplus"
+    EXTRA_HOLES = "extra_holes"
     """Area of holes that neither the view from the other side nor the views beside it have."""
 
 
 FLOORS = {
-    Suspicion.OTHER: 0.003,
+    Suspicion.WRONG_IMAGE: 0.003,
     Suspicion.SHIFTED: 0.0003,
-    Suspicion.LACKING: 1e-5,
-    Suspicion.SURPLUS: 1e-4,
+    Suspicion.MISSING_PART: 1e-5,
+    Suspicion.EXTRA_PART: 1e-4,
     Suspicion.SPECKS: 1e-6,
-    Suspicion.HOLES_LACKING: 5e-6,
-    Suspicion.HOLES_SURPLUS: 2e-5,
+    Suspicion.MISSING_HOLES: 5e-6,
+    Suspicion.EXTRA_HOLES: 2e-5,
 }
 """The least that counts as one step of suspicion, where most photos have none and so no spread.
 
 Background that the model surely sees in a mask counts least: a model that is surely wrong about a
 reflecting window is far more common than a mask with too much. Set on masks broken on purpose
-(benchmarks/suspect_masks.py, seeds 1 to 12).
+(benchmarks/label_errors.py, seeds 1 to 12).
 """
 
 
-def suspect_evidence(
+def label_evidence(
     truth: np.ndarray, probability: np.ndarray, threshold: float
 ) -> dict[str, float]:
     """What speaks against the mask of one photo.
@@ -94,25 +98,26 @@ def suspect_evidence(
         threshold: Probability from which a pixel is car.
 
     Returns:
-        ``other_mask``, ``shifted`` (Dice); ``lacking``, ``surplus``, ``specks``, ``hole_area``
-        (shares of the diagonal squared); ``speck_count``, ``hole_count``; ``shift_x``, ``shift_y``
-        (pixels, right and down, that bring the mask nearest to the model's).
+        ``wrong_image``, ``shifted`` (Dice); ``missing_part``, ``extra_part``, ``specks``,
+        ``hole_area`` (fractions of the diagonal squared); ``speck_count``, ``hole_count``;
+        ``shift_x``, ``shift_y`` (pixels, right and down, that bring the mask nearest to the
+        model's).
     """
     predicted = probability >= threshold
     unit = math.hypot(*truth.shape) ** 2
-    lacking, surplus = _marks(truth, probability)
+    missing, extra = _marks(truth, probability)
     specks = _specks(truth)
     shift_x, shift_y, gain = _best_shift(truth, predicted)
     hole_areas = _areas(holes(truth))
     hole_areas = hole_areas[hole_areas >= SMALLEST_BLOB * unit]
     speck_areas = _areas(specks)
     return {
-        Suspicion.OTHER.value: 1 - dice(predicted, truth),
+        Suspicion.WRONG_IMAGE.value: 1 - dice(predicted, truth),
         Suspicion.SHIFTED.value: gain,
         "shift_x": shift_x,
         "shift_y": shift_y,
-        Suspicion.LACKING.value: _areas(lacking).max(initial=0) / unit,
-        Suspicion.SURPLUS.value: _areas(surplus).max(initial=0) / unit,
+        Suspicion.MISSING_PART.value: _areas(missing).max(initial=0) / unit,
+        Suspicion.EXTRA_PART.value: _areas(extra).max(initial=0) / unit,
         Suspicion.SPECKS.value: speck_areas.sum() / unit,
         "speck_count": len(speck_areas),
         "hole_area": hole_areas.sum() / unit,
@@ -120,7 +125,19 @@ def suspect_evidence(
     }
 
 
-def rank_suspects(evidence: pd.DataFrame) -> pd.DataFrame:
+def can_judge_masks(dice: pd.Series) -> bool:
+    """Whether a model is good enough for its doubts about masks to mean anything.
+
+    Args:
+        dice: Of photos that it was not trained on.
+
+    Returns:
+        Whether the median is at least `LEAST_DICE`: a few wrong masks do not change it.
+    """
+    return bool(dice.median() >= LEAST_DICE)
+
+
+def rank_label_errors(evidence: pd.DataFrame) -> pd.DataFrame:
     """Rank masks by how much speaks against them.
 
     Each kind of evidence is counted in steps above what is usual: what the median view of the same
@@ -131,7 +148,7 @@ def rank_suspects(evidence: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         evidence: A row per photo: ``photo_id``, ``car``, ``view`` and the numbers of
-            `suspect_evidence`. Views are compared for holes if they are 1 to 16, all of them
+            `label_evidence`. Views are compared for holes if they are 1 to 16, all of them
             there: a turntable's.
 
     Returns:
@@ -161,7 +178,7 @@ def mirror_view(view: int) -> int:
 def _steps(table: pd.DataFrame, kind: Suspicion) -> pd.Series:
     """How far a kind of evidence is above what is usual, in steps; 0 where it is below."""
     excess = table[kind]
-    if kind not in {Suspicion.HOLES_LACKING, Suspicion.HOLES_SURPLUS}:
+    if kind not in {Suspicion.MISSING_HOLES, Suspicion.EXTRA_HOLES}:
         # Those have been compared with other views already.
         excess = excess - np.maximum(_usual(table, "car", kind), _usual(table, "view", kind))
     spread = MAD_TO_SIGMA * float((excess - excess.median()).abs().median())
@@ -194,63 +211,63 @@ def _hole_evidence(table: pd.DataFrame) -> pd.DataFrame:
         if mirror_view(view) == view:
             opposite[:, column] = np.minimum(before, after)[:, column]
     beside = np.fmax(opposite, np.fmax(before, after))
-    lacking = np.where(own < FEW_HOLES * opposite, opposite - own, 0)
-    surplus = np.where(opposite < FEW_HOLES * own, (own - beside).clip(min=0), 0)
+    missing = np.where(own < FEW_HOLES * opposite, opposite - own, 0)
+    extra = np.where(opposite < FEW_HOLES * own, (own - beside).clip(min=0), 0)
 
     place = dict(zip(areas.index, range(len(areas)), strict=True))
     rows, columns = table["car"].map(place), number
     known = rows.notna() & columns.isin(views)
-    found = pd.DataFrame(0.0, table.index, [Suspicion.HOLES_LACKING, Suspicion.HOLES_SURPLUS])
+    found = pd.DataFrame(0.0, table.index, [Suspicion.MISSING_HOLES, Suspicion.EXTRA_HOLES])
     at = rows[known].astype(int), columns[known].astype(int) - 1
-    found.loc[known, Suspicion.HOLES_LACKING] = lacking[at]
-    found.loc[known, Suspicion.HOLES_SURPLUS] = surplus[at]
+    found.loc[known, Suspicion.MISSING_HOLES] = missing[at]
+    found.loc[known, Suspicion.EXTRA_HOLES] = extra[at]
     return found.fillna(0)
 
 
 def _reason(row: pd.Series, kind: str) -> str:
     """The strongest evidence in plain words."""
     return {
-        Suspicion.OTHER: f"Dice {1 - row['other_mask']:.3f} with the model's mask, far less than "
-        "the other views': another photo's mask?",
+        Suspicion.WRONG_IMAGE: f"Dice {1 - row['wrong_image']:.3f} with the model's mask, far "
+        "less than the other views': another photo's mask?",
         Suspicion.SHIFTED: f"moved by ({row['shift_x']:+.0f}, {row['shift_y']:+.0f}) px it fits "
         f"the model's mask better by {row['shifted']:.4f} Dice",
-        Suspicion.LACKING: "lacks a part that the model is sure of",
-        Suspicion.SURPLUS: "has a part that the model is sure is background",
+        Suspicion.MISSING_PART: "lacks a part that the model is sure of",
+        Suspicion.EXTRA_PART: "has a part that the model is sure is background",
         Suspicion.SPECKS: f"has {row['speck_count']:.0f} specks apart from the rest",
-        Suspicion.HOLES_LACKING: "lacks holes that are there from the other side",
-        Suspicion.HOLES_SURPLUS: "has holes that are not there from the other side",
+        Suspicion.MISSING_HOLES: "lacks holes that are there from the other side",
+        Suspicion.EXTRA_HOLES: "has holes that are not there from the other side",
     }[Suspicion(kind)]
 
 
-def suspect_box(
+def doubted_box(
     truth: np.ndarray,
     probability: np.ndarray,
     suspicion: Suspicion | str,
     opposite: np.ndarray | None = None,
 ) -> Box:
-    """The place to enlarge in a picture of a suspect mask.
+    """The place to enlarge in a picture of a mask that may be wrong.
 
     Args:
         truth: bool (height, width).
         probability: float32 (height, width), 0 to 1.
         suspicion: What is to be seen.
         opposite: The mask of the view from the other side, bool (height, width): it shows where
-            holes are lacking.
+            holes are missing.
 
     Returns:
         A box around the largest blob, all specks or all holes in question; around the whole car
         where there is nothing of the kind.
     """
-    lacking, surplus = _marks(truth, probability)
-    if suspicion == Suspicion.LACKING:
-        marked = largest_part(lacking)
-    elif suspicion == Suspicion.SURPLUS:
-        marked = largest_part(surplus)
+    missing, extra = _marks(truth, probability)
+    if suspicion == Suspicion.MISSING_PART:
+        marked = largest_part(missing)
+    elif suspicion == Suspicion.EXTRA_PART:
+        marked = largest_part(extra)
     elif suspicion == Suspicion.SPECKS:
         marked = _specks(truth)
-    elif suspicion == Suspicion.HOLES_SURPLUS:
+    elif suspicion == Suspicion.EXTRA_HOLES:
         marked = holes(truth)
-    elif suspicion == Suspicion.HOLES_LACKING and opposite is not None:
+    elif suspicion == Suspicion.MISSING_HOLES and opposite is not None:
         marked = holes(opposite[:, ::-1])
     else:
         marked = truth
@@ -267,9 +284,9 @@ def _marks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.n
     margin = disc(MARGIN * math.hypot(*truth.shape))
     pixels = truth.view(np.uint8)
     car = largest_part(probability >= LIKELY)
-    lacking = (cv2.dilate(pixels, margin) == 0) & (probability >= SURE) & car
-    surplus = cv2.erode(pixels, margin).view(bool) & (probability <= 1 - SURE) & ~holes(car)
-    return lacking, surplus
+    missing = (cv2.dilate(pixels, margin) == 0) & (probability >= SURE) & car
+    extra = cv2.erode(pixels, margin).view(bool) & (probability <= 1 - SURE) & ~holes(car)
+    return missing, extra
 
 
 def _areas(mask: np.ndarray) -> np.ndarray:

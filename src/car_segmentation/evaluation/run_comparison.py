@@ -9,6 +9,9 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.evaluation.bootstrap import Difference
 from car_segmentation.evaluation.scores import IDENTITY
 
+RENAMED_METRICS = {"upper_bound.dice_mean": "upper_bound.dice_mean"}
+"""Metrics that older runs have under another name."""
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -110,10 +113,15 @@ def changed_parameters(before: RunRecord, after: RunRecord) -> pd.DataFrame:
 
 
 def metrics_side_by_side(before: RunRecord, after: RunRecord) -> pd.DataFrame:
-    """Metrics of both runs: ``metric``, ``before``, ``after``, ``change``; missing is NaN."""
-    table = pd.DataFrame(
-        {"before": pd.Series(before.metrics), "after": pd.Series(after.metrics)}, dtype=float
-    )
+    """Metrics of both runs: ``metric``, ``before``, ``after``, ``change``; missing is NaN.
+
+    Metrics of older runs are listed under their current names.
+    """
+    columns = {
+        when: pd.Series({RENAMED_METRICS.get(name, name): value for name, value in metrics.items()})
+        for when, metrics in (("before", before.metrics), ("after", after.metrics))
+    }
+    table = pd.DataFrame(columns, dtype=float)
     table["change"] = table["after"] - table["before"]
     return table.rename_axis("metric").sort_index().reset_index()
 

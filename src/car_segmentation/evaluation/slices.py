@@ -32,7 +32,7 @@ def describe(
         photo_scores: At least ``photo_id``, ``car`` and ``view``, a row per photo.
         photo_table: ``photo_id`` and ``foreground_share`` of these photos, and ``make`` and
             ``year`` where they are known.
-        colours: The colour of each car, by car (`paint.car_colours`).
+        colours: The colour of each car, by car (`car_colour.car_colours`).
 
     Returns:
         The scores, with the columns of `SLICES`: ``make``; ``model_years``, groups of five;

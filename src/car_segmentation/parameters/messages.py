@@ -13,6 +13,7 @@ RENAMED: dict[str, str] = {
     "inference.tiles": "prediction.tiles",
     "reporting.prediction_batch_size": "prediction.batch_size",
     "network.fold": "network.space_to_depth",
+    "reporting.suspect_masks": "reporting.label_errors",
     "training.accumulate_batches": "training.gradient_accumulation_steps",
     "training.adam_rate": "training.adamw_lr_multiplier",
     "training.average_momentum": "training.ema_momentum",

@@ -40,7 +40,7 @@ class Reporting(Parameters):
 
     worst_photos: PositiveInt
     random_photos: PositiveInt
-    suspect_masks: PositiveInt
+    label_errors: PositiveInt
     include_train: bool
 
 

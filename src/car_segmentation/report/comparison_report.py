@@ -1,17 +1,14 @@
 """The page that shows two runs against each other."""
 
-import html
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from car_segmentation.evaluation.bootstrap import Difference
 from car_segmentation.evaluation.run_comparison import (
     RunRecord,
     changed_parameters,
-    changes_by_car,
     metrics_side_by_side,
     only_in_one,
 )
@@ -22,13 +19,13 @@ from car_segmentation.report.html import (
     facts,
     figure,
     folded,
-    light,
     numbers,
     paragraph,
     picture,
     render_page,
     table,
 )
+from car_segmentation.report.plots import comparison as plots
 
 CHANGE_FORMATS = {
     "Dice before": ".4f",
@@ -37,8 +34,6 @@ CHANGE_FORMATS = {
     "edge error before, px": ".1f",
     "edge error after, px": ".1f",
 }
-SIGNED = "+~g"
-"""Numbers with their sign, as Plotly writes them."""
 LISTED_PHOTOS = 20
 """How many photos that only one run scored are named on the page."""
 
@@ -112,11 +107,12 @@ def comparison_page(
             "Which photos changed",
             [
                 figure(
-                    scatter(changes),
+                    plots.dice_changes(changes),
                     "One point per photo; a click leads to its picture or its row.",
                 ),
                 figure(
-                    car_bars(changes, subject), f"Mean over each {subject.one}'s photos, sorted."
+                    plots.changes_of_cars(changes, subject),
+                    f"Mean over each {subject.one}'s photos, sorted.",
                 ),
                 table(
                     changes.set_axis(
@@ -165,69 +161,6 @@ def interval_text(difference: Difference, subject: Subject = CARS) -> str:
         f"one {subject.one}: no interval"
         if interval is None
         else (f"95%: {interval.low:+.4f} to {interval.high:+.4f}")
-    )
-
-
-def scatter(changes: pd.DataFrame) -> go.Figure:
-    """Change of Dice of each photo against its Dice before.
-
-    The change and not Dice itself is drawn upwards, for next to a diagonal it could not be seen.
-    """
-    chart = go.Figure()
-    groups = (
-        ("better", changes["change"] > 0, "first", "triangle-up"),
-        ("worse", changes["change"] < 0, "second", "triangle-down"),
-        ("the same", changes["change"] == 0, "quiet", "circle"),
-    )
-    for name, chosen, colour, symbol in groups:
-        photos = changes[chosen]
-        if photos.empty:
-            continue
-        chart.add_scatter(
-            x=photos["dice_before"].tolist(),
-            y=photos["change"].tolist(),
-            ids=photos["photo_id"].tolist(),
-            text=photos["photo_id"].map(html.escape).tolist(),
-            customdata=photos["dice_after"].tolist(),
-            mode="markers",
-            name=f"{name} ({len(photos):,})",
-            marker={"color": light(colour), "symbol": symbol, "size": 8, "opacity": 0.75},
-            hovertemplate="%{text}<br>Dice %{x:.4f} → %{customdata:.4f} (%{y:+.4f})<extra></extra>",
-        )
-    chart.add_hline(0, line={"color": light("thin"), "width": 1})
-    return chart.update_layout(
-        title={"text": "Change of Dice of each photo, against its Dice before"},
-        xaxis={"title": {"text": "Dice before"}},
-        yaxis={"title": {"text": "change of Dice"}, "tickformat": SIGNED},
-        showlegend=True,
-        height=420,
-    )
-
-
-def car_bars(changes: pd.DataFrame, subject: Subject = CARS) -> go.Figure:
-    """Mean change of Dice of each car, sorted."""
-    cars = changes_by_car(changes)
-    colours = [light("first" if change > 0 else "second") for change in cars["change"]]
-    chart = go.Figure()
-    chart.add_bar(
-        x=list(range(len(cars))),
-        y=cars["change"].tolist(),
-        text=cars["car"].map(html.escape).tolist(),
-        customdata=cars[["photos", "dice_before", "dice_after"]].to_numpy().tolist(),
-        textposition="none",
-        marker={"color": colours},
-        hovertemplate=(
-            f"{subject.one} %{{text}}, %{{customdata[0]}} photos<br>Dice %{{customdata[1]:.4f}} → "
-            "%{customdata[2]:.4f} (%{y:+.4f})<extra></extra>"
-        ),
-    )
-    return chart.update_layout(
-        title={"text": f"Mean change of Dice, {subject.one} by {subject.one}"},
-        xaxis={
-            "title": {"text": f"{subject.many}, the one that lost most first"},
-            "showticklabels": False,
-        },
-        yaxis={"title": {"text": "change of Dice"}, "tickformat": SIGNED},
     )
 
 

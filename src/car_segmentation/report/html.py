@@ -22,28 +22,11 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from car_segmentation.core.text import printable
+from car_segmentation.report.colours import COLOURS
+
 Block = Markup
 """A piece of the page: HTML that needs no more escaping."""
-
-COLOURS: Mapping[str, tuple[str, str]] = {
-    "page": ("#f6f7f8", "#14171b"),
-    "card": ("#ffffff", "#1c2026"),
-    "ink": ("#1b1f24", "#e7e9ec"),
-    "quiet": ("#58606a", "#a3abb6"),
-    "line": ("#dde1e6", "#343a43"),
-    "thin": ("#a9b0b9", "#6a727d"),
-    "first": ("#0f766e", "#2cc4b2"),
-    "second": ("#b4530a", "#f0a04b"),
-    "false_positive": ("#d62728", "#f0605f"),
-    "true_positive": ("#2ca02c", "#4fc04f"),
-    "false_negative": ("#1f5adc", "#6d9bff"),
-}
-"""What stands for what in the light and in the dark theme.
-
-``first`` (teal) and ``second`` (orange) are told apart by the colour-blind, as are the red and the
-blue of `error_maps`, which mean false positives and false negatives and nothing else. ``thin`` is
-for what rests on too little data. Figures are drawn in the light colours; the page exchanges them.
-"""
 
 JPEG_QUALITY = 85
 """OpenCV's, 0 to 100."""
@@ -51,6 +34,8 @@ JPEG_QUALITY = 85
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 CHART_HEIGHT = 340
 """Height of a figure that has none of its own; pixels."""
+ROWS_MIN_WIDTH = 460
+"""Least width of figures with long names on the left; pixels."""
 
 _AXIS = {
     "gridcolor": COLOURS["line"][0],
@@ -111,11 +96,6 @@ class Section:
     title: str
     body: Sequence[Block]
     lead: str = ""
-
-
-def light(name: str) -> str:
-    """A colour of `COLOURS` for figures, as #rrggbb; the page knows its dark one."""
-    return COLOURS[name][0]
 
 
 def paragraph(text: str, quiet: bool = False) -> Block:
@@ -248,6 +228,12 @@ def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
     )
 
 
+def plot_page(plot: go.Figure) -> str:
+    """A page of one figure."""
+    title = Markup(plot.layout.title.text or "Plot").striptags()
+    return render_page(title, "", [Section(title, [figure(plot)])])
+
+
 def anchor(name: str) -> str:
     """An id for an element that any name gives, and no two names share."""
     return "at-" + re.sub(r"[^A-Za-z0-9-]", lambda odd: f"_{ord(odd[0]):x}_", name)
@@ -301,12 +287,18 @@ def _for_script(text: str) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
+def _shown(value: Any) -> Any:
+    """Names of files may hold line breaks and control characters."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _templates() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("car_segmentation.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

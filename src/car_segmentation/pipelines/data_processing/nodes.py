@@ -32,7 +32,8 @@ from car_segmentation.parameters import (
     Split,
     Subject,
 )
-from car_segmentation.report.error_maps import contact_sheet, outlined
+from car_segmentation.report.contact_sheets import contact_sheet
+from car_segmentation.report.error_maps import outlined
 
 logger = logging.getLogger(__name__)
 

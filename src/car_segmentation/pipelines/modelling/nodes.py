@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
@@ -22,14 +21,15 @@ from car_segmentation.parameters import (
     Training,
 )
 from car_segmentation.prediction.segmenter import Segmenter
-from car_segmentation.report.static_charts import threshold_curve
 from car_segmentation.serving import ServedModel
 from car_segmentation.training.checkpoints import open_checkpoint
 
 if TYPE_CHECKING:
     from keras import Model
+    from plotly.graph_objects import Figure
 else:
-    Model = Any  # Kedro evaluates these hints, and Keras takes five seconds to import.
+    # Kedro evaluates these hints, and the import of Keras takes five seconds.
+    Figure = Model = Any
 
 
 def build_network(
@@ -121,6 +121,8 @@ def choose_threshold(
     prediction: dict[str, Any],
 ) -> tuple[dict[str, float], list[float], Figure]:
     """Find the probability from which a pixel is car, by validation Dice at native size."""
+    from car_segmentation.report.plots.confidence import threshold_curve
+
     segmenter = Segmenter.from_options(model, PredictionOptions(**prediction))
     found = search_threshold(segmenter, photos, rows_of_split(photo_splits, "validation"))
     chosen = {"threshold": found.threshold, "validation_dice": found.best_dice}

@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.parallel import in_fresh_process
@@ -24,7 +23,11 @@ from car_segmentation.experiments.network_comparison import (
     verdict,
 )
 from car_segmentation.parameters import Checks, ImageSize, Network, NetworkComparison, Training
-from car_segmentation.report import static_charts as charts
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+else:
+    Figure = Any  # Kedro evaluates these hints, and Plotly takes 0.3 s to import.
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +106,9 @@ def tabulate_networks(candidates: dict[str, Candidate], compared_networks: Recor
 
 def plot_dice_against_cost(network_table: pd.DataFrame) -> Figure:
     """Show the Dice of each network against what training and predicting a photo costs."""
-    return charts.dice_against_cost(network_table)
+    from car_segmentation.report.plots.experiments import dice_against_cost
+
+    return dice_against_cost(network_table)
 
 
 def _train_in_own_process(

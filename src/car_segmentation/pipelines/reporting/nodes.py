@@ -1,5 +1,6 @@
 """Nodes of the reporting pipeline."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -7,15 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import read_mask
 from car_segmentation.data.splits import rows_of_split
-from car_segmentation.evaluation.car_colour import car_colours
+from car_segmentation.evaluation.car_colour import colour_of_cars
 from car_segmentation.evaluation.error_analysis import analyse_photos, error_class_table
-from car_segmentation.evaluation.label_errors import mirror_view, rank_suspects, suspect_box
+from car_segmentation.evaluation.label_errors import (
+    LEAST_DICE,
+    can_judge_masks,
+    doubted_box,
+    mirror_view,
+    rank_label_errors,
+)
 from car_segmentation.evaluation.slices import all_slices, describe
 from car_segmentation.evaluation.summary import summarise, summary_table
 from car_segmentation.evaluation.upper_bound import upper_bound
@@ -23,27 +29,27 @@ from car_segmentation.parameters import PredictionOptions, Reporting, Subject
 from car_segmentation.prediction.probability_maps import predicted_mask, write_probability_maps
 from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 from car_segmentation.prediction.submission import predicted_masks
-from car_segmentation.report import static_charts as charts
-from car_segmentation.report.error_maps import (
-    drawn_at_random,
-    error_map,
-    error_thumbnail,
-    legend,
-    photo_sheet,
-)
-from car_segmentation.report.error_panels import plate, suspect_key, suspect_place
+from car_segmentation.report.contact_sheets import drawn_at_random, photo_sheet
+from car_segmentation.report.error_maps import error_map, error_thumbnail, legend
+from car_segmentation.report.error_panels import error_panel
+from car_segmentation.report.label_error_pictures import doubted_place, outline_key
+from car_segmentation.report.text_drawing import caption_strip
 
 if TYPE_CHECKING:
     from keras import Model
+    from plotly.graph_objects import Figure
 else:
-    Model = Any  # Kedro evaluates these hints, and Keras takes five seconds to import.
+    # Kedro evaluates these hints, and the import of Keras takes five seconds.
+    Figure = Model = Any
+
+logger = logging.getLogger(__name__)
 
 SHEET_COLUMNS = 3
 SHEET_CELL_WIDTH = 480
 """Pixels."""
 
-SUSPECT_COLUMNS = ["photo_id", "split", "score", "suspicion", "reason"]
-"""What the page says of a suspect mask; the file beside it has all evidence."""
+LABEL_ERROR_COLUMNS = ["photo_id", "split", "score", "suspicion", "reason"]
+"""What the page says of a suspected label error; the file beside it has all evidence."""
 
 Pictures = dict[str, Callable[[], np.ndarray]]
 
@@ -77,7 +83,7 @@ def analyse_test_photos(
         analysis.calibration,
         analysis.calibration_errors,
         analysis.mask_evidence,
-        analysis.paints,
+        analysis.car_colours,
     )
 
 
@@ -112,16 +118,16 @@ def tabulate_scores(
     )
 
 
-def measure_ceiling(soft_masks: ImageStack, photo_splits: pd.DataFrame) -> dict[str, float]:
+def measure_upper_bound(soft_masks: ImageStack, photo_splits: pd.DataFrame) -> dict[str, float]:
     """Score a perfect predictor of the input size: what no network could pass."""
     return upper_bound(soft_masks, rows_of_split(photo_splits, "test"))
 
 
 def slice_scores(
-    photo_scores: pd.DataFrame, photo_splits: pd.DataFrame, paints: pd.DataFrame, seed: int
+    photo_scores: pd.DataFrame, photo_splits: pd.DataFrame, car_colours: pd.DataFrame, seed: int
 ) -> pd.DataFrame:
     """Score kinds of photos apart: by view, make, year, size and colour of the car."""
-    colours = car_colours(paints)
+    colours = colour_of_cars(car_colours)
     return all_slices(describe(photo_scores, photo_splits, colours), seed)
 
 
@@ -130,18 +136,29 @@ def tabulate_error_classes(error_regions: pd.DataFrame, photo_scores: pd.DataFra
     return error_class_table(error_regions, photos=len(photo_scores))
 
 
-def find_suspect_masks(
-    mask_evidence: pd.DataFrame, other_mask_evidence: pd.DataFrame, photo_splits: pd.DataFrame
+def find_label_errors(
+    mask_evidence: pd.DataFrame,
+    other_mask_evidence: pd.DataFrame,
+    photo_splits: pd.DataFrame,
+    photo_scores: pd.DataFrame,
 ) -> pd.DataFrame:
     """Rank the photos whose mask, and not the model, may be wrong."""
     evidence = pd.concat([mask_evidence, other_mask_evidence], ignore_index=True)
     identity = photo_splits[["photo_id", "car", "view", "split"]]
-    ranked = rank_suspects(evidence.merge(identity[["photo_id", "car", "view"]], on="photo_id"))
-    return ranked.merge(identity[["photo_id", "split"]], on="photo_id")
+    ranked = rank_label_errors(evidence.merge(identity[["photo_id", "car", "view"]], on="photo_id"))
+    ranked = ranked.merge(identity[["photo_id", "split"]], on="photo_id")
+    if can_judge_masks(photo_scores["dice"]):
+        return ranked
+    logger.warning(
+        "The model is too weak to judge masks (median Dice %.2f, and at least %.2f is needed): no "
+        "label errors are listed.",
+        *(photo_scores["dice"].median(), LEAST_DICE),
+    )
+    return ranked.head(0)
 
 
 def track_scores(
-    score_summary: dict[str, float], threshold: dict[str, float], ceiling: dict[str, float]
+    score_summary: dict[str, float], threshold: dict[str, float], upper_bound: dict[str, float]
 ) -> dict[str, dict[str, float]]:
     """Hand the final numbers to MLflow."""
     metrics = {
@@ -150,7 +167,10 @@ def track_scores(
         if name not in {"photos", "cars"}  # The data set says these.
     }
     metrics |= {"validation.dice_mean": threshold["validation_dice"]}
-    metrics |= {"threshold": threshold["threshold"], "ceiling.dice_mean": ceiling["dice_mean"]}
+    metrics |= {
+        "threshold": threshold["threshold"],
+        "upper_bound.dice_mean": upper_bound["dice_mean"],
+    }
     return {name: {"value": value, "step": 0} for name, value in metrics.items()}
 
 
@@ -165,12 +185,16 @@ def record_predicted_masks(
 
 def plot_dice_histogram(photo_scores: pd.DataFrame) -> Figure:
     """Show how Dice is spread over the test photos."""
-    return charts.dice_histogram(photo_scores["dice"])
+    from car_segmentation.report.plots.scores import dice_histogram
+
+    return dice_histogram(photo_scores)
 
 
 def plot_learning_curves(history: dict[str, list[float]]) -> Figure:
     """Show loss and Dice of every epoch, in training and validation."""
-    return charts.learning_curves(history)
+    from car_segmentation.report.plots.training import learning_curves
+
+    return learning_curves(history)
 
 
 def draw_error_maps(
@@ -189,7 +213,7 @@ def draw_error_maps(
     return _of_the_worst(draw, photo_scores, photo_splits, reporting)
 
 
-def draw_plates(
+def draw_error_panels(
     photo_scores: pd.DataFrame,
     probabilities: ImageStack,
     photo_splits: pd.DataFrame,
@@ -200,7 +224,7 @@ def draw_plates(
 
     def draw(row: Any) -> np.ndarray:
         result = _read_result(row, probabilities, threshold)
-        return plate(*result, f"{row.photo_id}   {_scores_of(row)}")
+        return error_panel(*result, f"{row.photo_id}   {_scores_of(row)}")
 
     return _of_the_worst(draw, photo_scores, photo_splits, reporting)
 
@@ -233,15 +257,17 @@ def draw_sheets(
     )
 
 
-def draw_suspect_masks(
-    suspect_masks: pd.DataFrame,
+def draw_label_errors(
+    label_errors: pd.DataFrame,
     probabilities: ImageStack,
     photo_splits: pd.DataFrame,
     threshold: dict[str, float],
     reporting: dict[str, Any],
 ) -> np.ndarray:
-    """Lay out the most suspect masks on a sheet, each enlarged where it is doubted."""
-    most_suspect = suspect_masks.head(Reporting(**reporting).suspect_masks)
+    """Lay out the suspected label errors on a sheet, each enlarged where it is doubted."""
+    if label_errors.empty:
+        return caption_strip("No label errors are suspected.", SHEET_CELL_WIDTH)
+    most_suspect = label_errors.head(Reporting(**reporting).label_errors)
     rows = [row for _, row in _ranked(most_suspect, photo_splits)]
 
     def draw(row: Any) -> np.ndarray:
@@ -249,44 +275,42 @@ def draw_suspect_masks(
         position = probabilities.rows_of([row.photo_id])[0]
         probability = to_native_size(probabilities.image(position), *truth.shape)
         opposite = _mask_from_other_side(row, photo_splits)
-        box = suspect_box(truth, probability, row.suspicion, opposite)
-        return suspect_place(photo, truth, predicted, box, SHEET_CELL_WIDTH)
+        box = doubted_box(truth, probability, row.suspicion, opposite)
+        return doubted_place(photo, truth, predicted, box, SHEET_CELL_WIDTH)
 
     captions = [f"{row.photo_id}   {row.reason}" for row in rows]
     sheet = photo_sheet(map(draw, rows), captions, SHEET_COLUMNS, SHEET_CELL_WIDTH)
-    return np.concatenate([sheet, suspect_key(sheet.shape[1])])
+    return np.concatenate([sheet, outline_key(sheet.shape[1])])
 
 
 def write_report(
     photo_scores: pd.DataFrame,
     photo_splits: pd.DataFrame,
     score_table: pd.DataFrame,
-    ceiling: dict[str, float],
+    upper_bound: dict[str, float],
     error_distances: pd.DataFrame,
     error_classes: pd.DataFrame,
     slices: pd.DataFrame,
-    plates: Mapping[str, Path],
+    error_panels: Mapping[str, Path],
     worst_sheet: np.ndarray,
     random_sheet: np.ndarray,
     threshold: dict[str, float],
     threshold_dice: list[float],
     calibration: pd.DataFrame,
     calibration_errors: dict[str, float],
-    suspect_masks: pd.DataFrame,
-    suspect_sheet: np.ndarray,
+    label_errors: pd.DataFrame,
+    label_error_sheet: np.ndarray,
     history: dict[str, list[float]],
     network: dict[str, Any],
     image: dict[str, Any],
     subject: dict[str, str],
 ) -> str:
     """Put everything on one page that opens from disk."""
-    from car_segmentation.report.evaluation_report import (  # And Plotly: 0.3 s.
-        ReportContents,
-        report_page,
-    )
+    from car_segmentation.report.evaluation_report import report_page  # And Plotly: 0.3 s.
+    from car_segmentation.report.sections.contents import ReportContents
 
     words = Subject(**subject)
-    worst = photo_scores.head(len(plates))
+    worst = photo_scores.head(len(error_panels))
     summary = dict(iter(score_table.groupby("split")))
     makes = photo_splits.loc[photo_splits["make"].fillna("") != "", ["photo_id", "make"]]
     scores = photo_scores.merge(makes, on="photo_id", how="left") if len(makes) else photo_scores
@@ -305,16 +329,19 @@ def write_report(
             photo_scores=scores,
             test_summary=summary["test"],
             validation_summary=summary.get("validation"),
-            ceiling={"dice": ceiling["dice_mean"], "edge_error_px": ceiling["edge_error_px"]},
+            upper_bound={
+                "dice": upper_bound["dice_mean"],
+                "edge_error_px": upper_bound["edge_error_px"],
+            },
             error_distances=error_distances,
             error_classes=error_classes,
             slices={
                 str(name).replace("_", " "): rows
                 for name, rows in slices.groupby("slice", sort=False)
             },
-            plates=(
+            error_panels=(
                 (str(row.photo_id), f"{row.photo_id}: {_scores_of(row)}", read_photo(path))
-                for row, path in zip(worst.itertuples(), plates.values(), strict=True)
+                for row, path in zip(worst.itertuples(), error_panels.values(), strict=True)
             ),
             worst_sheet=worst_sheet,
             random_sheet=random_sheet,
@@ -322,8 +349,8 @@ def write_report(
             threshold_dice=np.asarray(threshold_dice),
             calibration=calibration,
             calibration_errors=calibration_errors,
-            suspects=suspect_masks[SUSPECT_COLUMNS],
-            suspect_sheet=suspect_sheet,
+            label_errors=label_errors[LABEL_ERROR_COLUMNS],
+            label_error_sheet=label_error_sheet,
             history=history,
         )
     )

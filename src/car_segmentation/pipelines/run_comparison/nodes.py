@@ -22,7 +22,7 @@ from car_segmentation.evaluation.run_comparison import (
 from car_segmentation.experiments import tracking
 from car_segmentation.parameters import ComparedRuns, RunComparison, Subject
 from car_segmentation.prediction.run_lengths import decode_runs
-from car_segmentation.report.error_panels import change_plate
+from car_segmentation.report.error_panels import change_panel
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def draw_changes(
             f"({photo.change:+.4f})   edge error {photo.edge_error_before:.1f} → "
             f"{photo.edge_error_after:.1f} px"
         )
-        return change_plate(read_photo(Path(photo.photo_path)), truth, first, second, caption)
+        return change_panel(read_photo(Path(photo.photo_path)), truth, first, second, caption)
 
     return {photo.picture: partial(draw, photo) for photo in _rows(photos)}
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.errors import UserError
@@ -22,10 +21,12 @@ from car_segmentation.experiments.network_comparison import (
 )
 from car_segmentation.experiments.search import Groups, Outcome, TrialRecord
 from car_segmentation.parameters import ImageSize, Search, with_values
-from car_segmentation.report import static_charts as charts
 
 if TYPE_CHECKING:
     import optuna
+    from plotly.graph_objects import Figure
+else:
+    Figure = Any  # Kedro evaluates these hints, and Plotly takes 0.3 s to import.
 
 logger = logging.getLogger(__name__)
 
@@ -107,10 +108,12 @@ def tabulate_trials(
 
 def plot_trials(search_records: Records, parameters: dict[str, Any]) -> Figure:
     """Show what each trial came to, and how that goes with each parameter."""
+    from car_segmentation.report.plots.experiments import trials
+
     space, records = Search(**parameters).space, _read(search_records)
     logarithmic = [name for name, searched in space.items() if searched.log]
     table = search.trials_table(records, space)
-    return charts.trials(table, list(space), logarithmic, search.importance(records, space))
+    return trials(table, list(space), logarithmic, search.importance(records, space))
 
 
 def write_best_parameters(

@@ -1,6 +1,6 @@
 """How many masks broken on purpose does the list of suspect masks show in its first rows.
 
-    python benchmarks/suspect_masks.py FOLDER [FOLDER …]
+    python benchmarks/label_errors.py FOLDER [FOLDER …]
 
 FOLDER has the results of a finished `kedro run`, such as data/cpu: the photo splits, the
 probability maps and the threshold. Twenty masks of its test photos are broken, four in each way,
@@ -23,7 +23,7 @@ from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.image_stack import ImageStack, read_stack
 from car_segmentation.data.masks import read_mask
 from car_segmentation.data.splits import rows_of_split
-from car_segmentation.evaluation.label_errors import rank_suspects, suspect_evidence
+from car_segmentation.evaluation.label_errors import label_evidence, rank_label_errors
 from car_segmentation.prediction.segmenter import to_native_size
 
 FIRST_ROWS = 40
@@ -79,7 +79,7 @@ def _report(folder: Path, seeds: Sequence[int]) -> None:
         )
     )
     print(f"{folder}: {len(untouched)} photos; the first rows as they are:")
-    top = rank_suspects(untouched).head(10)
+    top = rank_label_errors(untouched).head(10)
     print(top[["photo_id", "score", "reason"]].round(1).to_string(), "\n")
     totals: Counter[str] = Counter()
     for seed in seeds:
@@ -102,7 +102,7 @@ def _evidence(photo: Any, mask: Mask, project: Project) -> dict[str, Any]:
     row = project.probabilities.rows_of([photo.photo_id])[0]
     probability = to_native_size(project.probabilities.image(row), *mask.shape)
     identity = {"photo_id": photo.photo_id, "car": photo.car, "view": photo.view}
-    return identity | suspect_evidence(mask, probability, project.threshold)
+    return identity | label_evidence(mask, probability, project.threshold)
 
 
 def _found(project: Project, untouched: pd.DataFrame, seed: int) -> Counter[str]:
@@ -125,7 +125,7 @@ def _found(project: Project, untouched: pd.DataFrame, seed: int) -> Counter[str]
                 broken[photo.photo_id] = kind
                 left[kind] -= 1
                 break
-    first = rank_suspects(evidence).head(FIRST_ROWS)["photo_id"]
+    first = rank_label_errors(evidence).head(FIRST_ROWS)["photo_id"]
     return Counter(broken[photo_id] for photo_id in first if photo_id in broken)
 
 

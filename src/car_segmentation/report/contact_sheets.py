@@ -1,0 +1,109 @@
+"""Contact sheets: many pictures on one, each under its caption."""
+
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from car_segmentation.report.colours import BACKGROUND
+from car_segmentation.report.text_drawing import caption_strip
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str], cell_width: int
+) -> np.ndarray:
+    """Lay pictures out in rows, each row under its caption.
+
+    Args:
+        rows: Pictures, uint8 RGB of any size; the first of a row sets the row's height.
+        captions: A text for each row.
+        cell_width: Width of each picture on the sheet, in pixels.
+
+    Returns:
+        uint8 RGB (height, width, 3).
+    """
+    gap = _gap(cell_width)
+    columns = max(len(row) for row in rows)
+    sheet_width = columns * (cell_width + gap) + gap
+    strips = []
+    for row, caption in zip(rows, captions, strict=True):
+        cell_height = round(row[0].shape[0] * cell_width / row[0].shape[1])
+        strip = np.full((cell_height + gap, sheet_width, 3), BACKGROUND, np.uint8)
+        for column, picture in enumerate(row):
+            left = gap + column * (cell_width + gap)
+            strip[:cell_height, left : left + cell_width] = cv2.resize(
+                picture, (cell_width, cell_height), interpolation=cv2.INTER_AREA
+            )
+        strips += [caption_strip(caption, sheet_width, margin=gap), strip]
+    return np.concatenate(strips)
+
+
+def photo_sheet(
+    pictures: Iterable[np.ndarray], captions: Sequence[str], columns: int, cell_width: int
+) -> np.ndarray:
+    """Lay pictures out in a grid, each under its own caption.
+
+    Pictures are taken one by one, so that no more than one is in memory at its full size.
+
+    Args:
+        pictures: uint8 RGB of any size, one for each caption; none is cut, each keeps its shape.
+        captions: A text for each picture; as many lines as it takes.
+        columns: How many pictures are side by side.
+        cell_width: Width of each picture on the sheet, in pixels.
+
+    Returns:
+        uint8 RGB (height, width, 3).
+    """
+    gap = _gap(cell_width)
+    strips: list[np.ndarray] = []
+    cells: list[np.ndarray] = []
+    texts: list[np.ndarray] = []
+    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True), start=1):
+        height, width = picture.shape[:2]
+        cells.append(fitted(picture, cell_width, round(height * cell_width / width)))
+        texts.append(caption_strip(caption, cell_width))
+        if len(cells) == columns or number == len(captions):
+            strips += [_strip_of(texts, columns, gap, 0), _strip_of(cells, columns, gap, gap)]
+            cells, texts = [], []
+    return np.concatenate(strips)
+
+
+def drawn_at_random(photo_scores: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """Some photos of all, every one as likely, for a look that is not led by the worst.
+
+    Args:
+        photo_scores: Columns ``photo_id`` and ``dice``, a row per photo; their order does not
+            matter.
+        count: How many; all, if there are fewer.
+        seed: Another one draws other photos.
+
+    Returns:
+        Their rows, the worst first.
+    """
+    rows = photo_scores.sort_values("photo_id")
+    drawn = np.random.default_rng(seed).permutation(len(rows))[:count]
+    return rows.iloc[drawn].sort_values(["dice", "photo_id"], ignore_index=True)
+
+
+def _strip_of(cells: Sequence[np.ndarray], columns: int, gap: int, room_below: int) -> np.ndarray:
+    """Cells side by side on a white strip, room left for those that are missing."""
+    width = cells[0].shape[1] + gap
+    height = max(cell.shape[0] for cell in cells)
+    strip = np.full((height + room_below, gap + columns * width, 3), BACKGROUND, np.uint8)
+    for column, cell in enumerate(cells):
+        left = gap + column * width
+        strip[: cell.shape[0], left : left + cell.shape[1]] = cell
+    return strip
+
+
+def fitted(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A picture at another size: averaged where it shrinks, with hard pixels where it grows."""
+    shrinks = width < picture.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST
+    return cv2.resize(picture, (width, height), interpolation=method)
+
+
+def _gap(cell_width: int) -> int:
+    """Pixels between cells of a sheet."""
+    return cell_width // 60 + 2
