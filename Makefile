@@ -76,4 +76,5 @@ lock:
 clean:
 	find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -delete
 	find data -mindepth 1 -type d -empty -delete
+	find data -maxdepth 1 -type f -delete
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .viz build site

@@ -22,7 +22,6 @@ PERSISTED = {
     "photos",
     "soft_masks",
     "photo_splits",
-    "augmentation",
     "model",
     "history",
     "threshold",

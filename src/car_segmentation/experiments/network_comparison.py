@@ -21,7 +21,7 @@ import pandas as pd
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.splits import rows_of_split
-from car_segmentation.parameters import ImageSize, Network, Training
+from car_segmentation.parameters import AugmentationRanges, ImageSize, Network, Training
 from car_segmentation.training.stages import mean_area
 
 if TYPE_CHECKING:
@@ -349,6 +349,11 @@ def peak_memory() -> float:
         return float("nan")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def augmentation_of(ranges: Mapping[str, Any]) -> Augmentation:
+    """How photos are varied, from the group of parameters."""
+    return Augmentation(**AugmentationRanges(**ranges).model_dump(exclude={"min_in_frame"}))
 
 
 def digest(candidate: Candidate, setup: ComparisonSetup) -> str:

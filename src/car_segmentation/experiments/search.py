@@ -17,7 +17,12 @@ import yaml
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.augmentation import Augmentation
-from car_segmentation.experiments.network_comparison import Candidate, ComparisonSetup, digest
+from car_segmentation.experiments.network_comparison import (
+    Candidate,
+    ComparisonSetup,
+    augmentation_of,
+    digest,
+)
 from car_segmentation.parameters import Network, Search, SearchRange, Training, with_values
 
 if TYPE_CHECKING:
@@ -137,7 +142,7 @@ def candidate(name: str, groups: Groups) -> Candidate:
 
 def augmentation(groups: Groups) -> Augmentation:
     """How a trial varies photos."""
-    return Augmentation(**groups["augmentation"])
+    return augmentation_of(groups["augmentation"])
 
 
 def open_study(file: Path, name: str, settings: Search, epochs: int) -> "optuna.Study":

@@ -91,11 +91,11 @@ def run_id() -> str | None:
 
 
 def can_be_resumed(run_id: str, parameters: Mapping[str, Any]) -> bool:
-    """Whether a run stopped before its end, and had these parameters.
+    """Whether a run stopped before its end, and had none of its parameters otherwise.
 
     Args:
         run_id: Its id.
-        parameters: As `describe_run` takes them; MLflow lets none of a run's be changed.
+        parameters: All of this run, by dotted name; MLflow lets none of a run's be changed.
     """
     if not is_reachable(uri()):
         return False
@@ -106,7 +106,8 @@ def can_be_resumed(run_id: str, parameters: Mapping[str, Any]) -> bool:
     return (
         run.info.lifecycle_stage == LifecycleStage.ACTIVE
         and not _ended_well(run)
-        and run.data.params == {name: str(value) for name, value in parameters.items()}
+        and run.data.params.items()
+        <= {name: str(value) for name, value in parameters.items()}.items()
     )
 
 

@@ -2,9 +2,10 @@
 
 from car_segmentation.hooks.cluster_choice import ClusterChoice
 from car_segmentation.hooks.data_lock import DataLock
+from car_segmentation.hooks.data_parameters import DataParameters
 from car_segmentation.hooks.joint_training import JointTraining
 from car_segmentation.hooks.keras_start import KerasStart
-from car_segmentation.hooks.mlflow_run import MlflowRun
+from car_segmentation.hooks.mlflow_run import MlflowRun, ResumedRun
 from car_segmentation.hooks.parameter_checks import ParameterChecks
 from car_segmentation.hooks.result_summary import ResultSummary
 from car_segmentation.hooks.session import Session
@@ -19,9 +20,11 @@ def project_hooks() -> tuple[object, ...]:
         ParameterChecks(session),
         TrackingServer(session),
         JointTraining(),
-        DataLock(session),
-        ClusterChoice(session),
+        DataParameters(session),
         KerasStart(session),
+        DataLock(session),  # After all that refuses a run, or the lock would be left.
+        ClusterChoice(session),
+        ResumedRun(session),
         MlflowRun(session),
         ResultSummary(session),
         UserErrors(),

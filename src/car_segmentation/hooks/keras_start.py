@@ -21,7 +21,7 @@ class KerasStart:
     def __init__(self, session: Session):
         self._session = session
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
         """Import Keras, and check the network's options before any work."""
         if not NEEDS_KERAS & pipeline.datasets():

@@ -18,11 +18,8 @@ from car_segmentation.training.devices import process_number
 
 logger = logging.getLogger(__name__)
 
-UNLOGGED_PARAMETERS = (
-    *("cluster", "demo_photos", "export", "inference", "model", "network_comparison", "photos"),
-    *("predictions", "registry", "runs", "run_comparison", "search", "subject"),
-)
-"""Parameters that no model depends on."""
+UNLOGGED_PARAMETERS = ("cluster", "data_folder", "registry", "subject")
+"""Parameters that no result depends on."""
 
 CHECKPOINTS = "checkpoints"
 """The entry of the catalog with unfinished trainings."""
@@ -35,18 +32,13 @@ class MlflowRun:
         self._session = session
         self._photos_logged = False
 
-    @hook_impl(wrapper=True)
-    def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
-    ) -> Any:
-        """Resume the run of an interrupted training, or name and tag a new one."""
-        self._resume_run(pipeline, catalog)
-        result = yield  # kedro-mlflow starts the run.
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Name and tag the run that kedro-mlflow has started."""
         self._photos_logged = False
         # A comparison is named after what it compares, once that is known.
         if tracking.is_tracking() and "params:runs" not in pipeline.inputs():
             self._describe_run(run_params)
-        return result
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
@@ -65,19 +57,6 @@ class MlflowRun:
                 catalog.load("photo_scores"),
                 self._session.parameters.seed,
             )
-
-    def _resume_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Have kedro-mlflow resume the run of the training that is about to be resumed."""
-        if CHECKPOINTS not in pipeline.inputs() or not self._session.parameters.training.resume:
-            return
-        if process_number() > 0:  # Only the first is tracked.
-            return
-        for checkpoint in unfinished(catalog.load(CHECKPOINTS)):
-            run_id = checkpoint.read_note().get("run_id")
-            if run_id and tracking.can_be_resumed(run_id, self._logged_parameters()):
-                logger.info("Resuming the MLflow run %s", run_id)
-                kedro_mlflow_state.resume_run(run_id)
-                return
 
     def _describe_run(self, run_params: dict[str, Any]) -> None:
         """Make the run readable in MLflow: its name says what it is and what was changed."""
@@ -107,9 +86,35 @@ class MlflowRun:
         )
 
     def _logged_parameters(self) -> dict[str, Any]:
-        """What MLflow is told, as written in conf/: so does kedro-mlflow log what nodes take."""
+        """What this run depends on, as written in conf/: so does kedro-mlflow log what nodes take.
+
+        What made the data that it found is among it, for it would not run if that had changed.
+        """
         return {
-            key: value
-            for key, value in flatten(self._session.written_parameters).items()
-            if key.split(".")[0] not in UNLOGGED_PARAMETERS
+            name: value
+            for name, value in flatten(self._session.written_parameters).items()
+            if name in self._session.used_parameters
+            and name.split(".")[0] not in UNLOGGED_PARAMETERS
         }
+
+
+class ResumedRun:
+    """Has the MLflow run of an interrupted training resumed together with the training."""
+
+    def __init__(self, session: Session):
+        self._session = session
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Tell kedro-mlflow, before it starts a run."""
+        if CHECKPOINTS not in pipeline.inputs() or not self._session.parameters.training.resume:
+            return
+        if process_number() > 0:  # Only the first is tracked.
+            return
+        for checkpoint in unfinished(catalog.load(CHECKPOINTS)):
+            run_id = checkpoint.read_note().get("run_id")
+            parameters = flatten(self._session.written_parameters)
+            if run_id and tracking.can_be_resumed(run_id, parameters):
+                logger.info("Resuming the MLflow run %s", run_id)
+                kedro_mlflow_state.resume_run(run_id)
+                return

@@ -25,6 +25,8 @@ class Session:
         parameters: All parameters, checked.
         written_parameters: The same as they are written in ``conf/``.
         given_parameters: Those that ``--params`` gave.
+        effective_parameters: All by dotted name, see `lineage.effective`.
+        used_parameters: Dotted names of those that this run's results depend on.
     """
 
     environment: str = "base"
@@ -33,6 +35,8 @@ class Session:
     parameters: ProjectParameters = field(init=False)
     written_parameters: dict[str, Any] = field(default_factory=dict)
     given_parameters: dict[str, Any] = field(default_factory=dict)
+    effective_parameters: dict[str, Any] = field(default_factory=dict)
+    used_parameters: set[str] = field(default_factory=set)
 
     def begin(self, context: KedroContext) -> None:
         """Take everything from a new context.

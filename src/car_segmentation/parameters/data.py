@@ -86,6 +86,7 @@ class Split(Parameters):
     fractions: Fractions
     folds: Annotated[int, Field(ge=2)] | None
     fold: NonNegativeInt
+    seed: NonNegativeInt | None = None
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:

@@ -132,8 +132,10 @@ def split_cars(
 ) -> pd.DataFrame:
     """Give every photo its split, all views of a car the same, balanced by mask area."""
     settings, words = Split(**split), Subject(**subject)
+    drawn_with = seed if settings.seed is None else settings.seed
     splits = split_by_car(
-        photo_table, settings.fractions.model_dump(), seed, settings.folds, settings.fold, words
+        *(photo_table, settings.fractions.model_dump(), drawn_with),
+        *(settings.folds, settings.fold, words),
     )
     cars = photo_table.groupby(splits)["car"].agg(["size", "nunique"])
     for name, (photos, number) in cars.iterrows():

@@ -11,6 +11,22 @@ from car_segmentation.pipelines.data_processing.nodes import (
     split_cars,
 )
 
+TRY_AUGMENTATION = Node(
+    func=augment,
+    inputs=[
+        "photos",
+        "soft_masks",
+        "photo_splits",
+        "params:augmentation",
+        "params:seed",
+        "params:subject",
+    ],
+    outputs=["augmentation", "augmentation_sheet"],
+    name="augment",
+    tags=["data_processing", "modelling"],
+)
+"""In both pipelines: it is looked at before a training, and a training never takes an older one."""
+
 
 def create_pipeline() -> Pipeline:
     """Raw photos and masks → soft masks → table → split → resized photos → augmentation."""
@@ -61,19 +77,6 @@ def create_pipeline() -> Pipeline:
                 outputs="photos",
                 name="resize_photos",
             ),
-            Node(
-                func=augment,
-                inputs=[
-                    "photos",
-                    "soft_masks",
-                    "photo_splits",
-                    "params:augmentation",
-                    "params:seed",
-                    "params:subject",
-                ],
-                outputs=["augmentation", "augmentation_sheet"],
-                name="augment",
-            ),
         ],
         tags="data_processing",
-    )
+    ) + Pipeline([TRY_AUGMENTATION])

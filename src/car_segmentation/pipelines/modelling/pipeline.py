@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from car_segmentation.pipelines.data_processing.pipeline import TRY_AUGMENTATION
 from car_segmentation.pipelines.modelling.nodes import (
     build_network,
     choose_threshold,
@@ -49,4 +50,4 @@ def create_pipeline() -> Pipeline:
             ),
         ],
         tags="modelling",
-    )
+    ) + Pipeline([TRY_AUGMENTATION])

@@ -10,13 +10,13 @@ import pandas as pd
 
 from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.parallel import in_fresh_process
-from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.experiments import tracking
 from car_segmentation.experiments.network_comparison import (
     Candidate,
     CandidateResult,
     ComparisonSetup,
+    augmentation_of,
     comparison_table,
     digest,
     train_and_score,
@@ -74,7 +74,7 @@ def compare_networks(
         soft_masks=soft_masks,
         photo_splits=photo_splits,
         image=ImageSize(**image),
-        augmentation=Augmentation(**augmentation),
+        augmentation=augmentation_of(augmentation),
         minutes=settings.minutes,
         timed_steps=settings.timed_steps,
         seed=seed,

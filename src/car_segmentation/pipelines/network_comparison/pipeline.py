@@ -27,7 +27,7 @@ def create_pipeline() -> Pipeline:
                     "photos",
                     "soft_masks",
                     "photo_splits",
-                    "augmentation",
+                    "params:augmentation",
                     "params:image",
                     "params:network_comparison",
                     "params:checks",

@@ -120,12 +120,9 @@ def write_best_parameters(
     search_records: Records,
     raw_data: str,
     data_folder: str,
-    defined_augmentation: dict[str, Any],
     **parameters: Any,
 ) -> str:
     """Write the best trial's parameters down as an environment of Kedro's."""
-    # Trials were augmented as data_processing has defined it.
-    parameters["augmentation"] = parameters["augmentation"] | defined_augmentation
     file = f"{data_folder}/{BEST_PARAMETERS}"
     return search.best_configuration(_read(search_records), parameters, raw_data, file)
 

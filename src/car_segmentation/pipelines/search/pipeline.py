@@ -20,7 +20,7 @@ def create_pipeline() -> Pipeline:
                     "photos",
                     "soft_masks",
                     "photo_splits",
-                    "augmentation",
+                    "params:augmentation",
                     "params:image",
                     "params:network",
                     "params:training",
@@ -49,7 +49,6 @@ def create_pipeline() -> Pipeline:
                     "search_records": "search_records",
                     "raw_data": "params:raw_data",
                     "data_folder": "params:data_folder",
-                    "defined_augmentation": "augmentation",
                     **{
                         name: f"params:{name}"
                         for name in (
