@@ -108,6 +108,7 @@ def expected_mask(network: keras.Model, path: Path) -> np.ndarray:
     return Segmenter(network, THRESHOLD).mask(read_photo(path))
 
 
+@pytest.mark.slow
 def test_it_is_loaded_where_the_project_is_not_installed(
     saved: Path, network: keras.Model, tmp_path: Path
 ) -> None:
@@ -297,6 +298,7 @@ HOSTILE: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_a_photo_is_answered_with_its_mask(
     server: tuple[str, str], network: keras.Model, tmp_path: Path
 ) -> None:
@@ -311,6 +313,7 @@ def test_a_photo_is_answered_with_its_mask(
     assert np.array_equal(mask, expected_mask(network, path) * np.uint8(255))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_name", HOSTILE)
 def test_hostile_requests_get_a_sentence_and_the_server_lives(
     server: tuple[str, str], request_name: str
@@ -324,6 +327,7 @@ def test_hostile_requests_get_a_sentence_and_the_server_lives(
     assert ask(address, of(jpeg()))[0] == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", ["guarded"], indirect=True)
 class TestGuard:
     """What MLflow's server alone does not do."""
