@@ -1,15 +1,25 @@
-"""Run the project as ``python -m car_segmentation``."""
+"""Run the project as ``python -m car_segmentation``.
+
+Its own commands, ``roll-back``, need no project folder; everything else is for `kedro run`.
+"""
 
 import sys
 from pathlib import Path
 from typing import Any
 
-from kedro.framework.cli.utils import find_run_command
-from kedro.framework.project import configure_project
+COMMANDS = ("roll-back",)
+"""Those of `serving.commands`."""
 
 
 def main(*args: Any, **kwargs: Any) -> Any:
-    """Run ``kedro run`` on this package."""
+    """Run a command of its own, or ``kedro run`` on this package."""
+    if not args and not kwargs and sys.argv[1:] and sys.argv[1] in COMMANDS:
+        from car_segmentation.serving import commands
+
+        return commands.run(sys.argv[1:])
+    from kedro.framework.cli.utils import find_run_command
+    from kedro.framework.project import configure_project
+
     package_name = Path(__file__).parent.name
     configure_project(package_name)
     # From a notebook, return what the run returns; from a shell, exit with its code.

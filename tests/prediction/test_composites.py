@@ -78,7 +78,7 @@ def test_a_picture_is_read_upright_from_any_format(tmp_path: Path) -> None:
 
 def test_what_is_no_backdrop_is_the_users_to_mend(tmp_path: Path) -> None:
     for colour in ("#fff", "#gggggg", "#ffffff00"):
-        with pytest.raises(UserError, match=f"'{colour}', which is no colour"):
+        with pytest.raises(UserError, match=f"'{colour}', which is not a valid colour"):
             read_backdrop(colour, ".jpg")
     with pytest.raises(UserError, match=r"studio\.png', and there is no such picture"):
         read_backdrop(str(tmp_path / "studio.png"), ".jpg")

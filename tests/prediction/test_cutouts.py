@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from car_segmentation.prediction import cutouts
 from car_segmentation.prediction.cutouts import CLEAN_DEPTH, clean_edge_colours, cut_out, soft_alpha
 
 SIDE = 120
@@ -90,3 +91,14 @@ def test_nothing_found_and_everything_found() -> None:
     whole = cut_out(photo, np.ones((SIDE, SIDE), np.float32), 0.5)
     assert (whole[..., 3] == 255).all()
     assert np.array_equal(whole[..., :3], photo)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tiles_make_no_difference(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    photo = rng.integers(0, 256, (211, 307, 3), np.uint8)
+    mask = cv2.GaussianBlur(rng.normal(size=(211, 307)).astype(np.float32), (0, 0), 3) > 0.02
+    mask[:100, :150] = seed % 2
+    in_one = clean_edge_colours(photo, mask)
+    monkeypatch.setattr(cutouts, "TILE", 40)
+    assert np.array_equal(clean_edge_colours(photo, mask), in_one)

@@ -32,8 +32,11 @@ from car_segmentation.networks.max_unpooling import MaxPoolingWithPositions, Unp
 from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.serving import ServedModel
 from car_segmentation.serving import packaging as saving
+from car_segmentation.serving.app import build_app
+from car_segmentation.serving.live_model import LiveModel
 from car_segmentation.serving.mask_model import MAX_PHOTOS, MaskModel, Refused
-from car_segmentation.serving.request_limits import Guard
+from car_segmentation.serving.metrics import Metrics
+from car_segmentation.serving.request_limits import ServiceLimits
 from tests.support.photos import disc_mask, photo_of
 
 HEIGHT, WIDTH = 16, 24
@@ -108,7 +111,6 @@ def expected_mask(network: keras.Model, path: Path) -> np.ndarray:
     return Segmenter(network, THRESHOLD).mask(read_photo(path))
 
 
-@pytest.mark.slow
 def test_it_is_loaded_where_the_project_is_not_installed(
     saved: Path, network: keras.Model, tmp_path: Path
 ) -> None:
@@ -241,9 +243,12 @@ def test_a_defect_is_not_shown_to_the_caller(
 @pytest.fixture(scope="module", params=["mlflow", "guarded"])
 def server(saved: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """Address of MLflow's own server, and of ours around it."""
-    app = scoring_server.init(mlflow.pyfunc.load_model(str(saved)))
-    if request.param == "guarded":
-        app = Guard(app, max_bytes=2_000_000)
+    if request.param == "mlflow":
+        app = scoring_server.init(mlflow.pyfunc.load_model(str(saved)))
+    else:
+        metrics = Metrics()
+        limits = ServiceLimits(body_megabytes=2, megapixels=1, photo_megabytes=32)
+        app = build_app(LiveModel(str(saved), metrics), metrics, limits)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -298,22 +303,30 @@ HOSTILE: dict[str, Any] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["dataframe_split", "dataframe_records"])
 def test_a_photo_is_answered_with_its_mask(
-    server: tuple[str, str], network: keras.Model, tmp_path: Path
+    server: tuple[str, str], network: keras.Model, tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(jpeg())
-    status, text = ask(server[1], of(path.read_bytes()))
+    text = base64.b64encode(path.read_bytes()).decode()
+    body = {
+        "dataframe_split": {"columns": ["id", "photo"], "data": [[7, text]]},
+        "dataframe_records": [{"photo": text, "id": 7}],
+    }[kind]
+    status, text = ask(server[1], {kind: body})
     assert status == 200, text
     (answer,) = json.loads(text)["predictions"]
+    assert list(answer) == ["mask", "height", "width", "foreground_share"]
+    assert answer["mask"].endswith("\n")  # Lines of base64.
     mask = cv2.imdecode(
         np.frombuffer(base64.b64decode(answer["mask"]), np.uint8), cv2.IMREAD_UNCHANGED
     )
     assert np.array_equal(mask, expected_mask(network, path) * np.uint8(255))
+    assert (answer["height"], answer["width"]) == mask.shape
+    assert answer["foreground_share"] == pytest.approx((mask > 0).mean())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("request_name", HOSTILE)
 def test_hostile_requests_get_a_sentence_and_the_server_lives(
     server: tuple[str, str], request_name: str
@@ -327,7 +340,6 @@ def test_hostile_requests_get_a_sentence_and_the_server_lives(
     assert ask(address, of(jpeg()))[0] == 200
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("server", ["guarded"], indirect=True)
 class TestGuard:
     """What MLflow's server alone does not do."""

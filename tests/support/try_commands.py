@@ -306,7 +306,9 @@ KINDS: dict[str, Callable[[list[str], str], None]] = {
     **dict.fromkeys(("mkdocs", "ruff", "mypy"), shell),
     "cp": copy,
     # Read by the shell and no more: what they do concerns the user's machine.
-    **dict.fromkeys(("source", "export", "cd", "for", "echo", "rm", "find", "mv", "{"), shell),
+    **dict.fromkeys(
+        ("source", "export", "cd", "for", "echo", "curl", "rm", "find", "mv", "{"), shell
+    ),
     **dict.fromkeys(("git", "pre-commit", "jupyter", "dask", "ssh", "helm", "kubectl"), shell),
 }
 """How a command is tried, by what it begins with."""

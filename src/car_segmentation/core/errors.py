@@ -1,9 +1,9 @@
-"""The error that is shown to the user."""
+"""The one error that speaks to the user."""
 
 
 class UserError(Exception):
-    """A mistake that the user can fix.
+    """Something that the user can mend.
 
-    The user sees the message alone, without a traceback: it names the file or the value, and says
-    what to do.
+    The message is all that the user sees, without a traceback: it names the file or the value,
+    and says what to do about it.
     """

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
-from kedro_datasets.json import JSONDataset
 
-from car_segmentation.core.errors import UserError
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.experiments import model_registry as registry
+from car_segmentation.prediction.threshold_file import threshold_beside
 
 if TYPE_CHECKING:
     import keras
@@ -61,14 +60,7 @@ class ChosenThresholdDataset(AbstractDataset[None, dict[str, float]]):
         """Read the ``threshold``: the probability, 0 to 1, from which a pixel is car."""
         if registry.is_mlflow_model(self._path):
             return {"threshold": registry.threshold(self._path)}
-        beside = Path(self._path).with_name("threshold.json")
-        if not beside.is_file():
-            raise UserError(
-                f"There is no {beside}, which holds the threshold of {self._path}. Train a model "
-                'first (`kedro run`), or write the file: {"threshold": 0.5}'
-            )
-        chosen: dict[str, float] = JSONDataset(filepath=str(beside)).load()
-        return chosen
+        return {"threshold": threshold_beside(Path(self._path))}
 
     def save(self, data: None) -> None:
         """Refuse: thresholds are found in training."""

@@ -1,7 +1,7 @@
 """The thin layer between the project and MLflow's registry of models.
 
-Versions of one model carry aliases: `CANDIDATE`, the last that was trained, and `CHAMPION`, the one
-that others use.
+Versions of one model carry aliases: `CANDIDATE`, the last that was trained; `CHAMPION`, the one
+that others use; and `PREVIOUS_CHAMPION`, the one that they used before.
 """
 
 import logging
@@ -22,7 +22,7 @@ from car_segmentation.experiments import tracking
 
 logger = logging.getLogger(__name__)
 
-CANDIDATE, CHAMPION = "candidate", "champion"
+CANDIDATE, CHAMPION, PREVIOUS_CHAMPION = "candidate", "champion", "previous_champion"
 NETWORK = "artifacts/model"
 """Where MLflow puts the network, without its extension."""
 SCHEMES = ("models:", "runs:")
@@ -46,6 +46,20 @@ class RegisteredVersion:
 def is_mlflow_model(where: str) -> bool:
     """Whether a model is MLflow's, not a file."""
     return where.startswith(SCHEMES)
+
+
+def resolve_alias(uri: str) -> str:
+    """The address of the version that an alias is on at the moment; another address as it is.
+
+    Raises:
+        UserError: If there is no such model, or none with the alias.
+    """
+    name, _, alias = uri.removeprefix("models:/").partition("@")
+    if not uri.startswith("models:") or not alias:
+        return uri
+    with mlflow_errors_as_user_errors(uri):
+        version = mlflow.MlflowClient().get_model_version_by_alias(name, alias)
+    return f"models:/{name}/{version.version}"
 
 
 @contextmanager
@@ -121,16 +135,43 @@ def candidate_and_champion(
             f"MLflow ({tracking.uri()}) has no {wanted} of a model called {name!r}. `kedro run` "
             "trains and registers one; registry.candidate names another."
         ) from error
-    champion = _champion(client, name)
+    champion = _version_with(client, name, CHAMPION)
     if champion is None:
         return _registered_version(client, version), None
     return _registered_version(client, version), _registered_version(client, champion)
 
 
 def set_champion(version: RegisteredVersion) -> None:
-    """Make a version the champion."""
+    """Make a version the champion, and remember which was it before."""
+    _set_champion(mlflow.MlflowClient(), version.name, version.version)
+
+
+def roll_back(name: str) -> tuple[str, str]:
+    """Make the previous champion the champion again; a second time undoes that.
+
+    Returns:
+        The versions that are and were the champion.
+
+    Raises:
+        UserError: If there is no previous champion.
+    """
     client = mlflow.MlflowClient()
-    client.set_registered_model_alias(version.name, CHAMPION, version.version)
+    champion = _version_with(client, name, CHAMPION)
+    previous = _version_with(client, name, PREVIOUS_CHAMPION)
+    if champion is None or previous is None:
+        raise UserError(
+            f"MLflow ({tracking.uri()}) has no previous champion of a model called {name!r}. "
+            "Promotion remembers it; an alias can also be moved in `make mlflow`."
+        )
+    _set_champion(client, name, previous.version)
+    return str(previous.version), str(champion.version)
+
+
+def _set_champion(client: mlflow.MlflowClient, name: str, version: str) -> None:
+    before = _version_with(client, name, CHAMPION)
+    if before is not None and before.version != version:
+        client.set_registered_model_alias(name, PREVIOUS_CHAMPION, before.version)
+    client.set_registered_model_alias(name, CHAMPION, version)
 
 
 def note_verdict(version: RegisteredVersion, verdict: str) -> None:
@@ -139,9 +180,9 @@ def note_verdict(version: RegisteredVersion, verdict: str) -> None:
     client.set_model_version_tag(version.name, version.version, "verdict", verdict)
 
 
-def _champion(client: mlflow.MlflowClient, name: str) -> ModelVersion | None:
+def _version_with(client: mlflow.MlflowClient, name: str, alias: str) -> ModelVersion | None:
     try:
-        return client.get_model_version_by_alias(name, CHAMPION)
+        return client.get_model_version_by_alias(name, alias)
     except MlflowException:
         return None
 

@@ -61,12 +61,8 @@ def read_backdrop(
         UserError: If it is neither, or the picture cannot be used.
     """
     if description.startswith("#"):
-        if not re.fullmatch("#[0-9a-fA-F]{6}", description):
-            raise UserError(
-                f"inference.composites is '{description}', which is no colour: write six "
-                "hexadecimal digits after the #, such as '#ffffff' for white."
-            )
-        return Backdrop(np.array([[list(bytes.fromhex(description[1:]))]], np.uint8), suffix)
+        colour = parse_colour(description, "inference.composites")
+        return Backdrop(np.array([[colour]], np.uint8), suffix)
     path = Path(description)
     if not path.is_file():
         raise UserError(
@@ -78,6 +74,25 @@ def read_backdrop(
         return Backdrop(read_photo(path), suffix)
     except UnusableImage as problem:
         raise UserError(f"inference.composites: {path} {problem}.") from None
+
+
+def parse_colour(text: str, name: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0 to 255, of ``#rrggbb`` in hexadecimal digits.
+
+    Args:
+        text: The colour.
+        name: Of the option, for the message.
+
+    Raises:
+        UserError: If it is not a colour.
+    """
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise UserError(
+            f"{name} is '{text[:40]}', which is not a valid colour: write six hexadecimal digits "
+            "after the #, such as '#ffffff' for white."
+        )
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue
 
 
 def composite(picture: np.ndarray, backdrop: np.ndarray) -> np.ndarray:

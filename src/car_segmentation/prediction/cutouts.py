@@ -12,6 +12,11 @@ COLOUR_REACH = 2.0
 """Standard deviation, in pixels, of the neighbourhood that tells the colours on both sides."""
 DEPTH_POWER = 6
 """How much more pixels count in it the deeper they lie."""
+TILE = 512
+"""Side of the squares in which colours are cleaned, in pixels."""
+TILE_MARGIN = 32
+"""What a pixel looks at round itself: a neighbourhood of four standard deviations, and depths in
+it; more than enough."""
 
 
 def cut_out(photo: np.ndarray, probability: np.ndarray, threshold: float) -> np.ndarray:
@@ -60,8 +65,32 @@ def clean_edge_colours(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
         mask: bool (height, width).
 
     Returns:
-        uint8 RGB (height, width, 3), as the photo from `CLEAN_DEPTH` pixels inside the mask on.
+        uint8 RGB (height, width, 3), as the photo from `CLEAN_DEPTH` pixels inside the mask on;
+        black far outside it.
     """
+    clean = np.where(mask[..., np.newaxis], photo, np.uint8(0))
+    height, width = mask.shape
+    # Only tiles with an edge in them have work, and memory is that of a tile.
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            rows, above = _with_margin(top, height)
+            columns, before = _with_margin(left, width)
+            region = mask[rows, columns]
+            if region.any() and not region.all():
+                tile = _clean_tile(photo[rows, columns], region)
+                clean[top : top + TILE, left : left + TILE] = tile[
+                    above : above + TILE, before : before + TILE
+                ]
+    return clean
+
+
+def _with_margin(start: int, length: int) -> tuple[slice, int]:
+    """A tile along an axis with all that its pixels look at, and where in that it begins."""
+    begin = max(0, start - TILE_MARGIN)
+    return slice(begin, min(length, start + TILE + TILE_MARGIN)), start - begin
+
+
+def _clean_tile(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     depth, inside = _depth_and_colour(photo, mask)
     _, outside = _depth_and_colour(photo, ~mask)
     towards_background = outside - inside

@@ -76,7 +76,7 @@ class PhotoFiles:
         }
         for output in self.outputs:
             path = output_file(self.folder, output, photo.name, self.backdrop)
-            _write_picture(path, pictures[output]())
+            write_picture(path, pictures[output]())
 
 
 def output_file(folder: Path, output: str, photo: str, backdrop: Backdrop | None = None) -> Path:
@@ -85,12 +85,16 @@ def output_file(folder: Path, output: str, photo: str, backdrop: Backdrop | None
     return folder / output / f"{Path(photo).stem}{suffix}"
 
 
-def _write_picture(path: Path, image: np.ndarray) -> None:
-    """Write grey, RGB or RGBA, 8 or 16 bits, in the format of the file's extension."""
+def encode_picture(image: np.ndarray, suffix: str = ".png") -> bytes:
+    """Encode grey, RGB or RGBA, 8 or 16 bits, in the format of a file extension."""
     if image.ndim == 3:
         from_rgb = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
         image = cv2.cvtColor(image, from_rgb[image.shape[2]])
-    _, content = cv2.imencode(path.suffix, image)
+    return bytes(cv2.imencode(suffix, image)[1].tobytes())
+
+
+def write_picture(path: Path, image: np.ndarray) -> None:
+    """Write what `encode_picture` takes in the format of the file's extension."""
     # Of a cluster, two workers may have the same photo: one that seemed dead, and another.
     with atomic_file(path, writer=uuid.uuid4().hex[:8]) as part:
-        part.write_bytes(content.tobytes())
+        part.write_bytes(encode_picture(image, path.suffix))

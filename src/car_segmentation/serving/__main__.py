@@ -1,41 +1,115 @@
 """Serve a model to callers that are not trusted: ``python -m car_segmentation.serving MODEL``."""
 
 import argparse
+import logging
 import os
+import sys
+from dataclasses import fields
 from pathlib import Path
 
-from car_segmentation.experiments.tracking import tracking_uri
-from car_segmentation.serving.request_limits import Guard
+import yaml
+from pydantic import ValidationError
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.parameters import PredictionOptions
+from car_segmentation.parameters.messages import problem_text
+from car_segmentation.serving.request_limits import ServiceLimits
+
+TOKEN_VARIABLE = "CAR_SEGMENTATION_TOKEN"
+HELP = {
+    "body_megabytes": "of a request",
+    "photo_megabytes": "of a photo's file",
+    "megapixels": "of a photo",
+    "photos": "in one request",
+    "request_seconds": "from the head of a request to its answer",
+    "pause_seconds": "for the head of a request, and between two pieces of its body",
+    "answer_seconds": "for a client to take an answer",
+    "connections": "open at once",
+    "at_once": "photos in work at once",
+    "waiting": "requests in the queue; more are told to come back (429)",
+    "held_megabytes": "bodies of all requests together",
+}
 
 
 def main() -> None:
     """Load the model, and answer requests until stopped."""
     parser = argparse.ArgumentParser(
         prog="python -m car_segmentation.serving",
-        description="Serve a model of MLflow, with limits that `mlflow models serve` has not.",
+        description="Serve a model over HTTP: masks, cut-outs, a page, MLflow's protocol.",
+        epilog=f"A token that callers have to send is read from ${TOKEN_VARIABLE}.",
     )
     parser.add_argument(
-        "model", help="models:/car_segmentation@champion, runs:/RUN/model, a folder"
+        "model",
+        help="FILE.keras with threshold.json beside it, models:/car_segmentation@champion, "
+        "runs:/RUN/model, or the folder of an MLflow model",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5001)
-    parser.add_argument("--max-megabytes", type=float, default=64, help="of a request's body")
-    arguments = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-    import mlflow
-    import uvicorn
-    from mlflow.pyfunc import scoring_server
-
-    mlflow.set_tracking_uri(tracking_uri(Path.cwd()))
-    app = scoring_server.init(mlflow.pyfunc.load_model(arguments.model))
-    uvicorn.run(
-        Guard(app, int(arguments.max_megabytes * 1e6)),
-        host=arguments.host,
-        port=arguments.port,
-        limit_concurrency=64,
-        log_level="warning",
+    parser.add_argument(
+        "--follow-seconds",
+        type=float,
+        default=15,
+        help="how often to look whether the model was exchanged",
     )
+    parser.add_argument(
+        "--prediction",
+        default="{}",
+        help="how photos are predicted, in YAML, as the parameters of that name: 'flip: true'",
+    )
+    limits = parser.add_argument_group("limits")
+    for field in fields(ServiceLimits):
+        name = f"--max-{field.name.replace('_', '-')}"
+        kind = type(field.default)
+        limits.add_argument(name, type=kind, default=field.default, help=HELP[field.name])
+    arguments = vars(parser.parse_args())
+    try:
+        serve(
+            arguments["model"],
+            arguments["host"],
+            arguments["port"],
+            ServiceLimits(**{f.name: arguments[f"max_{f.name}"] for f in fields(ServiceLimits)}),
+            arguments["follow_seconds"],
+            _prediction_options(arguments["prediction"]),
+        )
+    except UserError as error:
+        sys.exit(str(error))
+
+
+def _prediction_options(text: str) -> PredictionOptions:
+    """Options from YAML; one photo at a time, if nothing else is said."""
+    try:
+        return PredictionOptions(**({"batch_size": 1} | yaml.safe_load(text)))
+    except ValidationError as error:
+        raise UserError(f"--prediction: {problem_text(error.errors()[0])}") from None
+    except (yaml.YAMLError, TypeError):
+        raise UserError(f"--prediction is {text!r}, which is no YAML like 'flip: true'") from None
+
+
+def serve(
+    model: str,
+    host: str,
+    port: int,
+    limits: ServiceLimits,
+    follow_seconds: float,
+    options: PredictionOptions,
+) -> None:
+    """Load a model, and answer requests until SIGTERM; those in work are still answered."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import mlflow
+
+    from car_segmentation.experiments.tracking import tracking_uri
+    from car_segmentation.serving.app import build_app
+    from car_segmentation.serving.connections import http_server
+    from car_segmentation.serving.live_model import LiveModel
+    from car_segmentation.serving.metrics import Metrics
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    mlflow.set_tracking_uri(tracking_uri(Path.cwd()))
+    metrics = Metrics()
+    live = LiveModel(model, metrics, options)
+    live.follow(follow_seconds)
+    app = build_app(live, metrics, limits, os.environ.get(TOKEN_VARIABLE))
+    http_server(app, limits, host, port).run()
 
 
 if __name__ == "__main__":

@@ -1,15 +1,20 @@
-"""What stands between MLflow's scoring server and callers that are not trusted.
+"""How much a request may ask of the service: bytes, seconds, and who may ask.
 
-The server reads a body of any size, parses CSV and Parquet, sends tracebacks back, and answers some
-malformed requests with status 500. Here a body has a limit, JSON is all that is read, and an error
-is one sentence.
+`RequestLimits` stands before the application and hands it whole bodies within their limits. It ends
+requests whose client is gone or whose time is over, and no error leaves it but as one sentence.
 """
 
-import json
+import asyncio
+import hmac
 import logging
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from http import HTTPStatus
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
+
+from car_segmentation.serving.metrics import Metrics
+from car_segmentation.serving.problems import Problem, too_busy
 
 logger = logging.getLogger(__name__)
 
@@ -17,119 +22,208 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-SENTENCE = 300
-"""Longest text of an error, in characters: MLflow repeats the request in some."""
-PATIENCE = 4
-"""How far beyond the limit a body is read to its end, in times of the limit."""
-MALFORMED = 'The request is malformed: send {"dataframe_split": {"columns": ["photo"], \
-"data": [[BASE64]]}}.'
+OPEN_PATHS = frozenset({"/", "/health", "/ready", "/ping", "/version", "/docs", "/openapi.json"})
+"""What is answered without the token."""
+READ_ON = 4
+"""How far beyond the limit a body is read to its end, in times of the limit: most clients listen
+only when they have sent everything."""
+MEMORY_RETRY_SECONDS = 5
 
 
-class Guard:
+@dataclass(frozen=True)
+class ServiceLimits:
+    """What the service takes.
+
+    Attributes:
+        body_megabytes: Of a request.
+        photo_megabytes: Of one photo's file.
+        megapixels: Of one photo.
+        photos: In one request.
+        request_seconds: From the head of a request to its answer.
+        pause_seconds: For the head of a request, and between two pieces of its body.
+        answer_seconds: For a client to take an answer.
+        connections: Open at once; beyond them, the oldest without a request is closed.
+        at_once: Photos in work at once.
+        waiting: Requests that wait for one of those places.
+        held_megabytes: Bodies of all requests together.
+    """
+
+    body_megabytes: float = 64
+    photo_megabytes: float = 32
+    megapixels: float = 100
+    photos: int = 16
+    request_seconds: float = 60
+    pause_seconds: float = 10
+    answer_seconds: float = 120
+    connections: int = 800
+    at_once: int = 2
+    waiting: int = 32
+    held_megabytes: float = 1024
+
+
+class RequestLimits:
     """An ASGI application around another.
 
     Args:
-        app: MLflow's scoring server.
-        max_bytes: Largest body of a request.
+        app: Answers requests; gets their bodies in one piece.
+        limits: What a request may ask.
+        metrics: Counts the answers.
+        token: What callers of all but `OPEN_PATHS` have to send as ``Authorization: Bearer``;
+            None: nothing.
     """
 
-    def __init__(self, app: Callable[..., Awaitable[None]], max_bytes: int):
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        limits: ServiceLimits,
+        metrics: Metrics,
+        token: str | None = None,
+    ):
         self._app = app
-        self._max_bytes = max_bytes
+        self._limits = limits
+        self._metrics = metrics
+        self._token = token
+        self._held = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = b""
-        if scope["method"] == "POST":
-            headers = dict(scope["headers"])
-            if headers.get(b"content-type", b"").split(b";")[0].strip() != b"application/json":
-                await _answer(send, 415, "Send JSON, with Content-Type: application/json.")
-                return
-            read = await self._read(receive, headers.get(b"content-length", b""))
-            if read is None:
-                limit = self._max_bytes / 1e6
-                await _answer(send, 413, f"A request may have at most {limit:g} megabytes.")
-                return
-            body = read
-        status, answer, headers_out = await self._ask(scope, body, receive)
-        if status < HTTPStatus.BAD_REQUEST:
-            await _send(send, status, answer, headers_out)
-        elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            # Photos that fail are refused by the model itself: this is the parsing before it.
-            await _answer(send, 400, MALFORMED)
-        else:
-            await _answer(send, status, _sentence(answer))
+        start = time.perf_counter()
+        status = 0  # Nothing was answered.
 
-    async def _read(self, receive: Receive, announced: bytes) -> bytes | None:
-        """The body of a request, or None if it is too long.
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
 
-        One that is too long is read on without being kept, up to `PATIENCE` times the limit:
-        most clients listen only when they have sent everything.
-        """
-        end = PATIENCE * self._max_bytes
+        try:
+            await self._answer(scope, receive, send_on)
+        except ClientGoneError:
+            pass
+        except Exception as error:
+            problem = error if isinstance(error, Problem) else None
+            if problem is None:  # One line: callers must not be able to fill the log.
+                logger.warning("%s could not be answered: %.200r", scope["path"][:80], error)
+                problem = Problem(500, "The service has a defect here; its log says more.")
+            if not status:
+                await problem.response()(scope, receive, send_on)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.count_request(route, status, time.perf_counter() - start)
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        self._check_token(scope["path"], headers)
+        if scope["method"] not in {"POST", "PUT", "PATCH"}:
+            await self._app(scope, receive, send)
+            return
+        encoding = headers.get(b"content-encoding", "identity")
+        if encoding != "identity":
+            raise Problem(415, f"Send the body as it is, not with Content-Encoding: {encoding}.")
+        deadline = time.monotonic() + self._limits.request_seconds
+        body = bytearray()
+        try:
+            await self._read(receive, body, headers.get(b"content-length", ""), deadline)
+            await self._work(scope, bytes(body), receive, send, deadline)
+        finally:
+            self._held -= len(body)
+
+    def _check_token(self, path: str, headers: dict[bytes, str]) -> None:
+        if self._token is None or path in OPEN_PATHS:
+            return
+        sent = headers.get(b"authorization", "").encode()
+        if not hmac.compare_digest(sent, f"Bearer {self._token}".encode()):
+            raise Problem(
+                401,
+                "This service needs a token, sent as Authorization: Bearer TOKEN.",
+                {"WWW-Authenticate": "Bearer"},
+            )
+
+    async def _read(
+        self, receive: Receive, body: bytearray, announced: str, deadline: float
+    ) -> None:
+        """Read the body of a request; beyond the limit, what comes is not kept."""
+        limit = int(self._limits.body_megabytes * 1e6)
+        end = READ_ON * limit
+        too_long = Problem(413, f"A request may have at most {limit / 1e6:g} megabytes.")
         if announced.isdigit() and int(announced) > end:
-            return None
-        body, length, more = bytearray(), 0, True
-        while more and length <= end:
-            message = await receive()
+            raise too_long
+        length, more = 0, True
+        while more:
+            message = await self._next_piece(receive, deadline)
             if message["type"] == "http.disconnect":
-                return None
-            part = message.get("body", b"")
-            length += len(part)
-            if length <= self._max_bytes:
-                body += part
-            else:
-                body.clear()
+                raise ClientGoneError
+            piece = message.get("body", b"")
+            length += len(piece)
+            if length > end:
+                raise too_long
+            if length <= limit:
+                self._hold(len(piece))
+                body += piece
             more = message.get("more_body", False)
-        return bytes(body) if length <= self._max_bytes else None
+        if length > limit:
+            raise too_long
 
-    async def _ask(
-        self, scope: Message, body: bytes, receive: Receive
-    ) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-        """Status, body and headers of the server's own answer."""
-        status, headers, parts, waiting = 500, [], [], [body]
+    async def _next_piece(self, receive: Receive, deadline: float) -> Message:
+        seconds = min(self._limits.pause_seconds, deadline - time.monotonic())
+        try:
+            async with asyncio.timeout(max(0, seconds)):
+                return await receive()
+        except TimeoutError:
+            raise Problem(
+                408,
+                f"A body may pause for {self._limits.pause_seconds:g} seconds, and a request take "
+                f"{self._limits.request_seconds:g}.",
+                {"Connection": "close"},
+            ) from None
+
+    def _hold(self, length: int) -> None:
+        if self._held + length > self._limits.held_megabytes * 1e6:
+            raise too_busy(
+                503, "Too many photos are being sent at once; try again.", MEMORY_RETRY_SECONDS
+            )
+        self._held += length
+
+    async def _work(
+        self, scope: Message, body: bytes, receive: Receive, send: Send, deadline: float
+    ) -> None:
+        """Have the application answer, unless the client leaves or the time ends before."""
+        waiting = [body]
 
         async def replay() -> Message:
             if waiting:
                 return {"type": "http.request", "body": waiting.pop(), "more_body": False}
-            return await receive()
+            return await asyncio.Future()  # The application learns by being cancelled.
 
-        async def keep(message: Message) -> None:
-            nonlocal status, headers
-            if message["type"] == "http.response.start":
-                status, headers = message["status"], list(message.get("headers", []))
-            else:
-                parts.append(message.get("body", b""))
-
+        work = asyncio.ensure_future(self._app(scope, replay, send))
+        gone = asyncio.ensure_future(_until_gone(receive))
         try:
-            await self._app(scope, replay, keep)
-        except Exception as error:  # One line: callers must not be able to fill the log.
-            logger.warning("A request could not be answered: %.200r", error)
-            status = 500
-        return status, b"".join(parts), headers
+            await asyncio.wait(
+                {work, gone},
+                timeout=max(0, deadline - time.monotonic()),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if work.done():
+                return work.result()
+            if gone.done():
+                raise ClientGoneError
+            raise too_busy(
+                503, f"This took more than {self._limits.request_seconds:g} seconds.", 30
+            )
+        finally:
+            for task in (work, gone):
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
 
 
-def _sentence(answer: bytes) -> str:
-    """What an error of MLflow says, without its traceback."""
-    try:
-        message = str(json.loads(answer)["message"])
-    except (ValueError, KeyError, TypeError):
-        message = answer.decode(errors="replace")
-    # MLflow puts the data first where the model refuses them.
-    message = message.rpartition("\nError: ")[2].strip()
-    return message if len(message) <= SENTENCE else f"{message[:SENTENCE]} …"
+class ClientGoneError(Exception):
+    """Nobody waits for an answer any more."""
 
 
-async def _answer(send: Send, status: int, sentence: str) -> None:
-    body = json.dumps({"error": sentence}).encode()
-    await _send(send, status, body, [(b"content-type", b"application/json")])
-
-
-async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    headers = [header for header in headers if header[0].lower() != b"content-length"]
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
