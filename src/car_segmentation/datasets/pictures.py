@@ -10,6 +10,7 @@ from kedro_datasets._typing import ImagePreview
 
 from car_segmentation.core.files import atomic_file, atomic_folder
 from car_segmentation.data.images import read_photo
+from car_segmentation.datasets.folder import check_folder
 from car_segmentation.datasets.previews import encode_picture, image_preview
 from car_segmentation.report.contact_sheets import contact_sheet
 
@@ -50,11 +51,12 @@ class PictureDataset(AbstractDataset[np.ndarray, np.ndarray]):
         return image_preview(self.load())
 
 
-class PictureFolderDataset(AbstractDataset[Pictures, dict[str, Path]]):
+class PictureFolderDataset(AbstractDataset[Pictures | Path, dict[str, Path]]):
     """A folder of pictures by name.
 
     Saving takes a function for each name and draws one picture at a time, so that memory does
-    not grow with their number. What was in the folder before is gone.
+    not grow with their number. What was in the folder before is gone. Or it takes the folder
+    itself, which a node has filled.
 
     Args:
         path: The folder.
@@ -72,8 +74,11 @@ class PictureFolderDataset(AbstractDataset[Pictures, dict[str, Path]]):
         files = sorted(self._path.glob(f"*{self._extension}"))
         return {path.stem: path for path in files}
 
-    def save(self, data: Pictures) -> None:
+    def save(self, data: Pictures | Path) -> None:
         """Draw and write every picture."""
+        if isinstance(data, Path):
+            check_folder(data, self._path)
+            return
         with atomic_folder(self._path) as part:
             for name, draw in data.items():
                 picture_file = part / f"{name}{self._extension}"

@@ -32,6 +32,7 @@ from car_segmentation.parameters import (
     Split,
     Subject,
 )
+from car_segmentation.report.colours import rgb
 from car_segmentation.report.contact_sheets import contact_sheet
 from car_segmentation.report.error_maps import outlined
 
@@ -46,7 +47,7 @@ CHECKED_DRAWS = 100
 """Warps of each sample car that are checked for what they push out of the photo."""
 CHECKED_STEP = 4
 """Every so many pixels of a mask are looked at for that."""
-OUTLINE = (255, 0, 160)
+OUTLINE = rgb("outline")
 """A colour that no studio has."""
 BRIGHT_BORDER = 0.5
 """Share of the outermost pixels that a mask's object rarely covers."""

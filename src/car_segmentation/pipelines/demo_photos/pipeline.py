@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=render_demo_photos,
-                inputs=["params:demo_photos", "params:seed"],
+                inputs=["params:demo_photos", "params:seed", "demo_folder"],
                 outputs=["demo_photo_files", "demo_mask_files"],
                 name="render_demo_photos",
             )
