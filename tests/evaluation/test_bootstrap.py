@@ -35,11 +35,15 @@ def test_equal_cars_leave_nothing_to_doubt() -> None:
     )
 
 
-@pytest.mark.parametrize("cars", [3, CARS])
+# 2 degrees of freedom: t = 4.3027 at 2.5 %, times √(3/2) is 5.2697 standard deviations; 11 degrees:
+# 2.2010, times √(12/11).
+@pytest.mark.parametrize(("cars", "deviations"), [(3, 5.2697), (CARS, 2.2989)])
 @pytest.mark.parametrize(
     ("interval_of", "statistic"), [(mean_interval, np.mean), (median_interval, np.median)]
 )
-def test_all_photos_of_a_drawn_car_come_along(cars: int, interval_of, statistic) -> None:
+def test_all_photos_of_a_drawn_car_come_along(
+    cars: int, deviations: float, interval_of, statistic
+) -> None:
     """Against a plain loop that draws cars and takes the statistic of all their photos."""
     values, car_of_photo = scores_of_cars(np.random.default_rng(1), cars)
     values, car_of_photo = values[:-5], car_of_photo[:-5]  # Not as many photos of each.
@@ -48,17 +52,11 @@ def test_all_photos_of_a_drawn_car_come_along(cars: int, interval_of, statistic)
     for _ in range(4000):
         drawn = rng.integers(cars, size=cars)
         results.append(statistic(np.concatenate([values[car_of_photo == car] for car in drawn])))
-    tail = uncertainty._tail(cars)
+    tail = stats.norm.cdf(-deviations)  # Few cars widen the interval as Student's t does.
     low, high = np.quantile(results, [tail, 1 - tail])
     interval = interval_of(values, car_of_photo, seed=0, resamples=4000)
     noise = 0.05 * (high - low)
     assert interval == Interval(pytest.approx(low, abs=noise), pytest.approx(high, abs=noise))
-
-
-def test_few_cars_widen_the_interval_as_students_t_does() -> None:
-    # 2 degrees of freedom: t = 4.3027 at 2.5 %, times √(3/2) is 5.2697 standard deviations.
-    assert uncertainty._tail(3) == pytest.approx(stats.norm.cdf(-5.2697), rel=1e-3)
-    assert uncertainty._tail(100_000) == pytest.approx(0.025, rel=1e-3)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
@@ -79,11 +77,16 @@ def covers(interval: Interval | None) -> bool:
     return interval is not None and interval.low <= 0.99 <= interval.high
 
 
-def test_the_median_is_numpys_median_of_the_photos_drawn() -> None:
-    values = np.array([0.1, 0.2, 0.5, 0.6, 0.9])
-    weights = np.array([[1, 1, 1, 1, 1], [2, 0, 0, 1, 1], [0, 3, 0, 3, 0], [0, 0, 4, 0, 1]])
-    expected = [np.median(np.repeat(values, times)) for times in weights]
-    assert uncertainty._weighted_median(values, weights) == pytest.approx(expected)
+@given(
+    arrays(np.float64, st.integers(1, 7), elements=st.floats(0, 1)),
+    arrays(np.float64, st.integers(1, 7), elements=st.floats(0, 1)),
+)
+def test_the_median_is_numpys_median_of_the_photos_drawn(a: np.ndarray, b: np.ndarray) -> None:
+    """With two cars nothing is left out: the interval spans the three medians that there are."""
+    values, cars = np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)])
+    medians = [np.median(drawn) for drawn in (a, b, values)]
+    interval = median_interval(values, cars, seed=0, resamples=50)
+    assert interval == Interval(pytest.approx(min(medians)), pytest.approx(max(medians)))
 
 
 @given(

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,9 +11,11 @@ from car_segmentation.evaluation.label_errors import (
     Suspicion,
     doubted_box,
     label_evidence,
+    mask_from_other_side,
     mirror_view,
     rank_label_errors,
 )
+from tests.support.photos import SIZE, disc_mask, write_pair
 
 HEIGHT, WIDTH = 600, 800
 """The diagonal is 1,000 px: an area of 100 px is a share of 0.0001."""
@@ -195,3 +198,23 @@ def test_boxes_to_enlarge() -> None:
     assert box.top < 300 < box.bottom and box.right > 640
     nothing = np.zeros_like(mask)
     assert doubted_box(nothing, nothing.astype(np.float32), "shifted") == Box(0, 0, HEIGHT, WIDTH)
+
+
+def test_the_other_side_of_a_car_is_its_mirror_view(raw: Path) -> None:
+    holed = disc_mask(radius=15)
+    holed[20:24, 25:29] = False
+    files = [write_pair(raw, name, mask)[1] for name, mask in (("a", None), ("b", holed))]
+    photos = pd.DataFrame(
+        {
+            "car": "car",
+            "view": ["05", "13"],
+            "mask_path": [str(file) for file in files],
+            **{"height": SIZE[0], "width": SIZE[1]},
+        }
+    )
+    assert np.array_equal(mask_from_other_side(photos.loc[0], photos), holed)
+    front = photos.loc[0].replace({"05": "01"})  # It is its own mirror view.
+    assert mask_from_other_side(front, photos) is None
+    left = photos.loc[0].replace({"05": "left"})
+    assert mask_from_other_side(left, photos) is None
+    assert mask_from_other_side(photos.loc[0], photos.assign(view="05")) is None

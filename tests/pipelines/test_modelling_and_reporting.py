@@ -165,20 +165,6 @@ def test_the_table_of_scores_has_test_beside_validation(result: dict) -> None:
     assert dice["mean"].tolist() == pytest.approx([scores["dice"][0]] * 2)
 
 
-def test_lacking_holes_are_looked_for_where_the_other_side_has_them(
-    result: dict, raw: Path
-) -> None:
-    holed = disc_mask(radius=15)
-    holed[20:24, 25:29] = False
-    result["photo_splits"]["car"] = "car"
-    result["photo_splits"]["view"] = ["05", "13"]
-    write_pair(raw, "b", holed)
-    splits = result["photo_splits"].set_index("photo_id", drop=False)
-    assert np.array_equal(nodes._mask_from_other_side(splits.loc["a"], splits), holed)
-    alone = splits.loc["a"].replace({"05": "01"})  # The front is no other view's mirror.
-    assert nodes._mask_from_other_side(alone, splits) is None
-
-
 def test_final_numbers_have_their_stable_names() -> None:
     summary = {"dice_mean": 0.9, "dice_median": 0.9, "dice_worst": 0.8, "edge_error_px": 2.0}
     threshold = {"threshold": 0.4, "validation_dice": 0.95}

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -18,10 +19,22 @@ def test_a_model_alone_is_left_as_it_is() -> None:
     assert build_predictor(model, PredictionOptions()) is model
 
 
-def test_tiles_stand_on_views_of_an_ensemble(monkeypatch: pytest.MonkeyPatch) -> None:
-    others = {"a.keras": Constant(1.0), "b.keras": Constant(0.25)}
-    monkeypatch.setattr("car_segmentation.prediction.build._read_member", others.get)
-    options = {"ensemble": tuple(others), "scales": (1.0, 0.9), "tiles": {"overlap": 0.5}}
+def constant_network(file: Path, value: float) -> str:
+    """Save a network that says the same of every pixel."""
+    photo = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
+    score = keras.layers.Conv2D(
+        1, 1, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant(value)
+    )
+    keras.Model(photo, score(keras.layers.Rescaling(1 / 255)(photo))).save(file)
+    return str(file)
+
+
+def test_tiles_stand_on_views_of_an_ensemble(tmp_path: Path) -> None:
+    others = (
+        constant_network(tmp_path / "a.keras", 1.0),
+        constant_network(tmp_path / "b.keras", 0.25),
+    )
+    options = {"ensemble": others, "scales": (1.0, 0.9), "tiles": {"overlap": 0.5}}
     tiles = build_predictor(Constant(0.25), PredictionOptions(**options, batch_size=7))
     assert isinstance(tiles, Tiles) and (tiles.overlap, tiles.batch_size) == (0.5, 7)
     assert isinstance(tiles.predictor, TestTimeAugmentation)

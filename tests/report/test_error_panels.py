@@ -8,7 +8,7 @@ from car_segmentation.data.boxes import Box
 from car_segmentation.report.colours import FALSE_NEGATIVE, FALSE_POSITIVE, Colour
 from car_segmentation.report.enlarged_places import PLACE, place_size, worst_places
 from car_segmentation.report.error_panels import PANEL_WIDTH, change_panel, error_panel
-from car_segmentation.report.label_error_pictures import MODEL, _box_around, doubted_place
+from car_segmentation.report.label_error_pictures import MODEL, doubted_place
 from tests.support.photos import disc_mask, photo_of
 
 FRAME = (96, 128)
@@ -146,7 +146,9 @@ def test_a_doubted_place_shows_both_outlines() -> None:
 
 @pytest.mark.parametrize("box", [Box(0, 0, 4, 4), Box(230, 310, 240, 320), Box(0, 0, 240, 320)])
 def test_a_doubted_place_at_the_frame_stays_in_the_photo(box: Box) -> None:
-    shown = _box_around(box, (240, 320, 3))
-    assert 0 <= shown.top <= box.top and 0 <= shown.left <= box.left
-    assert box.bottom <= shown.bottom <= 240
-    assert box.right <= shown.right <= 320
+    predicted = np.zeros((240, 320), bool)
+    predicted[box.top : box.bottom, box.left : box.right] = True
+    photo = np.full((240, 320, 3), 90, np.uint8)
+    picture = doubted_place(photo, ~predicted, predicted, box, width=320)
+    assert picture.shape == (240, 320, 3)
+    assert (picture == MODEL).all(axis=2).any()

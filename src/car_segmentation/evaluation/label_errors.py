@@ -13,12 +13,15 @@ diagonal and its square, so that they hold at any size; beside each is what it c
 
 import math
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 
 from car_segmentation.data.boxes import Box
+from car_segmentation.data.masks import read_mask
 from car_segmentation.evaluation.mask_geometry import disc, holes, largest_part
 from car_segmentation.evaluation.scores import dice
 
@@ -173,6 +176,27 @@ def rank_label_errors(evidence: pd.DataFrame) -> pd.DataFrame:
 def mirror_view(view: int) -> int:
     """The view of the car from the other side: 18 − k; views 1 and 9 face themselves."""
     return (1 - view) % VIEWS + 1
+
+
+def mask_from_other_side(photo: Any, photo_splits: pd.DataFrame) -> np.ndarray | None:
+    """The true mask of the same car seen from the other side.
+
+    Args:
+        photo: A row of the table.
+        photo_splits: All photos.
+
+    Returns:
+        bool (height, width), or None if there is no such view of the same size.
+    """
+    if not str(photo.view).isdigit():
+        return None
+    views = pd.to_numeric(photo_splits["view"], errors="coerce")
+    mirrored = mirror_view(int(photo.view))
+    found = photo_splits[(photo_splits["car"] == photo.car) & (views == mirrored)]
+    if found.empty or mirrored == int(photo.view):
+        return None
+    mask = read_mask(Path(found["mask_path"].iloc[0]))
+    return mask if mask.shape == (photo.height, photo.width) else None
 
 
 def _steps(table: pd.DataFrame, kind: Suspicion) -> pd.Series:

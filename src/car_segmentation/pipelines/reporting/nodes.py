@@ -19,7 +19,7 @@ from car_segmentation.evaluation.label_errors import (
     LEAST_DICE,
     can_judge_masks,
     doubted_box,
-    mirror_view,
+    mask_from_other_side,
     rank_label_errors,
 )
 from car_segmentation.evaluation.slices import all_slices, describe
@@ -274,7 +274,7 @@ def draw_label_errors(
         photo, truth, predicted = _read_result(row, probabilities, threshold)
         position = probabilities.rows_of([row.photo_id])[0]
         probability = to_native_size(probabilities.image(position), *truth.shape)
-        opposite = _mask_from_other_side(row, photo_splits)
+        opposite = mask_from_other_side(row, photo_splits)
         box = doubted_box(truth, probability, row.suspicion, opposite)
         return doubted_place(photo, truth, predicted, box, SHEET_CELL_WIDTH)
 
@@ -377,19 +377,6 @@ def _ranked(chosen: pd.DataFrame, photo_splits: pd.DataFrame) -> Iterator[tuple[
     files = photo_splits[["photo_id", "photo_path", "mask_path", "height", "width"]]
     rows = chosen.merge(files, on="photo_id").itertuples()
     return ((f"{rank:02d}_{row.photo_id}", row) for rank, row in enumerate(rows, start=1))
-
-
-def _mask_from_other_side(row: Any, photo_splits: pd.DataFrame) -> np.ndarray | None:
-    """The true mask of the same car seen from the other side, if there is one."""
-    if not str(row.view).isdigit():
-        return None
-    views = pd.to_numeric(photo_splits["view"], errors="coerce")
-    mirrored = mirror_view(int(row.view))
-    found = photo_splits[(photo_splits["car"] == row.car) & (views == mirrored)]
-    if found.empty or mirrored == int(row.view):
-        return None
-    mask = read_mask(Path(found["mask_path"].iloc[0]))
-    return mask if mask.shape == (row.height, row.width) else None
 
 
 def _scores_of(row: Any) -> str:
