@@ -277,9 +277,11 @@ def report(
             truth = masks[photo]
             mask = annotation.mask(truth.shape, Choice((LABEL,)))[0] == FOREGROUND
             scores.append(2 * np.count_nonzero(mask & truth) / (mask.sum() + truth.sum()))
-        problems = len(found.problems) + len(matched.problems)
+        problems = [*found.problems, *matched.problems]
         print(
-            f"{start} {len(scores)}/{len(masks)} photos read, {problems} problems; Dice of each: "
+            f"{start} {len(scores)}/{len(masks)} photos read, {len(problems)} problems"
+            + (f" (the first: {problems[0][1]})" if problems else "")
+            + ("; Dice of each: " if scores else "")
             + " ".join(f"{it:.5f}" for it in scores)
         )
 

@@ -1,5 +1,6 @@
 """The data_processing graph on an in-memory catalog, as far as its results go in memory."""
 
+import json
 import logging
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.data.annotations import PredictedMask, write_coco
 from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.image_stack import ImageStackDataset
 from car_segmentation.pipelines.data_processing import create_pipeline
 from car_segmentation.pipelines.data_processing.nodes import augment, check_photos_and_masks
@@ -51,6 +54,10 @@ def catalog_for(raw: Path, **changes: object) -> DataCatalog:
             "mask_suffix": "_mask",
             "max_cars": None,
         },
+        "params:annotations": None,
+        "params:annotation_format": "auto",
+        "params:masks": {"foreground": None, "ignore": []},
+        "annotated_masks_folder": raw / "annotated_masks",
         "params:checks": {"max_megapixels": 1, "max_grey_share": 0.05, "max_rejected_share": 0.2},
         "params:split": {
             "fractions": {"train": 0.6, "validation": 0.2, "test": 0.2},
@@ -65,9 +72,12 @@ def catalog_for(raw: Path, **changes: object) -> DataCatalog:
         **changes,
     }
     stacks = {name: ImageStackDataset(str(raw / name)) for name in ("photos", "soft_masks")}
-    kept = {name: KeptDataset() for name in ("photo_table", "photo_splits", "augmentation")}
+    kept = {
+        name: KeptDataset()
+        for name in ("rejected_photos", "photo_table", "photo_splits", "augmentation")
+    }
     data = {name: MemoryDataset(data) for name, data in inputs.items()}
-    return DataCatalog(data | stacks | kept)
+    return DataCatalog(data | stacks | {name: KeptDataset() for name in kept})
 
 
 def run(catalog: DataCatalog) -> DataCatalog:
@@ -110,6 +120,52 @@ def test_metadata_is_joined_by_car(raw: Path) -> None:
     table = run(catalog_for(raw, car_metadata=metadata)).load("photo_table")
     assert len(table) == 6
     assert table.set_index("photo_id")["make"].to_dict()["000000000001_02"] == "Saab"
+
+
+def test_annotations_take_the_place_of_masks(raw: Path) -> None:
+    write_cars(raw, cars=3, views=2)
+    drawn = [f"00000000000{car}_01" for car in range(3)]
+    other, bare = disc_mask(radius=20), "000000000000_02"
+    (raw / "train_masks" / f"{bare}_mask.gif").unlink()
+    (raw / "train_masks" / f"{drawn[0]}_mask.gif").unlink()
+    masks = [PredictedMask(f"{it}.jpg", other) for it in [*drawn, "gone"]]
+    write_coco(raw / "annotations.json", masks, "car")
+    changes = {"params:annotations": "annotations.json"}
+    limits = {"max_megapixels": 1, "max_grey_share": 0.05, "max_rejected_share": 0.5}
+    catalog = run(catalog_for(raw, **changes, **{"params:checks": limits}))
+    table = catalog.load("photo_table").set_index("photo_id")
+    assert len(table) == 5
+    for photo_id, row in table.iterrows():
+        is_drawn = Path(row["mask_path"]).parent == raw / "annotated_masks"
+        assert is_drawn == (photo_id in drawn)
+        if is_drawn:
+            assert np.array_equal(read_mask(Path(row["mask_path"])), other)
+            assert row["foreground_share"] == pytest.approx(other.mean())
+    rejected = catalog.load("rejected_photos").set_index("path")["reason"].to_dict()
+    assert rejected == {
+        str(raw / "train" / f"{bare}.jpg"): "has neither an annotation nor a mask",
+        str(raw / "annotations.json"): "annotates 'gone.jpg', which is not among the photos",
+    }
+
+
+def test_photos_whose_annotation_cannot_be_drawn_are_listed_once(raw: Path) -> None:
+    write_cars(raw, cars=5, views=1)
+    photo = raw / "train" / "000000000000_01.jpg"
+    box = {"shapes": [{"label": "car", "shape_type": "point", "points": [[1, 1]]}]}
+    photo.with_suffix(".json").write_text(json.dumps(box))
+    catalog = run(
+        catalog_for(
+            raw,
+            photo_files=sorted((raw / "train").glob("*.jpg")),
+            **{"params:annotations": "train"},
+        )
+    )
+    (reason,) = catalog.load("rejected_photos")["reason"]
+    assert reason == (
+        "its annotation 000000000000_01.json has an object 'car' that cannot be drawn: a point "
+        "encloses nothing"
+    )
+    assert len(catalog.load("photo_table")) == 4
 
 
 def test_what_is_rejected_is_counted_in_one_warning(

@@ -35,8 +35,9 @@ def pair_by_name(
     mask_files: Sequence[Path],
     name_pattern: str | None,
     mask_suffix: str,
+    drawn_masks: Mapping[Path, Path] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Pair each photo with the mask of the same name.
+    """Pair each photo with the mask of the same name, or with the one drawn from its annotation.
 
     The photo's id is its name without the extension; the mask's is the same plus
     ``mask_suffix``. Letter case matters in the name and not in the extension.
@@ -49,6 +50,8 @@ def pair_by_name(
             photo's id. Without a match, or without a pattern, the photo is a car (a group) of its
             own.
         mask_suffix: What a mask's name has after the photo's id.
+        drawn_masks: Masks of annotated photos, which take the place of others; None if there are
+            no annotations.
 
     Returns:
         The pairs (columns `PAIR_COLUMNS`, in order of photo id) and the rejected files
@@ -60,10 +63,13 @@ def pair_by_name(
     mask_files = [path for path in mask_files if path not in in_both - masks_in_both]
     photos, rejected_photos = files_by_id(photo_files, PHOTO_SUFFIXES)
     masks, rejected_masks = files_by_id(mask_files, MASK_SUFFIXES, suffix=mask_suffix)
+    bare = "has no mask" if drawn_masks is None else "has neither an annotation nor a mask"
+    drawn_masks = drawn_masks or {}
+    masks |= {name: drawn_masks[path] for name, path in photos.items() if path in drawn_masks}
     rejected = [
         *rejected_photos,
         *rejected_masks,
-        *((path, "has no mask") for name, path in photos.items() if name not in masks),
+        *((path, bare) for name, path in photos.items() if name not in masks),
         *((path, "has no photo") for name, path in masks.items() if name not in photos),
     ]
     pairs = [

@@ -5,11 +5,13 @@ Units and sources of the values are in the comments of ``conf/base``.
 
 from car_segmentation.parameters.data import (
     CARS,
+    AnnotationFormat,
     AugmentationRanges,
     Checks,
     DemoPhotos,
     Fractions,
     ImageSize,
+    Masks,
     Pairing,
     Split,
     Subject,
@@ -42,6 +44,7 @@ from car_segmentation.parameters.training import Network, Stage, Training
 __all__ = [
     "CARS",
     "SEARCHED_GROUPS",
+    "AnnotationFormat",
     "AugmentationRanges",
     "Checks",
     "ComparedRuns",
@@ -51,6 +54,7 @@ __all__ = [
     "Fractions",
     "ImageSize",
     "Inference",
+    "Masks",
     "Network",
     "NetworkComparison",
     "Pairing",

@@ -1,10 +1,11 @@
 """Photos and masks: how they pair, what is refused, how they are split, resized and augmented."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -25,6 +26,13 @@ def _with_car_group(pattern: str | None) -> str | None:
     if "car" not in groups:
         raise ValueError("needs a group (?P<car>…), which tells photos of one car")
     return pattern
+
+
+def _as_tuple(values: Any) -> Any:
+    """A list in conf/ may be left out around a single value."""
+    if values in ("bright", "dark", "alpha") or values is None:
+        return values
+    return values if isinstance(values, list | tuple) else (values,)
 
 
 class Subject(Parameters):
@@ -55,6 +63,23 @@ class Pairing(Parameters):
     name_pattern: Annotated[str | None, AfterValidator(_with_car_group)]
     mask_suffix: str
     max_cars: PositiveInt | None
+
+
+AnnotationFormat = Literal[
+    "auto", "coco", "labelme", "label_studio", "cvat", "supervisely", "yolo", "voc", "cvat_masks"
+]
+
+
+class Masks(Parameters):
+    """What is cut out, and what is neither this nor background."""
+
+    foreground: Annotated[
+        Literal["bright", "dark", "alpha"]
+        | Annotated[tuple[int | float | str, ...], Field(min_length=1)]
+        | None,
+        BeforeValidator(_as_tuple),
+    ] = None
+    ignore: Annotated[tuple[int | float | str, ...], BeforeValidator(_as_tuple)] = ()
 
 
 class Checks(Parameters):

@@ -8,10 +8,12 @@ from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 from car_segmentation.core.errors import UserError
 from car_segmentation.parameters.data import (
     CARS,
+    AnnotationFormat,
     AugmentationRanges,
     Checks,
     DemoPhotos,
     ImageSize,
+    Masks,
     Pairing,
     Split,
     Subject,
@@ -45,6 +47,9 @@ class ProjectParameters(Parameters):
     seed: NonNegativeInt
     demo_photos: DemoPhotos
     pairing: Pairing
+    annotations: Annotated[str, Field(min_length=1)] | None = None
+    annotation_format: AnnotationFormat = "auto"
+    masks: Masks = Masks()
     checks: Checks
     split: Split
     image: ImageSize

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.data.annotations import Format, read_annotations
+from car_segmentation.data.annotations import read_annotations
 from car_segmentation.data.annotations.reading import JSON_FORMATS
 from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.parameters import AnnotationFormat
 from tests.support.annotations import ANY
 
 COCO = {
@@ -36,7 +37,7 @@ DOCUMENTS = {
 
 @pytest.mark.parametrize("kind", DOCUMENTS)
 def test_a_format_is_told_by_content_and_read_under_its_own_name_alone(
-    tmp_path: Path, kind: Format
+    tmp_path: Path, kind: AnnotationFormat
 ) -> None:
     path = tmp_path / "a.jpg.json"
     path.write_text(json.dumps(DOCUMENTS[kind]))
@@ -49,7 +50,7 @@ def test_a_format_is_told_by_content_and_read_under_its_own_name_alone(
 
 
 def test_every_format_has_a_name_and_every_json_format_a_document() -> None:
-    assert set(JSON_FORMATS) == set(DOCUMENTS) < set(get_args(Format))
+    assert set(JSON_FORMATS) == set(DOCUMENTS) < set(get_args(AnnotationFormat))
 
 
 def test_in_a_folder_what_is_not_understood_is_named(tmp_path: Path) -> None:

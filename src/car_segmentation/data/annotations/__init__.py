@@ -6,11 +6,12 @@ to people.
 """
 
 from car_segmentation.data.annotations.coco import write_coco
+from car_segmentation.data.annotations.drawing import DrawnMasks, draw_masks
 from car_segmentation.data.annotations.label_studio import labelling_interface, write_label_studio
 from car_segmentation.data.annotations.labelme import write_labelme
 from car_segmentation.data.annotations.matching import Matched, match_photos
 from car_segmentation.data.annotations.predictions import PredictedMask
-from car_segmentation.data.annotations.reading import Format, read_annotations
+from car_segmentation.data.annotations.reading import read_annotations
 from car_segmentation.data.annotations.regions import (
     BACKGROUND,
     FOREGROUND,
@@ -26,10 +27,11 @@ __all__ = [
     "IGNORED",
     "Annotation",
     "Choice",
-    "Format",
+    "DrawnMasks",
     "Label",
     "Matched",
     "PredictedMask",
+    "draw_masks",
     "labelling_interface",
     "match_photos",
     "read_annotations",

@@ -78,6 +78,11 @@ class ClassPicture:
     colours: Mapping[Colour, str] = field(repr=False)
     objects: bool = False
 
+    @property
+    def labels(self) -> set[Label]:
+        """The classes that have a colour."""
+        return {Label(name) for name in self.colours.values()}
+
     def mask(self, size: tuple[int, int], choice: Choice) -> tuple[np.ndarray, set[Label]]:
         """See `regions.Annotation.mask`."""
         numbers, labels = self._read(size)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.annotations.class_pictures import picture_folders, read_class_pictures
@@ -18,10 +18,7 @@ from car_segmentation.data.annotations.labelme import is_labelme, read_labelme
 from car_segmentation.data.annotations.regions import Annotation, Found
 from car_segmentation.data.annotations.supervisely import is_supervisely, read_supervisely
 from car_segmentation.data.annotations.yolo import label_files, read_yolo
-
-Format = Literal[
-    "auto", "coco", "labelme", "label_studio", "cvat", "supervisely", "yolo", "voc", "cvat_masks"
-]
+from car_segmentation.parameters import AnnotationFormat
 
 JSON_FORMATS: dict[str, tuple[Callable[[Any], bool], Callable[[Any, Path], Found]]] = {
     "coco": (is_coco, read_coco),
@@ -40,7 +37,7 @@ COMPANIONS = frozenset(
 TOLD_PROBLEMS = 3
 
 
-def read_annotations(path: Path, kind: Format = "auto") -> Found:
+def read_annotations(path: Path, kind: AnnotationFormat = "auto") -> Found:
     """Read all annotations in a file or folder, inner folders included.
 
     Shapes are drawn later, a photo at a time: see `regions.Annotation.mask`.

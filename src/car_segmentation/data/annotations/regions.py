@@ -5,7 +5,7 @@ that it belongs to and a shape that knows how to cover pixels. A shape is drawn 
 asked for, so that a thousand annotated photos cost the memory of their outlines.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -41,8 +41,8 @@ class Choice(NamedTuple):
     Names or numbers; ``foreground`` None for whatever class there is, provided that it is one.
     """
 
-    foreground: tuple[str | int, ...] | None = None
-    ignored: tuple[str | int, ...] = ()
+    foreground: tuple[str | float, ...] | None = None
+    ignored: tuple[str | float, ...] = ()
 
     def cuts_out(self, label: Label) -> bool:
         """Whether a class is cut out."""
@@ -69,6 +69,7 @@ class Annotation(Protocol):
         names: What the photo may be called, the likeliest first; perhaps with folders, or without
             an extension.
         source: The file that says it.
+        labels: The classes that it may hold.
     """
 
     @property
@@ -76,6 +77,9 @@ class Annotation(Protocol):
 
     @property
     def source(self) -> Path: ...  # noqa: D102
+
+    @property
+    def labels(self) -> Collection[Label]: ...  # noqa: D102
 
     def mask(self, size: tuple[int, int], choice: Choice) -> tuple[np.ndarray, set[Label]]:
         """Draw the mask.
@@ -112,6 +116,11 @@ class DrawnAnnotation:
     regions: tuple[Region, ...]
     size: tuple[int, int] | None = None
     covers: bool = False
+
+    @property
+    def labels(self) -> set[Label]:
+        """The classes of its objects."""
+        return {region.label for region in self.regions}
 
     def mask(self, size: tuple[int, int], choice: Choice) -> tuple[np.ndarray, set[Label]]:
         """See `Annotation.mask`."""
@@ -153,7 +162,7 @@ def region_or_reason(label: Label, read: Any, raw: Mapping[str, Any], **properti
     return Region(label, shape, **properties)
 
 
-def _is_among(label: Label, chosen: Iterable[str | int]) -> bool:
+def _is_among(label: Label, chosen: Iterable[str | float]) -> bool:
     return any(it in (label.name, label.number) or str(it) == label.name for it in chosen)
 
 

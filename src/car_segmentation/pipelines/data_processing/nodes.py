@@ -10,6 +10,12 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.data.annotations import (
+    Choice,
+    draw_masks,
+    match_photos,
+    read_annotations,
+)
 from car_segmentation.data.augmentation import (
     Augmentation,
     augment_pair,
@@ -22,12 +28,20 @@ from car_segmentation.data.image_stack import (
     write_resized_masks,
     write_resized_photos,
 )
-from car_segmentation.data.pairing import check_pairs, first_cars, pair_by_name, unmatched
+from car_segmentation.data.pairing import (
+    REJECTED_COLUMNS,
+    check_pairs,
+    first_cars,
+    pair_by_name,
+    unmatched,
+)
 from car_segmentation.data.splits import rows_of_split, split_by_car
 from car_segmentation.parameters import (
+    AnnotationFormat,
     AugmentationRanges,
     Checks,
     ImageSize,
+    Masks,
     Pairing,
     Split,
     Subject,
@@ -38,6 +52,8 @@ from car_segmentation.report.error_maps import outlined
 
 logger = logging.getLogger(__name__)
 
+DRAWN_COLUMNS = ["path", "mask_path", "reason"]
+"""A photo and the mask drawn of it, or a photo or file of annotations and why there is none."""
 SHEET_CARS = 4
 """Cars on the contact sheet of augmentations, in rows."""
 SHEET_DRAWS = 3
@@ -55,16 +71,48 @@ HALF_COVERED = 127
 """A soft mask's level from which the car covers more than half of the pixel."""
 
 
+def draw_annotations(
+    photo_files: Sequence[Path],
+    raw_data: str,
+    photo_folder: str,
+    annotations: str | None,
+    annotation_format: AnnotationFormat,
+    masks: dict[str, Any],
+    checks: dict[str, Any],
+    annotated_masks_folder: Path,
+) -> pd.DataFrame:
+    """Draw the masks of photos that a labelling tool has annotated, if there are any."""
+    if annotations is None:
+        return pd.DataFrame(columns=DRAWN_COLUMNS)
+    raw = Path(raw_data)
+    found = read_annotations(raw / annotations, annotation_format)
+    matched = match_photos(found.annotations, photo_files)
+    drawn = draw_masks(
+        matched.by_photo,
+        raw / photo_folder,
+        annotated_masks_folder,
+        _choice_of(Masks(**masks)),
+        Checks(**checks).max_megapixels,
+    )
+    logger.info("annotations of %d photos were drawn", len(drawn.masks))
+    rows = [(str(photo), str(mask), "") for photo, mask in drawn.masks.items()]
+    problems = [*found.problems, *matched.problems, *drawn.problems]
+    rows += [(str(path), "", reason) for path, reason in problems]
+    return pd.DataFrame(rows, columns=DRAWN_COLUMNS)
+
+
 def pair_photos_with_masks(
     photo_files: Sequence[Path],
     mask_files: Sequence[Path],
+    drawn_masks: pd.DataFrame,
     raw_data: str,
     photo_folder: str,
     mask_folder: str,
     pairing: dict[str, Any],
     subject: dict[str, str],
+    annotations: str | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Pair every photo with its mask by name, and list the files that have no partner."""
+    """Pair every photo with its mask, and list the files that have no partner."""
     settings = Pairing(**pairing)
     if not photo_files:
         raise UserError(
@@ -75,9 +123,20 @@ def pair_photos_with_masks(
             "https://www.kaggle.com/c/carvana-image-masking-challenge (train.zip and "
             "train_masks.zip)."
         )
+    is_drawn = drawn_masks["mask_path"] != ""
+    drawn, problems = drawn_masks[is_drawn], drawn_masks.loc[~is_drawn, REJECTED_COLUMNS]
+    by_photo = dict(zip(map(Path, drawn["path"]), map(Path, drawn["mask_path"]), strict=True))
     pairs, rejected = pair_by_name(
-        photo_files, mask_files, settings.name_pattern, settings.mask_suffix
+        photo_files,
+        mask_files,
+        settings.name_pattern,
+        settings.mask_suffix,
+        None if annotations is None else by_photo,
     )
+    # A photo whose annotation cannot be drawn is not used, even if it has a mask.
+    pairs = pairs[~pairs["photo_path"].isin(problems["path"])].reset_index(drop=True)
+    rejected = rejected[~rejected["path"].isin(problems["path"])]
+    rejected = pd.concat([problems, rejected], ignore_index=True)
     strangers = unmatched(pairs, settings.name_pattern)
     if strangers:
         logger.warning(
@@ -190,6 +249,12 @@ def augment(
         )
     captions = [f"{photo_id}: before, and {SHEET_DRAWS} draws" for photo_id in samples]
     return asdict(settings), contact_sheet(rows, captions, SHEET_CELL_WIDTH)
+
+
+def _choice_of(masks: Masks) -> Choice:
+    """The classes that parameters name; those of pictures (bright, colours) are none."""
+    named = masks.foreground if isinstance(masks.foreground, tuple) else None
+    return Choice(named, masks.ignore)
 
 
 def _sample_photos(training_photos: pd.DataFrame) -> list[str]:

@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from car_segmentation.pipelines.data_processing.nodes import (
     augment,
     check_photos_and_masks,
+    draw_annotations,
     pair_photos_with_masks,
     resize_masks,
     resize_photos,
@@ -33,15 +34,32 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                func=draw_annotations,
+                inputs=[
+                    "photo_files",
+                    "params:raw_data",
+                    "params:photo_folder",
+                    "params:annotations",
+                    "params:annotation_format",
+                    "params:masks",
+                    "params:checks",
+                    "annotated_masks_folder",
+                ],
+                outputs="drawn_masks",
+                name="draw_annotations",
+            ),
+            Node(
                 func=pair_photos_with_masks,
                 inputs=[
                     "photo_files",
                     "mask_files",
+                    "drawn_masks",
                     "params:raw_data",
                     "params:photo_folder",
                     "params:mask_folder",
                     "params:pairing",
                     "params:subject",
+                    "params:annotations",
                 ],
                 outputs=["photo_pairs", "unpaired_files"],
                 name="pair_photos_with_masks",
