@@ -20,7 +20,7 @@ def test_each_view_is_rendered_once_as_photo_and_mask(
         return render_view(*arguments)
 
     monkeypatch.setattr(nodes, "render_view", render)
-    settings = {"cars": 2, "height": 48, "width": 72}
+    settings = {"cars": 2, "height": 64, "width": 96}
     folders = nodes.render_demo_photos(settings, 7, tmp_path / "demo")
     assert len(rendered) == len(set(rendered)) == 32
     photos, masks = (
@@ -31,7 +31,7 @@ def test_each_view_is_rendered_once_as_photo_and_mask(
         dataset.save(folder)  # The node has filled it.
         assert len(dataset.load()) == 32
     name = f"{car_id(7, 1)}_05"
-    photo, mask = render_view(draw_car(7, 1), 5, 48, 72, 7)
+    photo, mask = render_view(draw_car(7, 1), 5, 64, 96, 7)
     assert np.array_equal(read_mask(masks.load()[f"{name}_mask"]), mask > 0)
     assert np.abs(read_photo(photos.load()[name]).astype(int) - photo).mean() < 8  # It is a JPEG.
 
