@@ -26,6 +26,8 @@ distributed = pytest.importorskip(
     "distributed", reason="the extra `cluster` is not installed: pip install -e '.[cluster]'"
 )
 
+pytestmark = pytest.mark.slow  # Dask starts processes.
+
 
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.parallel import in_fresh_process, map_ahead, map_photos
+from car_segmentation.core.parallel import in_fresh_process, map_bounded, map_photos
 
 
 def test_results_keep_the_order_of_the_items(capsys) -> None:
@@ -26,15 +26,15 @@ def test_a_few_items_are_worked_on_ahead_and_no_more() -> None:
             taken.append(item)
             yield item
 
-    for number, result in enumerate(map_ahead(lambda item: item * 2, items(), ahead=3), start=1):
+    for number, result in enumerate(map_bounded(lambda item: item * 2, items(), ahead=3), start=1):
         assert result == 2 * (number - 1)
         assert len(taken) <= number + 2
     assert len(taken) == 20
 
 
-def test_the_first_error_ends_a_map_ahead() -> None:
+def test_the_first_error_ends_a_bounded_map() -> None:
     with pytest.raises(ZeroDivisionError):
-        list(map_ahead(lambda item: 1 / item, [2, 1, 0, 1], ahead=2))
+        list(map_bounded(lambda item: 1 / item, [2, 1, 0, 1], ahead=2))
 
 
 def test_a_fresh_process_is_another_one_and_returns_its_result() -> None:
@@ -47,5 +47,5 @@ def test_errors_of_a_fresh_process_are_raised_here() -> None:
 
 
 def test_a_killed_process_is_named() -> None:
-    with pytest.raises(UserError, match=r"The network x broke off.*memory"):
+    with pytest.raises(UserError, match=r"The network x was killed.*out of memory"):
         in_fresh_process(partial(os._exit, 9), "The network x")

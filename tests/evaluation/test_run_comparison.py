@@ -78,3 +78,10 @@ def test_metrics_side_by_side_leave_gaps() -> None:
     assert table["metric"].tolist() == ["dice", "loss"]
     assert table["change"][0] == 0.25
     assert table["change"].isna().tolist() == [False, True]
+
+
+def test_metrics_of_older_runs_are_compared_under_their_current_names() -> None:
+    before = record({}, metrics={"ceiling.dice_mean": 0.5})
+    after = record({}, metrics={"upper_bound.dice_mean": 0.75})
+    table = metrics_side_by_side(before, after)
+    assert table["metric"].tolist() == ["upper_bound.dice_mean"] and table["change"][0] == 0.25

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 CHOICE = "unpooling or upsampling or parameters or fcn8s or (architectures and segnet and not unet)"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() == "jax", reason="These tests are running on JAX already."
 )

@@ -260,6 +260,7 @@ folder_job(Path(sys.argv[1]), Slow()).write(Path(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path: Path, folder: Path) -> None:
     write_discs(tmp_path / "photos", 60)
     folder_job(tmp_path / "photos").write(tmp_path / "undisturbed")

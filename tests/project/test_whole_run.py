@@ -11,6 +11,8 @@ from PIL import Image
 
 from tests.support.projects import Project
 
+PLOTS = ("learning_curves", "threshold_curve", "dice_histogram")
+
 
 @pytest.fixture
 def console(finished_project: Project) -> str:
@@ -29,9 +31,10 @@ def test_every_result_is_there(finished_project: Project) -> None:
     report = finished_project.results / "08_reporting"
     names = {path.name for path in report.iterdir()}
     assert names == {
-        *("augmentation_sheet.png", "learning_curves.html", "threshold_curve.html"),
+        *(f"{plot}.{kind}" for plot in PLOTS for kind in ("html", "json")),
+        "augmentation_sheet.png",
         *("photo_scores.csv", "other_scores.csv", "score_summary.json", "score_table.csv"),
-        *("upper_bound.json", "slices.csv", "car_colours.csv", "dice_histogram.html"),
+        *("upper_bound.json", "slices.csv", "car_colours.csv"),
         *("error_distances.csv", "error_regions.csv", "error_classes.csv"),
         *("calibration.csv", "calibration_errors.json"),
         *("mask_evidence.csv", "other_mask_evidence.csv"),
@@ -45,7 +48,7 @@ def test_every_result_is_there(finished_project: Project) -> None:
     assert scores["dice"].is_monotonic_increasing
     assert finished_project.dice() == pytest.approx(scores["dice"].mean())
     error_map = Image.open(report / "error_maps" / f"{maps[0]}.png")
-    assert error_map.size == (64, 48 + 28)  # The native photo, and the legend.
+    assert error_map.size == (64, 48 + 3 * 28)  # The native photo, and three lines of legend.
 
 
 def test_whole_cars_are_in_one_split(finished_project: Project) -> None:

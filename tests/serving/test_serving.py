@@ -111,6 +111,7 @@ def expected_mask(network: keras.Model, path: Path) -> np.ndarray:
     return Segmenter(network, THRESHOLD).mask(read_photo(path))
 
 
+@pytest.mark.slow
 def test_it_is_loaded_where_the_project_is_not_installed(
     saved: Path, network: keras.Model, tmp_path: Path
 ) -> None:
@@ -303,6 +304,7 @@ HOSTILE: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dataframe_split", "dataframe_records"])
 def test_a_photo_is_answered_with_its_mask(
     server: tuple[str, str], network: keras.Model, tmp_path: Path, kind: str
@@ -327,6 +329,7 @@ def test_a_photo_is_answered_with_its_mask(
     assert answer["foreground_share"] == pytest.approx((mask > 0).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_name", HOSTILE)
 def test_hostile_requests_get_a_sentence_and_the_server_lives(
     server: tuple[str, str], request_name: str
@@ -340,6 +343,7 @@ def test_hostile_requests_get_a_sentence_and_the_server_lives(
     assert ask(address, of(jpeg()))[0] == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", ["guarded"], indirect=True)
 class TestGuard:
     """What MLflow's server alone does not do."""

@@ -1,9 +1,18 @@
 import logging
 
+import keras
+import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.training.batch_size import fitting_batch, is_out_of_memory
+from car_segmentation.training.trainer import (
+    fit_to_memory,
+)
+from tests.support.trainings import (
+    TRAINING,
+    tiny_network,
+)
 
 
 class ResourceExhaustedError(Exception):
@@ -61,3 +70,27 @@ def test_other_errors_are_defects() -> None:
 )
 def test_lack_of_memory_is_told_from_other_errors(error: Exception, is_it: bool) -> None:
     assert is_out_of_memory(error) is is_it
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_accumulated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+
+    def step(network: keras.Model, photos: np.ndarray, masks: np.ndarray) -> None:
+        tried.append((photos.shape, masks.shape))
+        if len(photos) > 2:
+            raise MemoryError
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", step)
+    network = tiny_network()
+    changes = {"batch_size": 8, "gradient_accumulation_steps": 3, "fit_to_memory": True}
+    settings = TRAINING.model_copy(update=changes)
+    fitted = fit_to_memory(network, settings)
+    assert tried == [((size, 32, 32, 3), (size, 32, 32, 1)) for size in (8, 4, 2)]
+    assert fitted == settings.model_copy(
+        update={"batch_size": 2, "gradient_accumulation_steps": 12}
+    )
+    assert not network.compiled
+    assert fit_to_memory(network, TRAINING) is TRAINING
+    assert len(tried) == 3

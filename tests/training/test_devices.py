@@ -69,12 +69,14 @@ def assert_two_are_as_one(two: Path, one: Path, cases: list[str], rounding: floa
                     assert seen[name] == pytest.approx(weight, abs=rounding), name
 
 
+@pytest.mark.slow
 def test_two_devices_on_tensorflow(tmp_path: Path) -> None:
     two = tmp_path / "two.npz"
     finish(begin(two, "killed", KERAS_BACKEND="tensorflow"))
     assert_two_are_as_one(two, two, ["killed"], 1e-4)
 
 
+@pytest.mark.slow
 @needs_jax
 def test_two_devices_and_two_processes_on_jax(tmp_path: Path) -> None:
     two, processes = tmp_path / "two.npz", tmp_path / "processes.npz"

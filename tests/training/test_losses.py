@@ -1,3 +1,4 @@
+import itertools
 import math
 from collections.abc import Callable
 from typing import get_args
@@ -125,13 +126,11 @@ def test_a_certain_and_wrong_prediction_is_finite(loss, certain: float) -> None:
 
 @every_loss
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("predicted", [0.0, 0.3, 1.0])
-def test_gradients_are_finite(loss, dtype: str, level: float, predicted: float) -> None:
-    gradient = gradient_of(
-        loss, np.full((2, 4, 4, 1), level), np.full((2, 4, 4, 1), predicted), dtype
-    )
-    assert np.isfinite(gradient).all()
+def test_gradients_are_finite(loss, dtype: str) -> None:
+    """Of photos that are all alike, one for each pair of a truth and a prediction."""
+    pairs = np.array(list(itertools.product([0.0, 0.5, 1.0], [0.0, 0.3, 1.0])))
+    truth, predicted = (np.broadcast_to(v[:, None, None, None], (9, 4, 4, 1)) for v in pairs.T)
+    assert np.isfinite(gradient_of(loss, truth, predicted, dtype)).all()
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5])

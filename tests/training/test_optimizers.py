@@ -1,9 +1,18 @@
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
 
-from car_segmentation.training.trainer import build_optimizer
-from tests.support.trainings import TRAINING
+from car_segmentation.core.errors import UserError
+from car_segmentation.training.trainer import (
+    build_optimizer,
+    compile_network,
+)
+from tests.support.trainings import (
+    TRAINING,
+    tiny_network,
+)
 
 
 def muon_step(gradient: np.ndarray, **settings: object) -> np.ndarray:
@@ -45,3 +54,82 @@ def test_muon_is_read_back_with_its_settings() -> None:
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is type(optimizer)
     assert (again.adam_lr_ratio, again.momentum) == (0.1, 0.9)
+
+
+def test_cosine_rises_then_falls_to_nothing() -> None:
+    settings = TRAINING.model_copy(update={"schedule": "cosine", "warmup_fraction": 0.1})
+    optimizer = build_optimizer(settings, steps=100)
+    rates = []
+    for step in (0, 10, 55, 100):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    assert rates == pytest.approx([0, 0.01, 0.005, 0], abs=1e-9)
+
+
+def test_an_encoder_learns_at_a_rate_of_its_own() -> None:
+    """Adam's first step is as long as the learning rate, whatever the gradient."""
+    photo = keras.Input((8, 8, 3))
+    encoder = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)], name="encoder")
+    score = keras.layers.Conv2D(1, 1, activation="sigmoid")(encoder(photo))
+    network = keras.Model(photo, score)
+    settings = TRAINING.model_copy(update={"encoder_lr_multiplier": 0.1})
+    compile_network(network, settings, steps=1)
+    before = [np.array(weight) for weight in network.trainable_weights]
+    rng = np.random.default_rng(1)
+    network.train_on_batch(rng.random((2, 8, 8, 3)), rng.random((2, 8, 8, 1)).round())
+    steps = [
+        np.abs(np.array(new) - old).max()
+        for old, new in zip(before, network.trainable_weights, strict=True)
+    ]
+    assert steps == pytest.approx([0.001, 0.001, 0.01, 0.01], rel=0.01)
+
+
+def test_a_rate_for_an_encoder_that_is_not_there() -> None:
+    settings = TRAINING.model_copy(update={"encoder_lr_multiplier": 0.1})
+    with pytest.raises(
+        UserError, match=r"training\.encoder_lr_multiplier = 0\.1: the network segnet_unet"
+    ):
+        compile_network(tiny_network(), settings, steps=1)
+
+
+def one_weight(**settings: object) -> tuple[keras.Model, Callable[[float], float]]:
+    """A network whose loss has a chosen gradient, and a step of its only weight, which starts at 0.
+
+    The loss of a photo of brightness g is g times the weight.
+    """
+    photo = keras.Input((1, 1, 1))
+    weight = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="zeros")
+    network = keras.Model(photo, weight(photo))
+    optimizer = build_optimizer(TRAINING.model_copy(update=settings), steps=100)
+    network.compile(optimizer=optimizer, loss=lambda _, output: keras.ops.mean(output, (1, 2, 3)))
+
+    def step(gradient: float) -> float:
+        network.train_on_batch(np.full((1, 1, 1, 1), gradient, np.float32), np.zeros((1, 1, 1, 1)))
+        return float(np.array(network.get_weights()[0]).item())
+
+    return network, step
+
+
+def test_sgd_with_momentum_worked_out_by_hand() -> None:
+    plain = {"optimizer": "sgd", "learning_rate": 0.1, "nesterov": False}
+    _, step = one_weight(**plain, momentum=0.5)
+    assert [step(1), step(1)] == pytest.approx([-0.1, -0.25])  # v = -0.1, then -0.05 - 0.1
+    _, step = one_weight(**plain | {"nesterov": True}, momentum=0.5)
+    assert [step(1), step(1)] == pytest.approx([-0.15, -0.325])  # 0.5 v - 0.1 each time
+
+
+def test_gradients_are_clipped_together() -> None:
+    _, step = one_weight(optimizer="sgd", learning_rate=0.1, momentum=0.0, global_clipnorm=2.0)
+    assert step(50) == pytest.approx(-0.2)
+    assert step(1) == pytest.approx(-0.3)
+
+
+def test_accumulated_batches_make_one_step_of_their_mean() -> None:
+    _, step = one_weight(
+        optimizer="sgd",
+        learning_rate=0.1,
+        momentum=0.0,
+        gradient_accumulation_steps=2,
+        global_clipnorm=2.5,
+    )
+    assert [step(1), step(3), step(5), step(5)] == pytest.approx([0, -0.2, -0.2, -0.45])

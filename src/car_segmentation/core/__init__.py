@@ -1,1 +1,1 @@
-"""Errors, files, processes, clusters: knows neither cars nor Keras."""
+"""Errors, files, tables, processes, clusters: knows neither cars nor Keras."""

@@ -1,4 +1,4 @@
-"""What the console does not need to see."""
+"""Keep noise off the console."""
 
 import os
 import sys
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def suppress_native_stderr() -> Iterator[None]:
-    """Silence what TensorFlow's C++ code writes while it loads, before any setting reaches it.
+    """Silence what native code (TensorFlow's, at import) writes to stderr, below Python's logging.
 
-    What is written is kept, and shown after all if loading fails.
+    The output is kept, and shown if the block fails.
     """
     sys.stderr.flush()
     stderr = os.dup(2)

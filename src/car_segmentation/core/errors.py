@@ -1,9 +1,9 @@
-"""The one error that speaks to the user."""
+"""The error that is shown to the user."""
 
 
 class UserError(Exception):
-    """Something that the user can mend.
+    """A mistake that the user can fix.
 
-    The message is all that the user sees, without a traceback: it names the file or the value,
-    and says what to do about it.
+    The user sees the message alone, without a traceback: it names the file or the value, and says
+    what to do.
     """

@@ -1,4 +1,4 @@
-"""Write files and folders so that a kill at any moment leaves the old or the new, never a half."""
+"""Atomic writes of files and folders: a kill at any moment leaves the old or the new, whole."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def atomic_file(path: Path, writer: str = "") -> Iterator[Path]:
 
     Args:
         path: The file.
-        writer: Tells apart those who may write the same file at the same time.
+        writer: Distinguishes processes that may write the same file at the same time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}{writer and f'.{writer}'}.part{path.suffix}")
@@ -39,13 +39,13 @@ def atomic_file(path: Path, writer: str = "") -> Iterator[Path]:
 
 
 def write_at(path: Path, offset: int, content: memoryview) -> None:
-    """Write bytes into the middle of a file that other processes, on other machines, write to too.
+    """Write bytes into a file that other processes, perhaps on other machines, also write to.
 
-    They hold a lock on what they write, where the file system has locks: NFS clients write
-    whole pages of 4 kB and more back, and would put old bytes over those of a neighbour.
+    Each locks the range that it writes, where the file system supports locks: NFS clients write
+    back whole pages of 4 kB or more, and could overwrite a neighbour's bytes with old ones.
     """
-    # One thread of a process at a time, because its locks end when any of its threads closes the
-    # file; leaving the block writes everything back before it lets go of the lock.
+    # One thread at a time, because closing the file in any thread releases all of the process's
+    # locks on it. Leaving the block flushes before the lock is released.
     with _WRITING, path.open("r+b") as file:
         if fcntl is not None:
             with suppress(OSError):
@@ -55,7 +55,7 @@ def write_at(path: Path, offset: int, content: memoryview) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove from a folder what `atomic_file` could not when it was killed."""
+    """Remove temporary files that a killed `atomic_file` left in a folder."""
     for part in folder.glob(".*.part.*"):
         part.unlink()
 

@@ -1,4 +1,4 @@
-"""Map a function over photos in parallel: all of them with a progress bar, or a few ahead."""
+"""Map a function over photos in parallel: with a progress bar, or with a bound on memory."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ITEMS_PER_TASK = 16
-"""Of a cluster: half a second's work, beside which a task's own millisecond is nothing."""
+"""On a cluster: half a second of work, against a millisecond of overhead for a task."""
 
 
 def map_photos(
@@ -42,15 +42,15 @@ def stream_photos(
 ) -> Iterator[Result]:
     """Apply ``function`` to every item, one worker per core, and yield the results in order.
 
-    Where `cluster.use_cluster` names a cluster, what is for processes goes there.
+    Work for processes goes to the cluster that `dask_cluster.use_cluster` names, if any.
 
     Args:
-        function: Called once per item; its results should be small, for the workers run on
-            however slowly they are taken.
+        function: Called once per item; its results should be small, because workers do not
+            wait until results are taken.
         items: What to work on.
         total: How many items there are, for the progress bar.
         description: What the progress bar says.
-        workers: Processes decode images faster, for Pillow holds on to the interpreter's lock.
+        workers: Processes decode images faster, for Pillow holds the interpreter's lock (GIL).
             Threads start at once and share memory.
     """
     cluster = cluster_in_use()
@@ -73,8 +73,7 @@ def _stream_from(
 
     def killed(numbered: tuple[int, Item]) -> Result:
         raise UserError(
-            f"Every worker that worked on this was killed, for want of memory perhaps: "
-            f"{numbered[1]}"
+            f"Every worker that worked on this was killed, perhaps out of memory: {numbered[1]}"
         )
 
     chunks = in_chunks(enumerate(items), ITEMS_PER_TASK)
@@ -87,29 +86,29 @@ def _stream_from(
             taken += 1
 
 
-def map_ahead(
+def map_bounded(
     function: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Iterator[Result]:
     """Apply ``function`` to items in threads, and yield the results in order.
 
-    No more than ``ahead`` items are in work or waiting to be taken, whatever their number:
-    joblib's generators run on to the last item however slowly results are taken. Stages that feed
-    each other work at the same time, and a slow one holds up those before it.
+    At most ``ahead`` items are in flight (in work, or waiting to be taken), so memory is bounded
+    however many there are; joblib's generators work through all items however slowly results are
+    taken. Chained maps run at the same time, and a slow one holds up those before it.
 
     Args:
         function: Called once per item, in a thread.
         items: What to work on; taken in the thread that takes the results.
-        ahead: How many items may be under way.
+        ahead: How many items may be in flight.
     """
     pool = ThreadPoolExecutor(min(ahead, os.cpu_count() or 1))
-    under_way: deque[Future[Result]] = deque()
+    in_flight: deque[Future[Result]] = deque()
     try:
         for item in items:
-            under_way.append(pool.submit(function, item))
-            if len(under_way) == ahead:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+            in_flight.append(pool.submit(function, item))
+            if len(in_flight) == ahead:
+                yield in_flight.popleft().result()
+        while in_flight:
+            yield in_flight.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -131,8 +130,8 @@ def in_fresh_process(function: Callable[[], Result], what: str) -> Result:
             return pool.submit(_call, function).result()
         except BrokenProcessPool as error:
             raise UserError(
-                f"{what} broke off, most likely because memory ran out: try a "
-                "smaller batch, input size or width."
+                f"{what} was killed, most likely out of memory: try a smaller batch, input size or "
+                "width."
             ) from error
 
 
@@ -142,7 +141,7 @@ def _call(function: Callable[[], Result]) -> Result:
 
 
 def _end_with_parent() -> None:
-    """End this process as soon as the one that began it has ended, by a kill even."""
+    """End this process as soon as its parent has ended, even by a kill."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -9,7 +9,7 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.evaluation.bootstrap import Difference
 from car_segmentation.evaluation.scores import IDENTITY
 
-RENAMED_METRICS = {"upper_bound.dice_mean": "upper_bound.dice_mean"}
+RENAMED_METRICS = {"ceiling.dice_mean": "upper_bound.dice_mean"}
 """Metrics that older runs have under another name."""
 
 

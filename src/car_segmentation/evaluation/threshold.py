@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from car_segmentation.core.parallel import map_ahead
+from car_segmentation.core.parallel import map_bounded
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.masks import read_mask
 from car_segmentation.prediction.probability_maps import predict_photos
@@ -82,5 +82,5 @@ def search_threshold(
         return dice_at_thresholds(to_native_size(probability, *truth.shape), truth)
 
     maps = predict_photos(segmenter, photos, photo_table)
-    scored = map_ahead(dice_of, zip(maps, photo_table["mask_path"], strict=True), AHEAD)
+    scored = map_bounded(dice_of, zip(maps, photo_table["mask_path"], strict=True), AHEAD)
     return ThresholdSearch(sum(scored, start=np.zeros(PROBABILITY_LEVELS)) / len(photo_table))

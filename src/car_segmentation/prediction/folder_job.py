@@ -20,7 +20,7 @@ from tqdm import tqdm
 from car_segmentation.core.dask_cluster import Cluster, cluster_in_use, in_chunks, map_on_cluster
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file, remove_parts
-from car_segmentation.core.parallel import map_ahead
+from car_segmentation.core.parallel import map_bounded
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import PHOTO_SUFFIXES, photo_size, read_photo
 from car_segmentation.data.pairing import files_by_id
@@ -184,10 +184,10 @@ class FolderJob:
     def predict(self, paths: Sequence[Path], folder: Path) -> Iterator[tuple[Path, PhotoRecord]]:
         """Predict photos and write their files, three stages at work at the same time."""
         ahead = AHEAD if self.segmenter.input_size else AHEAD_AT_NATIVE_SIZE
-        photos = map_ahead(self._read, paths, self.segmenter.photos_at_a_time + ahead)
+        photos = map_bounded(self._read, paths, self.segmenter.photos_at_a_time + ahead)
         files = PhotoFiles(folder, self.outputs, self.backdrop)
         write = partial(_write_files, files=files, threshold=self.segmenter.threshold)
-        records = map_ahead(write, self._predicted(photos), ahead)
+        records = map_bounded(write, self._predicted(photos), ahead)
         return zip(paths, records, strict=True)
 
     def _predict_on(

@@ -8,7 +8,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from car_segmentation.core.dask_cluster import in_chunks
-from car_segmentation.core.parallel import map_ahead
+from car_segmentation.core.parallel import map_bounded
 from car_segmentation.data.image_stack import ImageStack, new_stack, read_stack
 from car_segmentation.data.images import read_photo
 from car_segmentation.prediction.segmenter import Segmenter, to_native_size
@@ -43,7 +43,7 @@ def _batches(
 ) -> Iterator[np.ndarray]:
     if segmenter.input_size is None:
         paths = map(Path, photo_table["photo_path"])
-        yield from (photo[np.newaxis] for photo in map_ahead(read_photo, paths, AHEAD))
+        yield from (photo[np.newaxis] for photo in map_bounded(read_photo, paths, AHEAD))
     else:
         rows = photos.rows_of(photo_table["photo_id"].tolist())
         yield from (photos.pixels[chunk] for chunk in in_chunks(rows, segmenter.photos_at_a_time))

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
-from car_segmentation.core.parallel import map_ahead, map_photos
+from car_segmentation.core.parallel import map_bounded, map_photos
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.masks import read_mask
 from car_segmentation.prediction.probability_maps import predicted_mask
@@ -65,7 +65,7 @@ def write_submission(path: Path, photos: Sequence[str], masks: Mapping[str, Path
     def runs_of(photo: str) -> str:
         return encode_runs(read_mask(masks[photo])) if photo in masks else ""
 
-    runs = tqdm(map_ahead(runs_of, photos, AHEAD), "encode", len(photos), unit="photo")
+    runs = tqdm(map_bounded(runs_of, photos, AHEAD), "encode", len(photos), unit="photo")
     with (
         atomic_file(path) as part,
         part.open("wb") as file,

@@ -105,9 +105,7 @@ def _summary_table(
         ]
         columns["its 95% interval"] = [_interval_text(validation, name) for name in names]
     if upper_bound:
-        columns["Upper bound at this input size"] = [
-            number(name, upper_bound.get(name)) for name in names
-        ]
+        columns["Upper bound"] = [number(name, upper_bound.get(name)) for name in names]
     return pd.DataFrame(columns)
 
 
