@@ -32,7 +32,7 @@ from typing import NamedTuple
 import psutil
 
 from car_segmentation.data.images import PHOTO_SUFFIXES
-from car_segmentation.experiments.tracking import tracking_uri
+from car_segmentation.experiments.tracking_server import tracking_uri
 from car_segmentation.settings import PROJECT_ROOT
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

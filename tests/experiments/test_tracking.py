@@ -1,6 +1,5 @@
 import logging
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.experiments import tracking
+from car_segmentation.experiments import run_reading, tracking
 from car_segmentation.prediction.run_lengths import decode_runs, encode_runs
 from tests.support.photos import SIZE, disc_mask
 
@@ -26,24 +25,6 @@ def run(empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with mlflow.start_run() as run:
         yield run
     mlflow.set_tracking_uri(None)
-
-
-def test_sqlite_in_the_project_unless_a_server_is_named(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert tracking.tracking_uri(tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
-    assert tracking.artifact_location(tmp_path) == f"file://{tmp_path}/mlruns"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
-    assert tracking.tracking_uri(tmp_path) == "http://127.0.0.1:5000"
-    assert tracking.artifact_location(tmp_path) is None
-
-
-def test_a_server_answers_or_not() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert tracking.is_reachable(f"http://127.0.0.1:{port}")
-    assert not tracking.is_reachable(f"http://127.0.0.1:{port}")
-    assert tracking.is_reachable("sqlite:////nowhere/mlflow.db")
-    assert tracking.is_reachable("")
 
 
 def test_epochs_are_logged_as_steps(run) -> None:
@@ -86,15 +67,6 @@ def test_a_failing_server_costs_a_warning_not_the_training(run, monkeypatch, cap
     with caplog.at_level(logging.WARNING):
         tracking.log_epoch(0, {"loss": 1.0})
     assert "did not take epoch 1; training goes on. (connection refused)" in caplog.text
-
-
-def test_a_server_that_is_away_is_left_with_one_warning(run, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(tracking, "is_reachable", lambda uri: False)
-    with caplog.at_level(logging.WARNING):
-        for epoch in range(3):
-            tracking.log_epoch(epoch, {"loss": 1.0})
-    assert caplog.text.count("has stopped answering: the run goes on without it") == 1
-    assert not tracking.is_tracking()
 
 
 def test_without_a_run_nothing_is_logged_nor_started() -> None:
@@ -152,7 +124,7 @@ def record_run(
 
 
 def ids(*given: str | None) -> list[str]:
-    return [run.info.run_id for run in tracking.compared_runs(*given)]
+    return [run.info.run_id for run in run_reading.compared_runs(*given)]
 
 
 @pytest.fixture
@@ -175,7 +147,7 @@ def test_the_last_two_runs_with_scores_are_compared(recorded: list[str]) -> None
 
 
 def test_a_comparison_is_not_one_of_them(recorded: list[str], run) -> None:
-    before, after = map(tracking.read_run, tracking.compared_runs("first", recorded[1]))
+    before, after = map(run_reading.read_run, run_reading.compared_runs("first", recorded[1]))
     tracking.describe_comparison(before, after)
     mlflow.log_metric("comparison.dice_change", 0.1)
     mlflow.end_run()
@@ -230,18 +202,18 @@ def test_without_mlflow_there_is_no_comparison() -> None:
 
 
 def test_what_a_run_recorded_is_read_back(recorded: list[str]) -> None:
-    record = tracking.read_run(mlflow.get_run(recorded[0]))
+    record = run_reading.read_run(mlflow.get_run(recorded[0]))
     assert (record.name, record.parameters) == ("first", {"seed": "42"})
     assert record.metrics == {"test.dice_mean": 0.95}
     assert record.photo_scores.to_dict("list") == SCORES  # NA and 01 are names.
-    masks = tracking.read_masks(recorded[0], ["NA.jpg"])
+    masks = run_reading.read_masks(recorded[0], ["NA.jpg"])
     assert list(masks) == ["NA.jpg"]
     assert np.array_equal(decode_runs(masks["NA.jpg"], *SIZE), DISCS["NA.jpg"])
 
 
 def test_a_run_without_masks_is_named(recorded: list[str]) -> None:
     with pytest.raises(UserError, match=f"Run {recorded[3]} .* has no predicted_masks.csv.gz"):
-        tracking.read_run(mlflow.get_run(recorded[3]))
+        run_reading.read_run(mlflow.get_run(recorded[3]))
 
 
 def test_results_of_another_process_are_in_a_run_under_the_active_one(run) -> None:
@@ -255,7 +227,7 @@ def test_results_of_another_process_are_in_a_run_under_the_active_one(run) -> No
         )
         subprocess.run([sys.executable, "-c", script], check=True)
     child = mlflow.get_run(run_id)
-    assert child.data.tags[tracking.PARENT] == run.info.run_id
+    assert child.data.tags[run_reading.PARENT] == run.info.run_id
     assert child.data.tags["architecture"] == "segnet"
     assert (child.info.run_name, child.info.status) == ("small", "FINISHED")
     assert child.data.metrics == {"loss": 0.5, "test.dice_mean": 0.9}
@@ -274,11 +246,11 @@ def test_an_interrupted_comparison_is_taken_over(run) -> None:
     client, experiment = mlflow.MlflowClient(), run.info.experiment_id
     former = client.create_run(experiment).info.run_id
     finished, unfinished = (
-        client.create_run(experiment, tags={tracking.PARENT: former}).info.run_id for _ in "ab"
+        client.create_run(experiment, tags={run_reading.PARENT: former}).info.run_id for _ in "ab"
     )
     client.set_terminated(finished)
     tracking.reparent_run(finished)
-    assert client.get_run(finished).data.tags[tracking.PARENT] == run.info.run_id
+    assert client.get_run(finished).data.tags[run_reading.PARENT] == run.info.run_id
     statuses = [client.get_run(which).info.status for which in (former, finished, unfinished)]
     assert statuses == ["KILLED", "FINISHED", "KILLED"]
     assert client.get_run(run.info.run_id).info.status == "RUNNING"

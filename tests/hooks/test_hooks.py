@@ -1,20 +1,15 @@
-import logging
 from unittest.mock import Mock
 
-import mlflow
 import pytest
 from click import ClickException
 from filelock import FileLock, Timeout
 from kedro.io import MemoryDataset
 from kedro.pipeline import Node, Pipeline
-from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.experiments import tracking
 from car_segmentation.hooks.data_lock import DataLock
 from car_segmentation.hooks.joint_training import JointTraining
 from car_segmentation.hooks.session import Session
-from car_segmentation.hooks.tracking_server import TrackingServer
 from car_segmentation.hooks.user_errors import UserErrors
 from car_segmentation.training.devices import PROCESS, PROCESSES
 
@@ -33,38 +28,6 @@ def test_a_users_mistake_becomes_its_one_message_however_deep() -> None:
 
 def test_a_defect_keeps_its_traceback() -> None:
     UserErrors().on_pipeline_error(error=RuntimeError("a defect"))
-
-
-@pytest.fixture
-def tracked(tmp_path, monkeypatch):
-    """A run that kedro-mlflow tracks."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mlflow_hook, "_is_mlflow_enabled", True)
-    monkeypatch.setattr(mlflow_hook, "run_id", "run")
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    mlflow.start_run()
-    yield
-    mlflow.end_run()
-    mlflow.set_tracking_uri(None)
-
-
-def test_a_server_that_goes_away_costs_one_warning(tracked, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(tracking, "is_reachable", lambda uri: False)
-    catalog = {"a": Mock(spec=["_logging_activated"], _logging_activated=True)}
-    hook = TrackingServer(Session())
-    with caplog.at_level(logging.WARNING):
-        for _ in range(2):
-            hook.before_node_run(catalog=catalog)
-    assert caplog.text.count("has stopped answering: the run goes on without it") == 1
-    assert not tracking.is_tracking()
-    assert not mlflow_hook._is_mlflow_enabled
-    assert mlflow_hook.run_id is None
-
-
-def test_a_server_that_answers_is_kept(tracked, monkeypatch) -> None:
-    monkeypatch.setattr(tracking, "is_reachable", lambda uri: True)
-    TrackingServer(Session()).before_node_run(catalog={})
-    assert tracking.is_tracking()
 
 
 def pipeline_of(tag: str) -> Pipeline:

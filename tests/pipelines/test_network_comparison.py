@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from car_segmentation.experiments.tracking import PARENT
+from car_segmentation.experiments.run_reading import PARENT
 from tests.support.projects import Project
 
 NETWORK = {"filters": [4, 8], "centre_filters": 8, "batch_norm_momentum": 0.5}

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from car_segmentation.experiments.tracking import PARENT
+from car_segmentation.experiments.run_reading import PARENT
 from tests.support.projects import Project
 
 SEARCH = {

@@ -18,7 +18,7 @@ from mlflow.models import Model
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.evaluation.run_comparison import RunRecord
-from car_segmentation.experiments import tracking
+from car_segmentation.experiments import run_reading, tracking
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ def _registered_version(client: mlflow.MlflowClient, version: ModelVersion) -> R
             "another model."
         ) from error
     otherwise = "choose another: --params=registry.candidate=VERSION"
-    return RegisteredVersion(version.name, version.version, tracking.read_run(run, otherwise))
+    return RegisteredVersion(version.name, version.version, run_reading.read_run(run, otherwise))
 
 
 @contextmanager

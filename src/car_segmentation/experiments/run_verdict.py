@@ -22,7 +22,7 @@ from car_segmentation.evaluation.run_comparison import (
     compare_scores,
     difference_metrics,
 )
-from car_segmentation.experiments import tracking
+from car_segmentation.experiments import run_reading
 from car_segmentation.parameters.messages import in_current_names
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ COLUMN_WIDTHS = {
     "attributes.`Run Name`": 300,
     f"tags.`{HELPED}`": 80,
     "metrics.`comparison.dice_change`": 175,
-    f"metrics.`{tracking.HEADLINE}`": 130,
+    f"metrics.`{run_reading.HEADLINE}`": 130,
     "metrics.`test.edge_error_px`": 140,
     "attributes.`Description`": 420,
     "duration": 80,
@@ -158,10 +158,10 @@ def _comparison(
     run: Run, photo_scores: pd.DataFrame, seed: int
 ) -> tuple[RunRecord, Difference] | None:
     """The earlier run that a run is held against, and how Dice changed; None without one."""
-    earlier = _reference(run, tracking.runs_with_scores(run.info.experiment_id))
+    earlier = _reference(run, run_reading.runs_with_scores(run.info.experiment_id))
     if earlier is None:
         return None
-    before = _record(earlier, tracking.read_photo_scores(earlier.info.run_id))
+    before = _record(earlier, run_reading.read_photo_scores(earlier.info.run_id))
     changes = compare_scores(before, _record(run, photo_scores))
     return before, paired_difference(
         changes["dice_before"], changes["dice_after"], changes["car"], seed

@@ -6,6 +6,7 @@ from car_segmentation.hooks.data_parameters import DataParameters
 from car_segmentation.hooks.joint_training import JointTraining
 from car_segmentation.hooks.keras_start import KerasStart
 from car_segmentation.hooks.mlflow_run import MlflowRun, ResumedRun
+from car_segmentation.hooks.mlflow_session import MlflowSession
 from car_segmentation.hooks.parameter_checks import ParameterChecks
 from car_segmentation.hooks.result_summary import ResultSummary
 from car_segmentation.hooks.session import Session
@@ -18,7 +19,7 @@ def project_hooks() -> tuple[object, ...]:
     session = Session()
     called = (
         ParameterChecks(session),
-        TrackingServer(session),
+        TrackingServer(),
         JointTraining(),
         DataParameters(session),
         KerasStart(session),
@@ -26,6 +27,7 @@ def project_hooks() -> tuple[object, ...]:
         ClusterChoice(session),
         ResumedRun(session),
         MlflowRun(session),
+        MlflowSession(),
         ResultSummary(session),
         UserErrors(),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from kedro.config import OmegaConfigLoader
 from omegaconf import OmegaConf
 
-from car_segmentation.experiments.tracking import artifact_location, tracking_uri
+from car_segmentation.experiments.tracking_server import artifact_location, tracking_uri
 from car_segmentation.parameters.merge import merge_parameters
 
 RESULTS = "data"

@@ -31,14 +31,25 @@ class MlflowRun:
     def __init__(self, session: Session):
         self._session = session
         self._photos_logged = False
+        self._described: str | None = None
+        self._run_params: dict[str, Any] = {}
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Name and tag the run that kedro-mlflow has started."""
-        self._photos_logged = False
+        self._photos_logged, self._described = False, None
+        self._run_params = run_params
         # A comparison is named after what it compares, once that is known.
         if tracking.is_tracking() and "params:runs" not in pipeline.inputs():
+            self._described = tracking.run_id()
             self._describe_run(run_params)
+
+    @hook_impl(tryfirst=True)
+    def after_node_run(self) -> None:
+        """Describe the run that goes on for one whose server was lost."""
+        if self._described and tracking.run_id() not in (None, self._described):
+            self._described = tracking.run_id()
+            self._describe_run(self._run_params)
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:

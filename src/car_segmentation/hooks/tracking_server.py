@@ -1,58 +1,65 @@
-"""The MLflow server that runs are tracked by is looked for before a run, and while it goes on."""
+"""A run goes on when its MLflow server does not: no work is lost for that."""
 
 import logging
 import os
+from pathlib import Path
 
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
-from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
-from kedro_mlflow.io.catalog.switch_catalog_logging import switch_catalog_logging
 
-from car_segmentation.experiments import tracking
-from car_segmentation.hooks.session import Session
+from car_segmentation.experiments import tracking, tracking_server
+from car_segmentation.hooks import kedro_mlflow_state
 
 logger = logging.getLogger(__name__)
 
 
 class TrackingServer:
-    """Has a run go on when its MLflow server is unreachable: no work is lost for that."""
-
-    def __init__(self, session: Session):
-        self._session = session
+    """Looks for the server before a run, and while it goes on."""
 
     @hook_impl(tryfirst=True)
-    def after_context_created(self) -> None:
-        """Track in the project's own database if the server is unreachable."""
-        tracking.fail_fast()
-        uri = os.environ.get("MLFLOW_TRACKING_URI", "")
-        if not tracking.is_reachable(uri):
-            del os.environ["MLFLOW_TRACKING_URI"]
-            logger.warning(
-                "The MLflow server at %s does not answer: this run is tracked in %s instead. "
-                "Start the server, or unset MLFLOW_TRACKING_URI.",
-                uri,
-                tracking.tracking_uri(self._session.project_path),
-            )
-
-    @hook_impl(tryfirst=True)
-    def before_node_run(self, catalog: CatalogProtocol) -> None:
-        """Look whether the server is still there."""
-        self._drop_unreachable_server(catalog)
-
-    @hook_impl(tryfirst=True)
-    def after_node_run(self, catalog: CatalogProtocol) -> None:
-        """As `before_node_run`: a long node may outlive the server."""
-        self._drop_unreachable_server(catalog)
-
-    @hook_impl(tryfirst=True)
-    def after_pipeline_run(self, catalog: CatalogProtocol) -> None:
-        """As `before_node_run`."""
-        self._drop_unreachable_server(catalog)
-
-    def _drop_unreachable_server(self, catalog: CatalogProtocol) -> None:
-        """Switch kedro-mlflow off for the rest of the run once its server stops answering."""
-        if not mlflow_hook._is_mlflow_enabled or not tracking.drop_run_if_unreachable():
+    def after_context_created(self, context: KedroContext) -> None:
+        """Track in the project's own database if the server takes no runs."""
+        tracking_server.fail_fast()
+        root = Path(context.project_path)
+        config = context.config_loader["mlflow"]
+        server, experiment = config["server"], config["tracking"]["experiment"]
+        credentials = server.get("credentials")
+        if credentials:  # As kedro-mlflow does later, and the server is asked for it now.
+            os.environ.update(context.config_loader["credentials"].get(credentials, {}))
+        tracking_server.fall_back_to(tracking_server.LocalStore(root, experiment["name"]))
+        problem = tracking_server.server_problem(server["mlflow_tracking_uri"])
+        if problem is None:
             return
-        mlflow_hook._is_mlflow_enabled = False
-        mlflow_hook.run_id = None
-        switch_catalog_logging(catalog, False)
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        local = tracking_server.tracking_uri(root)
+        server["mlflow_tracking_uri"] = local
+        experiment["create_experiment_kwargs"] = {
+            "artifact_location": tracking_server.artifact_location(root)
+        }
+        context.config_loader["mlflow"] = config
+        logger.warning("%s This run is tracked in %s instead.", problem, local)
+
+    @hook_impl(tryfirst=True)
+    def before_node_run(self) -> None:
+        """Look whether the server still takes the run."""
+        self._look()
+
+    @hook_impl(tryfirst=True)
+    def after_node_run(self) -> None:
+        """As `before_node_run`: a long node may outlive the server."""
+        self._look()
+
+    @hook_impl(tryfirst=True)
+    def before_dataset_saved(self) -> None:
+        """As `before_node_run`: what is saved may be logged."""
+        self._look()
+
+    @hook_impl(tryfirst=True)
+    def after_pipeline_run(self) -> None:
+        """As `before_node_run`."""
+        self._look()
+
+    def _look(self) -> None:
+        """Have kedro-mlflow go on with the run that takes the place of one on a lost server."""
+        if kedro_mlflow_state.logged_to() is not None and tracking.has_reachable_run():
+            kedro_mlflow_state.log_to(tracking.run_id())

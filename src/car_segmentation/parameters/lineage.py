@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from car_segmentation.parameters.group import flatten
+from car_segmentation.parameters.messages import RENAMED
 
 Record = Mapping[str, Mapping[str, Any]]
 """Parameters by pipeline and dotted name."""
@@ -110,14 +111,15 @@ def differences(record: Record, parameters: Mapping[str, Any]) -> list[Differenc
         parameters: Of the run, from `effective`.
     """
     found: dict[str, Difference] = {}
-    for pipeline, made_with in record.items():
+    for pipeline, recorded in record.items():
+        made_with = {RENAMED.get(name, name): value for name, value in recorded.items()}
         added = {
             name: None
             for name in parameters
             if name not in made_with
             and any(_is_of(name, [group]) for group in FREE_GROUPS if _has(made_with, group))
         }
-        for name, value in (dict(made_with) | added).items():
+        for name, value in (made_with | added).items():
             now = parameters.get(name)
             if now != value:
                 pipelines = (*found[name].pipelines, pipeline) if name in found else (pipeline,)

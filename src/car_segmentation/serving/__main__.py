@@ -97,7 +97,7 @@ def serve(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import mlflow
 
-    from car_segmentation.experiments.tracking import tracking_uri
+    from car_segmentation.experiments.tracking_server import tracking_uri
     from car_segmentation.serving.app import build_app
     from car_segmentation.serving.connections import http_server
     from car_segmentation.serving.live_model import LiveModel

@@ -35,7 +35,7 @@ def _roll_back(arguments: argparse.Namespace) -> None:
     import mlflow
 
     from car_segmentation.experiments import model_registry
-    from car_segmentation.experiments.tracking import tracking_uri
+    from car_segmentation.experiments.tracking_server import tracking_uri
 
     mlflow.set_tracking_uri(tracking_uri(Path.cwd()))
     now, before = model_registry.roll_back(arguments.name)

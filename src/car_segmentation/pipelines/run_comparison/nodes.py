@@ -19,7 +19,7 @@ from car_segmentation.evaluation.run_comparison import (
     largest_changes,
     only_in_one,
 )
-from car_segmentation.experiments import tracking
+from car_segmentation.experiments import run_reading, tracking
 from car_segmentation.parameters import ComparedRuns, RunComparison, Subject
 from car_segmentation.prediction.run_lengths import decode_runs
 from car_segmentation.report.error_panels import change_panel
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 def fetch_runs(runs: dict[str, Any]) -> tuple[RunRecord, RunRecord]:
     """Fetch from MLflow what two runs recorded; the last two, if none are named."""
     named = ComparedRuns(**runs)
-    before, after = map(tracking.read_run, tracking.compared_runs(named.before, named.after))
+    before, after = map(run_reading.read_run, run_reading.compared_runs(named.before, named.after))
     tracking.describe_comparison(before, after)
     return before, after
 
@@ -72,7 +72,7 @@ def draw_changes(
     files = after.photo_splits[["photo_id", "photo_path", "mask_path", "height", "width"]]
     photos = _on_this_machine(_most_changed(changes, run_comparison).merge(files, on="photo_id"))
     names = [Path(path).name for path in photos["photo_path"]]
-    masks = [tracking.read_masks(run.run_id, names) for run in (before, after)]
+    masks = [run_reading.read_masks(run.run_id, names) for run in (before, after)]
 
     def draw(photo: Any) -> np.ndarray:
         name = Path(photo.photo_path).name

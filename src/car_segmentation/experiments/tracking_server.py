@@ -1,0 +1,155 @@
+"""Where runs are tracked: the project's own database, or a server, as long as it takes them."""
+
+import logging
+import os
+import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlparse
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 3.0
+"""How long a tracking server may take to accept a connection."""
+DEFAULT_PORTS = {"http": 80, "https": 443}
+DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
+"""In the project's root."""
+
+
+def tracking_uri(project_root: Path) -> str:
+    """``MLFLOW_TRACKING_URI`` where it is set, else a SQLite database in the project's root."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or _database(project_root)
+
+
+def artifact_location(project_root: Path) -> str | None:
+    """A folder beside the database; a server keeps its artifacts where it likes."""
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return None
+    return (project_root / ARTIFACTS).as_uri()
+
+
+def fail_fast() -> None:
+    """Have MLflow give up on a server within seconds, where the user says nothing else.
+
+    Its default is seven tries of two minutes each.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+
+def server_problem(uri: str) -> str | None:
+    """Why a server does not track runs, and what to do; None if it does.
+
+    Databases and folders are not asked. A server is asked for its experiments, because one that
+    accepts connections may still refuse this user, or be a proxy with nothing behind it.
+    """
+    address = urlparse(uri)
+    if address.scheme not in DEFAULT_PORTS or address.hostname is None:
+        return None
+    server = f"The MLflow server at {_without_password(uri)}"
+    port = address.port or DEFAULT_PORTS[address.scheme]
+    try:
+        socket.create_connection((address.hostname, port), CONNECT_SECONDS).close()
+    except OSError:
+        return f"{server} does not answer. Start the server, or unset MLFLOW_TRACKING_URI."
+    try:
+        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+    except MlflowException as error:
+        return f"{server} {_what_to_do(error)}"
+    return None
+
+
+def _what_to_do(error: MlflowException) -> str:
+    """What is wrong with a server that accepts connections, by its answer."""
+    status, text = error.get_http_status_code(), str(error)
+    if status == 401:
+        return (
+            "wants a name and a password, or those that it got are wrong (401). Set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or MLFLOW_TRACKING_TOKEN), or "
+            "unset MLFLOW_TRACKING_URI."
+        )
+    if status == 403:
+        return (
+            "refuses this user (403). Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
+            "to a user that it accepts, or unset MLFLOW_TRACKING_URI."
+        )
+    gateway = re.search(r"\b(429|5\d\d) error responses", text)
+    if gateway:
+        return (
+            f"answers with error {gateway[1]}: it, or the proxy before it, is out of order. Try "
+            "again later, or unset MLFLOW_TRACKING_URI."
+        )
+    return (
+        f"does not answer like one ({text.splitlines()[0][:200]}). Set MLFLOW_TRACKING_URI to an "
+        "MLflow server, or unset it."
+    )
+
+
+@dataclass(frozen=True)
+class LocalStore:
+    """Where a run goes on that loses its server.
+
+    Attributes:
+        project_root: The project that has the database.
+        experiment: The experiment's name.
+    """
+
+    project_root: Path
+    experiment: str
+
+
+_fallback: LocalStore | None = None
+
+
+def fall_back_to(store: LocalStore | None) -> None:
+    """Say where a run of this process goes on if its server is lost; None: untracked."""
+    global _fallback  # noqa: PLW0603
+    _fallback = store
+
+
+def leave_server(problem: str) -> None:
+    """Leave a server that takes no more, and go on in the project's own database.
+
+    The active run is not ended, which would ask the server, but put away.
+    """
+    store = _fallback
+    lost = None
+    instead = "goes on without it"
+    if store is not None:
+        instead = f"goes on in {_database(store.project_root)}"
+    logger.warning("%s The run %s; all results are in the data folder.", problem, instead)
+    # A store without this run: ending it changes nothing anywhere.
+    mlflow.set_tracking_uri(_database(store.project_root) if store else "sqlite://")
+    while (run := mlflow.active_run()) is not None:
+        lost = run.info
+        with suppress(MlflowException):
+            mlflow.end_run()
+    if store is None or lost is None:
+        return
+    experiment = mlflow.get_experiment_by_name(store.experiment)
+    mlflow.start_run(
+        experiment_id=(
+            experiment.experiment_id
+            if experiment
+            else mlflow.create_experiment(
+                store.experiment, (store.project_root / ARTIFACTS).as_uri()
+            )
+        ),
+        run_name=lost.run_name,
+        tags={"continues": lost.run_id},
+        log_system_metrics=False,
+    )
+
+
+def _database(project_root: Path) -> str:
+    return f"sqlite:///{project_root / DATABASE}"
+
+
+def _without_password(uri: str) -> str:
+    """An address as it may be shown: without the name and password that may stand in it."""
+    return re.sub(r"//[^/@]*@", "//", uri)
