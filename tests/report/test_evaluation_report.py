@@ -350,7 +350,7 @@ def test_thresholds_as_good_as_the_best_lie_beside_it(contents, dice, low, high)
         (
             [0.95, 0.90],
             [True, False],
-            "Too few cars to compare. 1 of 2 rest on too few cars to tell.",
+            "Too few cars to compare. 1 of 2 rest on too few cars.",
         ),
         ([0.95, 0.90], [False, False], "Too few cars to compare."),
     ],

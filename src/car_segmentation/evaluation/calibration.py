@@ -56,8 +56,8 @@ def expected_calibration_error(counts: np.ndarray, bins: int = BINS) -> float:
     """Mean gap between probability and frequency, weighed by pixels; 0 to 1.
 
     Guo et al. 2017 ("On calibration of modern neural networks", equation 3), for the probability
-    of the car rather than that of the more likely of two classes: it tells too much from too
-    little. Without pixels it is 0.
+    of the car rather than that of the more likely of two classes: it distinguishes too high
+    from too low. Without pixels it is 0.
 
     Args:
         counts: What `calibration_counts` returns, of one photo or summed over many.

@@ -23,7 +23,7 @@ from car_segmentation.data.boxes import Box
 UNKNOWN = "unknown"
 
 SAMPLE_WIDTH = 480
-"""Photos are looked at about so many pixels wide."""
+"""About how wide the photo is sampled, in pixels."""
 MARGIN = 3
 """Pixels of the sample by which the mask is shrunk, where car and background mix."""
 COLOUR_BAND = (0.3, 0.7)

@@ -292,7 +292,7 @@ def _regions_of(scene: _Scene, false_positives: bool, labels: np.ndarray) -> lis
 def _classify(
     scene: _Scene, rows: np.ndarray, columns: np.ndarray, false_positive: bool, depth: float
 ) -> tuple[ErrorClass, float]:
-    """The first rule that matches, and the contrast if it was needed to tell."""
+    """The first rule that matches, and the contrast if a rule needed it."""
 
     def mostly(pixels: np.ndarray) -> bool:
         return bool(pixels.mean() >= MAJORITY)

@@ -28,8 +28,8 @@ from car_segmentation.evaluation.scores import dice
 LEAST_DICE = 0.9
 """A model whose median Dice is below this judges no masks: where one pixel in ten is its own error,
 nothing says which of the two is wrong."""
-SURE = 0.98
-"""The model is sure of car from this probability on, of background up to 1 − this."""
+CONFIDENT = 0.98
+"""The model is confident of car from this probability on, of background up to 1 − this."""
 LIKELY = 0.5
 """At this probability and above the model sees rather car than background."""
 MARGIN = 0.0026
@@ -62,9 +62,9 @@ class Suspicion(StrEnum):
     SHIFTED = "shifted"
     """Dice that would be gained by shifting the mask."""
     MISSING_PART = "missing_part"
-    """Area of the largest blob, off the mask's edge, that the model surely sees as the car."""
+    """Area of the largest blob, off the mask's edge, that the model confidently sees as the car."""
     EXTRA_PART = "extra_part"
-    """Area of the largest blob in the mask that the model surely sees as the car's surroundings."""
+    """Area of the largest blob in the mask that the model confidently sees as background."""
     SPECKS = "specks"
     """Area of the mask outside its largest connected part."""
     MISSING_HOLES = "missing_holes"
@@ -84,7 +84,7 @@ FLOORS = {
 }
 """The least that counts as one step of suspicion, where most photos have none and so no spread.
 
-Background that the model surely sees in a mask counts least: a model that is surely wrong about a
+Background that the model confidently sees in a mask counts least: a confident error about a
 reflecting window is far more common than a mask with too much. Set on masks broken on purpose
 (benchmarks/label_errors.py, seeds 1 to 12).
 """
@@ -255,8 +255,8 @@ def _reason(row: pd.Series, kind: str) -> str:
         "less than the other views': another photo's mask?",
         Suspicion.SHIFTED: f"moved by ({row['shift_x']:+.0f}, {row['shift_y']:+.0f}) px it fits "
         f"the model's mask better by {row['shifted']:.4f} Dice",
-        Suspicion.MISSING_PART: "lacks a part that the model is sure of",
-        Suspicion.EXTRA_PART: "has a part that the model is sure is background",
+        Suspicion.MISSING_PART: "lacks a part that the model is confident of",
+        Suspicion.EXTRA_PART: "has a part that the model is confident is background",
         Suspicion.SPECKS: f"has {row['speck_count']:.0f} specks apart from the rest",
         Suspicion.MISSING_HOLES: "lacks holes that are there from the other side",
         Suspicion.EXTRA_HOLES: "has holes that are not there from the other side",
@@ -302,14 +302,14 @@ def doubted_box(
 def _marks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What the mask lacks, and what it has too much, if the model is right.
 
-    The model must be sure, and see one car: what it takes for car apart from the car, and what it
-    misses in the midst of it, are its own errors.
+    The model must be confident, and see one car: false positives apart from the car, and false
+    negatives in the midst of it, are its own errors.
     """
     margin = disc(MARGIN * math.hypot(*truth.shape))
     pixels = truth.view(np.uint8)
     car = largest_part(probability >= LIKELY)
-    missing = (cv2.dilate(pixels, margin) == 0) & (probability >= SURE) & car
-    extra = cv2.erode(pixels, margin).view(bool) & (probability <= 1 - SURE) & ~holes(car)
+    missing = (cv2.dilate(pixels, margin) == 0) & (probability >= CONFIDENT) & car
+    extra = cv2.erode(pixels, margin).view(bool) & (probability <= 1 - CONFIDENT) & ~holes(car)
     return missing, extra
 
 

@@ -56,7 +56,7 @@ def disc(radius: float) -> np.ndarray:
 
 
 def grown(mask: np.ndarray, by: float) -> np.ndarray:
-    """A mask and what is around it, within so many pixels."""
+    """A mask and what is around it, within a distance in pixels."""
     return cv2.dilate(mask.view(np.uint8), disc(by)).view(bool)
 
 

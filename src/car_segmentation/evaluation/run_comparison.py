@@ -1,4 +1,4 @@
-"""Two runs against each other: which photos got better, which worse, and what was changed."""
+"""Two runs compared: which photos got better, which worse, and what was changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def compare_scores(before: RunRecord, after: RunRecord) -> pd.DataFrame:
         )
         for run, when in ((before, "before"), (after, "after"))
     ]
-    # Cars and views are the later run's: the pattern that tells them may have been mended.
+    # Cars and views are the later run's: the pattern that finds them may have been corrected.
     changes = scores[0].drop(columns=["car", "view"]).merge(scores[1], on="photo_id")
     if changes.empty:
         raise UserError(
@@ -81,7 +81,7 @@ def only_in_one(before: RunRecord, after: RunRecord) -> tuple[list[str], list[st
 
 
 def largest_changes(changes: pd.DataFrame, count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The photos that lost most, and those that gained most, so many of each at most."""
+    """The photos that lost most, and those that gained most, at most ``count`` of each."""
     worse = changes[changes["change"] < 0].head(count)
     better = changes[changes["change"] > 0].iloc[::-1].head(count)
     return worse, better
@@ -127,7 +127,7 @@ def metrics_side_by_side(before: RunRecord, after: RunRecord) -> pd.DataFrame:
 
 
 def difference_metrics(difference: Difference) -> dict[str, float]:
-    """How Dice changed, as MLflow is told it; without the interval where there is none.
+    """How Dice changed, as logged to MLflow; without the interval where there is none.
 
     To six digits, as the scores of photos are written: MLflow's lists would show sixteen.
     """

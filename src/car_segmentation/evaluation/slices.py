@@ -9,7 +9,7 @@ from car_segmentation.evaluation.bootstrap import mean_interval
 from car_segmentation.evaluation.car_colour import UNKNOWN
 
 MIN_CARS = 5
-"""With fewer cars than this, a slice tells about these cars and not about their kind."""
+"""Fewest cars from which a slice says something about its kind, and not only about these cars."""
 YEARS_PER_GROUP = 5
 THIRDS = ("small", "medium", "large")
 
@@ -110,10 +110,10 @@ def _year_group(year: object) -> str:
     return f"{first}–{first + YEARS_PER_GROUP - 1}"
 
 
-def _thirds(shares: pd.Series) -> pd.Series:
+def _thirds(fractions: pd.Series) -> pd.Series:
     """Name the third that each value belongs to, with its bounds in percent; ordered."""
-    third = ((shares.rank(method="first") - 1) * len(THIRDS) // len(shares)).astype(int)
-    bounds = shares.groupby(third).agg(["min", "max"])
+    third = ((fractions.rank(method="first") - 1) * len(THIRDS) // len(fractions)).astype(int)
+    bounds = fractions.groupby(third).agg(["min", "max"])
     names = {
         number: f"{THIRDS[number]} ({low:.1%} to {high:.1%})"
         for number, low, high in bounds.itertuples()

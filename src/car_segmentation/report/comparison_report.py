@@ -1,4 +1,4 @@
-"""The page that shows two runs against each other."""
+"""The page that compares two runs."""
 
 from collections.abc import Iterable, Sequence
 
@@ -93,8 +93,8 @@ def comparison_page(
                 numbers(tiles),
                 facts(runs),
                 paragraph(
-                    f"The interval is over {subject.many}: it says how surely the second model is "
-                    f"the better one on other {subject.many}, and not whether training it again "
+                    f"The interval is over {subject.many}: it says whether the second model would "
+                    f"be better on other {subject.many} too, and not whether training it again "
                     "would give the same.",
                     quiet=True,
                 ),
@@ -138,20 +138,20 @@ def comparison_page(
 
 
 def verdict(difference: Difference, subject: Subject = CARS) -> str:
-    """One sentence that says whether the second run is better, and how surely."""
+    """One sentence that says whether the second run is better, and how certain that is."""
     photos = f"{difference.photos:,} photos of {subject.count(difference.cars)}"
     interval = difference.interval
     if interval is None:
         return (
             f"Dice changed by {difference.mean:+.4f} on {photos}; "
-            f"one {subject.one} cannot tell whether it would on others."
+            f"one {subject.one} says nothing about others."
         )
     text = f"{difference.mean:+.4f} (95%: {interval.low:+.4f} to {interval.high:+.4f}) on {photos}"
     if interval.low > 0:
         return f"The second run is better: Dice changed by {text}."
     if interval.high < 0:
         return f"The second run is worse: Dice changed by {text}."
-    return f"Neither run is surely better than the other: Dice changed by {text}."
+    return f"The difference is not significant at 5%: Dice changed by {text}."
 
 
 def interval_text(difference: Difference, subject: Subject = CARS) -> str:

@@ -50,7 +50,7 @@ def mask_picture(mask: np.ndarray) -> np.ndarray:
 def error_thumbnail(
     photo: np.ndarray, predicted: np.ndarray, truth: np.ndarray, width: int
 ) -> np.ndarray:
-    """An error map so many pixels wide, on which narrow errors can still be seen.
+    """An error map of a given width, on which narrow errors can still be seen.
 
     Shrinking an `error_map` would fade bands of a pixel or two away. Here a pixel that is wrong in
     1/`THUMBNAIL_GAIN` of its area is drawn in full: bands along the edge look wider than they

@@ -148,7 +148,7 @@ def _widths_of_equal_height(aspect: float) -> tuple[int, int]:
 
 
 def _scaled(picture: np.ndarray, width: int) -> np.ndarray:
-    """A picture so many pixels wide, or less where it would be taller than a panel is wide."""
+    """A picture of a given width, or less where it would be taller than a panel is wide."""
     aspect = picture.shape[0] / picture.shape[1]
     width = max(min(width, round(PANEL_WIDTH / aspect)), 1)
     return fitted(picture, width, max(round(width * aspect), 1))

@@ -1,4 +1,4 @@
-"""The report: one page that says how well a model cuts out cars, where it errs, and how sure it is.
+"""The report: one page that says how good a model is, where it errs, and how far to trust it.
 
 Every section begins with a sentence that is computed from its data. A part that is not there (no
 metadata, one car, nothing suspected) is left out, or its absence is said where it would be missed.

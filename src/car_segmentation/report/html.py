@@ -244,7 +244,7 @@ def _data_url(rgb: np.ndarray, lossless: bool) -> str:
     if lossless:
         _, content = cv2.imencode(".png", bgr)
         return "data:image/png;base64," + base64.b64encode(content.tobytes()).decode()
-    # At full colour resolution: errors are a pixel wide, and told apart by colour alone.
+    # At full colour resolution: errors are a pixel wide, and only their colour distinguishes them.
     quality = [
         cv2.IMWRITE_JPEG_QUALITY,
         JPEG_QUALITY,

@@ -49,7 +49,7 @@ def compare_photos(before: RunRecord, after: RunRecord) -> pd.DataFrame:
 
 
 def measure_difference(changes: pd.DataFrame, seed: int, subject: dict[str, str]) -> Difference:
-    """Say how surely Dice changed: its mean over photos, with an interval over cars."""
+    """Measure how Dice changed: its mean over photos, with an interval over cars."""
     from car_segmentation.report.comparison_report import verdict  # And Plotly: 0.3 s.
 
     difference = paired_difference(

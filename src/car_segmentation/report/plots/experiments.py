@@ -67,8 +67,8 @@ def trials(
     """
     titles = ["all trials"]
     for name in parameters:
-        share = f": {importance[name]:.0%} of the variance" if name in importance else ""
-        titles.append(plain(name.rpartition(".")[2]) + share)
+        explained = f": {importance[name]:.0%} of the variance" if name in importance else ""
+        titles.append(plain(name.rpartition(".")[2]) + explained)
     columns = min(MOST_COLUMNS, len(titles))
     rows = -(-len(titles) // columns)
     figure = make_subplots(

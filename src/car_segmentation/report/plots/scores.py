@@ -20,7 +20,7 @@ from car_segmentation.report.plots.style import (
 )
 
 HISTOGRAM_BINS = 40
-"""At most so many bars, and no more than a quarter of the photos."""
+"""Most bars, and no more than a quarter of the photos."""
 MOST_CARS = 24
 """Cars in the plot of cars: the worst."""
 

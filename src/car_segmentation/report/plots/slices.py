@@ -92,7 +92,7 @@ def slice_intervals(
     figure = go.Figure()
     for enough, colour, label in (
         (True, "first", "mean and 95% interval"),
-        (False, "thin", f"too few {subject.many} to tell"),
+        (False, "thin", f"too few {subject.many}"),
     ):
         rows = shown[shown["enough"].astype(bool) == enough]
         if rows.empty:

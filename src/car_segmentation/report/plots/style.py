@@ -110,7 +110,7 @@ def rows_axis(labels: Iterable[str]) -> dict[str, object]:
 
 
 def rows_height(rows: int) -> int:
-    """Height of a plot with so many rows, in pixels."""
+    """Height of a plot with a number of rows, in pixels."""
     return FRAME_HEIGHT + ROW_HEIGHT * max(rows, 3)
 
 

@@ -107,7 +107,7 @@ def _slice_finding(values: pd.DataFrame, subject: Subject = CARS) -> str:
     """Best and worst of a slice, and whether their intervals are apart."""
     ranked = values[values["enough"].astype(bool)].sort_values("dice_mean")
     thin = len(values) - len(ranked)
-    remark = f" {thin} of {len(values)} rest on too few {subject.many} to tell." if thin else ""
+    remark = f" {thin} of {len(values)} rest on too few {subject.many}." if thin else ""
     if len(ranked) < 2:
         return f"Too few {subject.many} to compare.{remark if len(ranked) else ''}"
     worst, best = ranked.iloc[0], ranked.iloc[-1]
