@@ -191,7 +191,7 @@ def test_a_folder_that_cannot_be_written_is_the_users_to_mend(discs: Path, folde
 @pytest.mark.parametrize("other", [{"model": Darkness(2.0)}, {"threshold": 0.6}])
 def test_results_of_two_models_are_not_mixed(discs: Path, folder: Path, other: dict) -> None:
     folder_job(discs).write(folder)
-    with pytest.raises(UserError, match="another model or threshold"):
+    with pytest.raises(UserError, match="another model, threshold or"):
         folder_job(discs, **other).write(folder)
 
 

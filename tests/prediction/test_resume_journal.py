@@ -79,5 +79,5 @@ def test_another_photo_is_not_finished(path: Path, photo: Path, change: str) -> 
 
 def test_predictions_of_another_model_are_not_mixed_in(path: Path) -> None:
     Journal(path, ORIGIN)
-    with pytest.raises(UserError, match="another model or threshold"):
+    with pytest.raises(UserError, match="another model, threshold or"):
         Journal(path, ORIGIN | {"threshold": 0.4})

@@ -9,6 +9,8 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.data.images import read_photo, resize_by_area
 from car_segmentation.datasets.exported_models import ExportedModelsDataset
 from car_segmentation.networks import build_network
+from car_segmentation.networks.precision import in_float32
+from car_segmentation.prediction import runtimes
 from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.serving import export as portable
 from car_segmentation.serving.export import (
@@ -21,7 +23,6 @@ from car_segmentation.serving.photo_to_mask import (
     PhotoToMask,
     average_areas,
     enlarge,
-    in_float32,
 )
 from tests.support.photos import disc_mask, photo_of
 
@@ -124,7 +125,7 @@ def test_an_exported_file_does_what_keras_does(
 
 
 def test_a_missing_package_is_the_users_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portable, "find_spec", lambda name: None if "onnx" in name else object())
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None if "onnx" in name else object())
     check_packages(["litert"])
     with pytest.raises(UserError, match=r"onnx needs tf2onnx, onnx, onnxruntime: pip install"):
         check_packages(["litert", "onnx"])

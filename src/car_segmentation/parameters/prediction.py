@@ -25,6 +25,7 @@ class PredictionOptions(Parameters):
     """How photos are predicted, for the threshold, the report and new photos alike."""
 
     batch_size: PositiveInt = 4
+    backend: Literal["keras", "openvino", "onnxruntime"] = "keras"
     flip: bool = False
     scales: Annotated[
         tuple[Annotated[float, Field(ge=0.25, le=4)], ...],

@@ -7,6 +7,7 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction.ensemble import Ensemble
 from car_segmentation.prediction.predictor import Predictor
+from car_segmentation.prediction.runtimes import RuntimeModel
 from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
 from car_segmentation.prediction.tiling import Tiles
 
@@ -18,11 +19,13 @@ def build_predictor(model: Predictor, options: PredictionOptions) -> Predictor:
     """Tiles of views of an ensemble with the model, or of it what is asked for.
 
     Raises:
-        UserError: If a model of the ensemble cannot be read, or sizes do not fit.
+        UserError: If a model of the ensemble cannot be read, sizes do not fit, or the packages of
+            the backend are not installed.
     """
-    predictor = model
-    if options.ensemble:
-        predictor = Ensemble([model, *map(_read_member, options.ensemble)])
+    members = [model, *map(_read_member, options.ensemble)]
+    if options.backend != "keras":
+        members = [RuntimeModel(each, options.backend, options.batch_size) for each in members]
+    predictor = members[0] if len(members) == 1 else Ensemble(members)
     if options.flip or options.scales != (1.0,):
         predictor = TestTimeAugmentation(predictor, options.flip, options.scales)
     if options.tiles is not None:

@@ -58,7 +58,8 @@ class Journal:
         origin, *entries = map(json.loads, whole_lines)
         if origin != self._origin:
             raise UserError(
-                f"{self._path.parent} holds predictions of another model or threshold. Give "
+                f"{self._path.parent} holds predictions of another model, threshold or "
+                "`prediction` parameters. Give "
                 "another folder (--params=predictions=FOLDER), or delete this one."
             )
         return {Path(entry["record"]["photo"]).stem: entry for entry in entries}

@@ -5,14 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from car_segmentation.prediction.ensemble import Ensemble
 from car_segmentation.prediction.predictor import Predictor
-from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
-from car_segmentation.prediction.tiling import Tiles
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class StoredModel:
 _ONE_PREDICTS = threading.RLock()
 
 
-def stored(predictor: Predictor, store: Callable[[Any], Path]) -> Predictor:
+def stored(predictor: Any, store: Callable[[Any], Path]) -> Predictor:
     """A predictor that travels light: its Keras models are in files.
 
     Args:
@@ -53,11 +51,16 @@ def stored(predictor: Predictor, store: Callable[[Any], Path]) -> Predictor:
     """
     if isinstance(predictor, Ensemble):
         return Ensemble([stored(member, store) for member in predictor.members])
-    if isinstance(predictor, TestTimeAugmentation | Tiles):
-        return replace(predictor, predictor=stored(predictor.predictor, store))
+    if hasattr(predictor, "predictor"):  # TestTimeAugmentation, Tiles, RuntimeModel.
+        return cast(Predictor, replace(predictor, predictor=stored(predictor.predictor, store)))
     if not hasattr(predictor, "save"):
-        return predictor
+        return cast(Predictor, predictor)
     return StoredModel(store(predictor), tuple(predictor.input_shape))
+
+
+def keras_model(predictor: Predictor) -> Any:
+    """The Keras model that a predictor is, or that is in its file."""
+    return _read_model(predictor.path) if isinstance(predictor, StoredModel) else predictor
 
 
 @cache

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,17 +11,22 @@ import pandas as pd
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_folder
 from car_segmentation.data.images import read_photo
+from car_segmentation.prediction import runtimes
 from car_segmentation.prediction.segmenter import Segmenter
 
 if TYPE_CHECKING:
     import keras
 
 Format = Literal["onnx", "litert", "openvino"]
-FILES: dict[Format, str] = {"onnx": "model.onnx", "litert": "model.tflite", "openvino": "model.xml"}
+FILES: dict[Format, str] = {
+    "onnx": runtimes.FILES["onnx"],
+    "litert": "model.tflite",
+    "openvino": runtimes.FILES["openvino"],
+}
 PACKAGES: dict[Format, tuple[str, ...]] = {
-    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
+    "onnx": runtimes.PACKAGES["onnx"],
     "litert": ("tensorflow", "ai_edge_litert"),
-    "openvino": ("openvino",),
+    "openvino": runtimes.PACKAGES["openvino"],
 }
 
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -69,7 +73,7 @@ def check_packages(formats: Sequence[Format]) -> None:
         UserError: One message with all that is missing.
     """
     for kind in formats:
-        missing = [package for package in PACKAGES[kind] if find_spec(package) is None]
+        missing = runtimes.missing_packages(PACKAGES[kind])
         if missing:
             raise UserError(
                 f"Export to {kind} needs {', '.join(missing)}: pip install -e '.[{kind}]', or take "
@@ -104,16 +108,16 @@ def compare_exports(
         ``mask_pixels_differing``, the fraction of all pixels; ``seconds``, the median of all photos
         from pixels to mask; ``processor_seconds``, the same in time of all cores together.
     """
-    from car_segmentation.serving.photo_to_mask import in_float32
+    from car_segmentation.networks.precision import in_float32
 
     reference = keras_predict(in_float32(model), threshold)
-    runtimes = {"keras": keras_predict(model, threshold), "keras float32": reference}
-    runtimes |= {kind: load_exported(kind, file) for kind, file in exported.items()}
+    predictors = {"keras": keras_predict(model, threshold), "keras float32": reference}
+    predictors |= {kind: load_exported(kind, file) for kind, file in exported.items()}
     rows = []
     for path in photos:
         photo = read_photo(path)
         expected, expected_mask = reference(photo)
-        for name, predict in runtimes.items():
+        for name, predict in predictors.items():
             if path == photos[0]:
                 predict(photo)  # Compiles.
             start, processor_start = time.perf_counter(), time.process_time()
@@ -138,9 +142,7 @@ def compare_exports(
 
 
 def _load_onnx(file: Path) -> Predict:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    session = runtimes.onnx_session(file)
 
     def predict(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         names = ["probability", "mask"]
@@ -166,11 +168,7 @@ def _load_litert(file: Path) -> Predict:
 
 
 def _load_openvino(file: Path) -> Predict:
-    import openvino
-
-    # Some processors would compute in bfloat16 by default.
-    precision = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(str(file), "CPU", precision)
+    compiled = runtimes.compiled_openvino(file)
 
     def predict(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # By type: Keras names its inputs alone in this format.

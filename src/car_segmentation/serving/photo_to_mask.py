@@ -4,10 +4,12 @@ It does what `prediction.segmenter.Segmenter` does, in operations that other run
 are (batch, height, width, channels).
 """
 
-from typing import Any, cast
+from typing import Any
 
 import keras
 from keras import ops
+
+from car_segmentation.networks.precision import in_float32
 
 
 class PhotoToMask(keras.Model):
@@ -41,13 +43,6 @@ class PhotoToMask(keras.Model):
         probability = probability[..., 0]
         mask = ops.where(probability >= self.threshold, 255, 0)
         return {"probability": probability, "mask": ops.cast(mask, "uint8")}
-
-
-def in_float32(model: keras.Model) -> keras.Model:
-    """The same model, computing in float32 whatever the precision that it was trained with."""
-    copy = type(model).from_config(_in_float32(model.get_config()))
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 def average_areas(image: Any, size: int, axis: int) -> Any:
@@ -101,14 +96,3 @@ def _weighted(image: Any, index: Any, weight: Any, axis: int) -> Any:
 
 def _divide(part: Any, whole: Any) -> Any:
     return ops.cast(part, "float32") / ops.cast(whole, "float32")
-
-
-def _in_float32(config: Any) -> Any:
-    """A model's configuration with every precision policy replaced."""
-    if isinstance(config, dict):
-        if config.get("class_name") == "DTypePolicy":
-            return cast(dict[str, Any], config) | {"config": {"name": "float32"}}
-        return {key: _in_float32(value) for key, value in config.items()}
-    if isinstance(config, list | tuple):
-        return type(config)(_in_float32(value) for value in config)
-    return config
