@@ -24,7 +24,9 @@ def test_all_are_tested() -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_is_committed_without_outputs(path: Path) -> None:
-    for cell in nbformat.read(path, as_version=4).cells:
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells
+    for cell in cells:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
         assert not cell.metadata

@@ -246,3 +246,4 @@ def test_any_choice_is_found_again(choice: Any) -> None:
         value = values_of(trial, space)["network.choice"]
         assert json.dumps(value) in {json.dumps(c) for c in (choice, 1, True)}
         tell_outcome(study, trial, Outcome(1.0, 1.0))
+    assert len(study.trials) == 1

@@ -58,7 +58,9 @@ def test_what_a_later_pipeline_needs_is_persisted(name: str) -> None:
 
 
 def test_every_node_says_in_one_sentence_what_it_does() -> None:
-    for node in {node for pipeline in register_pipelines().values() for node in pipeline.nodes}:
+    nodes = {node for pipeline in register_pipelines().values() for node in pipeline.nodes}
+    assert len(nodes) > 30
+    for node in nodes:
         first_line = (node.func.__doc__ or "").splitlines()[0]
         assert first_line.endswith("."), node.name
 
@@ -71,10 +73,14 @@ def test_layers_follow_each_other() -> None:
         for name, entry in catalog.items()
         if not name.startswith("_")
     }
+    compared = 0
     for node in register_pipelines()["__default__"].nodes:
         before = {layer[name] for name in node.inputs if name in layer}
         after = {layer[name] for name in node.outputs if name in layer}
-        assert not before or not after or max(before) <= min(after), node.name
+        if before and after:
+            compared += 1
+            assert max(before) <= min(after), node.name
+    assert compared > 15
 
 
 @pytest.fixture

@@ -296,7 +296,9 @@ def test_tiles_see_photos_at_native_size(discs: Path, folder: Path) -> None:
     model = Darkness()
     folder_job(discs, Tiles(model, overlap=0.25, batch_size=4)).write(folder)
     assert {batch.shape for batch in model.batches} == {(4, 24, 32, 3)}
-    for index, row in table_of(folder).iterrows():
+    table = table_of(folder)
+    assert len(table) == 10
+    for index, row in table.iterrows():
         # The model sees pixels, and at native size its mask is that of the photo's own pixels.
         photo = np.asarray(Image.open(discs / f"{index:03d}.png"))
         mask = read_mask(folder / "masks" / f"{index:03d}.png")

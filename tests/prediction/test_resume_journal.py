@@ -39,6 +39,7 @@ def test_a_kill_at_any_byte_costs_the_last_record_alone(path: Path, photo: Path)
     kept = path.stat().st_size
     journal.append(other, PhotoRecord("b.jpg"))
     whole = path.read_bytes()
+    assert len(whole) > kept + 10
     for size in range(kept, len(whole)):
         path.write_bytes(whole[:size])
         cut = Journal(path, ORIGIN)

@@ -49,6 +49,7 @@ def test_page_loads_nothing():
         ],
     )
     page = Page(html)
+    assert len(page.elements) > 10
     for _, attributes in page.elements:
         for name in ("src", "href", "srcset", "data", "action", "poster"):
             assert attributes.get(name, "#").startswith(("#", "data:")), attributes
