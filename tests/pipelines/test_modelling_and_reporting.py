@@ -30,6 +30,7 @@ PERSISTED = {
     "chosen_model",
     "chosen_threshold",
     "finished_networks",
+    "provenance",
     "checkpoints",
     "predictions_folder",
     "probabilities_folder",

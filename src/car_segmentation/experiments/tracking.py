@@ -40,6 +40,12 @@ def run_id() -> str | None:
     return None if run is None else str(run.info.run_id)
 
 
+def run_label() -> str:
+    """Name and id of the active run; empty where nothing is tracked."""
+    active = run_id()
+    return "" if active is None else f"{mlflow.get_run(active).info.run_name} ({active})"
+
+
 def can_be_resumed(run_id: str, parameters: Mapping[str, Any]) -> bool:
     """Whether a run stopped before its end, and had none of its parameters otherwise.
 

@@ -8,6 +8,7 @@ from car_segmentation.hooks.keras_start import KerasStart
 from car_segmentation.hooks.mlflow_run import MlflowRun, ResumedRun
 from car_segmentation.hooks.mlflow_session import MlflowSession
 from car_segmentation.hooks.parameter_checks import ParameterChecks
+from car_segmentation.hooks.report_provenance import ReportProvenance
 from car_segmentation.hooks.result_summary import ResultSummary
 from car_segmentation.hooks.session import Session
 from car_segmentation.hooks.tracking_server import TrackingServer
@@ -28,6 +29,7 @@ def project_hooks() -> tuple[object, ...]:
         ResumedRun(session),
         MlflowRun(session),
         MlflowSession(),
+        ReportProvenance(session),
         ResultSummary(session),
         UserErrors(),
     )

@@ -36,4 +36,9 @@ def report_page(contents: ReportContents) -> str:
         f"{contents.subject.count(scores['car'].nunique())} that the model has never seen, each "
         "scored at its native size."
     )
-    return render_page(contents.title, lead, [section for section in sections if section.body])
+    return render_page(
+        contents.title,
+        lead,
+        [section for section in sections if section.body],
+        contents.provenance.facts(),
+    )

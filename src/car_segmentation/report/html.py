@@ -202,13 +202,16 @@ def picture(
     )
 
 
-def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
+def render_page(
+    title: str, lead: str, sections: Sequence[Section], foot: Mapping[str, str] | None = None
+) -> str:
     """The whole page, as HTML that loads nothing from anywhere.
 
     Args:
         title: Heading of the page, plain text.
         lead: What the page is about, plain text.
         sections: Its parts, in their order.
+        foot: What the page is of, by heading; at its end.
     """
     has_plots = any("data-plot" in block for section in sections for block in section.body)
     return (
@@ -217,6 +220,7 @@ def render_page(title: str, lead: str, sections: Sequence[Section]) -> str:
         .render(
             title=title,
             lead=lead,
+            foot=facts(foot) if foot else "",
             sections=[(anchor(section.title), section) for section in sections],
             colours=COLOURS,
             font=Markup(FONT),

@@ -301,12 +301,14 @@ def write_report(
     label_errors: pd.DataFrame,
     label_error_sheet: np.ndarray,
     history: dict[str, list[float]],
+    provenance: dict[str, str],
     network: dict[str, Any],
     image: dict[str, Any],
     subject: dict[str, str],
 ) -> str:
     """Put everything on one page that opens from disk."""
     from car_segmentation.report.evaluation_report import report_page  # And Plotly: 0.3 s.
+    from car_segmentation.report.provenance import Provenance
     from car_segmentation.report.sections.contents import ReportContents
 
     words = Subject(**subject)
@@ -352,6 +354,7 @@ def write_report(
             label_errors=label_errors[LABEL_ERROR_COLUMNS],
             label_error_sheet=label_error_sheet,
             history=history,
+            provenance=Provenance(**provenance),
         )
     )
 

@@ -174,6 +174,7 @@ def create_pipeline() -> Pipeline:
                     "label_errors",
                     "label_error_sheet",
                     "history",
+                    "provenance",
                     "params:network",
                     "params:image",
                     "params:subject",

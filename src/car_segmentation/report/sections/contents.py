@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.parameters import CARS, Subject
+from car_segmentation.report.provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class ReportContents:
             ``photo_id``, ``reason`` and any more columns.
         label_error_sheet: Contact sheet of the first of them, uint8 RGB.
         history: Numbers of every epoch: ``loss``, ``dice``, ``val_loss``, ``val_dice``.
+        provenance: What the report is of.
     """
 
     title: str
@@ -69,3 +71,4 @@ class ReportContents:
     label_error_sheet: np.ndarray | None = None
     subject: Subject = CARS
     history: Mapping[str, Sequence[float]] | None = None
+    provenance: Provenance = field(default_factory=Provenance)
