@@ -28,7 +28,7 @@ OPTIONS = {
     "from_inputs": "from-inputs",
     "to_outputs": "to-outputs",
 }
-"""Options of ``kedro run`` that choose nodes: by their names in a run, those of its command line."""
+"""Options of ``kedro run`` that choose nodes, by their names in a run, and on its command line."""
 GIT_SECONDS = 10
 
 
