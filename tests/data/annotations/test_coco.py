@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from car_segmentation.core.errors import UserError
 from car_segmentation.data.annotations import (
     BACKGROUND,
     FOREGROUND,
@@ -61,6 +62,17 @@ def test_crowds_are_ignored_where_no_object_is(tmp_path: Path) -> None:
     assert (drawn(path, (4, 6), Choice(("tree",)))["in/a.jpg"] == BACKGROUND).all()
 
 
+def test_crowds_are_objects_as_cvat_writes_them(tmp_path: Path) -> None:
+    masks = [[0, 1], [1, 1]]
+    crowd, tree = {**RUNS, "iscrowd": 1}, {**SQUARE, "category_id": 5}
+    path = write(tmp_path / "a.json", crowd, tree)  # A car is never anything but a crowd.
+    mask = drawn(path, (4, 6), Choice(("car",)))["in/a.jpg"]
+    assert np.argwhere(mask == FOREGROUND).tolist() == masks
+    path = write(tmp_path / "b.json", SQUARE, crowd | {"attributes": {"occluded": False}})
+    mask = drawn(path, (4, 6))["in/a.jpg"]
+    assert not (mask == IGNORED).any() and (mask[:2, 1] == FOREGROUND).all()
+
+
 @pytest.mark.parametrize("chosen", ["tree", 5])
 def test_classes_are_chosen_by_name_or_number(tmp_path: Path, chosen: str | int) -> None:
     path = write(tmp_path / "a.json", SQUARE, {**RUNS, "category_id": 5})
@@ -96,6 +108,12 @@ def test_objects_of_photos_that_are_not_listed_are_named(tmp_path: Path) -> None
     found = read_annotations(path)
     assert len(found.annotations) == 1
     assert found.problems == [(path, "annotates 1 objects of photos that it does not list")]
+
+
+@pytest.mark.parametrize("annotation", [{"caption": "a car"}, {"segments_info": []}])
+def test_files_without_outlines_are_refused(tmp_path: Path, annotation: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="has no outlines"):
+        read_annotations(write(tmp_path / "a.json", annotation))
 
 
 def test_a_photo_of_another_size_is_refused(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_in_a_folder_what_is_not_understood_is_named(tmp_path: Path) -> None:
     assert reasons["b.json"].startswith("is not JSON")
     assert reasons["c.json"] == "is JSON of no format that is understood"
     assert reasons["d.json"].startswith("is damaged")
-    assert "boxes, as Pascal VOC's XML has them, give no masks" in reasons["e.xml"]
+    assert "Pascal VOC's has boxes alone, which give no masks" in reasons["e.xml"]
     assert reasons["f.xml"].startswith("is not XML")
 
 

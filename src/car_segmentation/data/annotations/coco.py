@@ -36,19 +36,32 @@ def read_coco(document: Mapping[str, Any], source: Path) -> Found:
     """The annotated photos of a document.
 
     Polygons of one object are united, and so are objects. Crowds (``iscrowd``) of a class that is
-    cut out are ignored pixels.
+    cut out are ignored pixels. CVAT and Datumaro, though, set ``iscrowd`` for every mask that is
+    no polygon: where a category has nothing else, or an object has their ``attributes``, it says
+    nothing.
+
+    Raises:
+        ValueError: If nothing has an outline, as in COCO's captions and panoptic files.
     """
+    objects = document["annotations"]
+    if not any(it.keys() & {"segmentation", "bbox"} for it in objects):
+        raise ValueError("is of COCO's form, but has no outlines (captions? panoptic?)")
     names = {it.get("id"): str(it.get("name")) for it in document.get("categories") or []}
     regions: dict[Any, list[Region]] = {it.get("id"): [] for it in document["images"]}
+    with_objects = {it.get("category_id") for it in objects if not it.get("iscrowd")}
     strangers = 0
-    for annotation in document["annotations"]:
+    for annotation in objects:
         number = annotation.get("category_id")
         label = Label(names.get(number, f"category {number}"), number)
         if annotation.get("image_id") not in regions:
             strangers += 1
             continue
         of_photo = regions[annotation["image_id"]]
-        is_crowd = bool(annotation.get("iscrowd"))
+        is_crowd = (
+            bool(annotation.get("iscrowd"))
+            and number in with_objects
+            and "attributes" not in annotation
+        )
         outline = annotation.get("segmentation")
         if isinstance(outline, list) and outline:
             of_photo += [region_or_reason(label, _polygon, it, ignored=is_crowd) for it in outline]

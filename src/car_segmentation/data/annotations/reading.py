@@ -94,7 +94,7 @@ def _read_json(path: Path, kind: str) -> Found:
 def _read_xml(path: Path, kind: str) -> Found:
     if kind in {"auto", "cvat"} and is_cvat(path):
         return read_cvat(path)
-    raise ValueError("is XML, but not CVAT's: boxes, as Pascal VOC's XML has them, give no masks")
+    raise ValueError("is XML, but not CVAT's: Pascal VOC's has boxes alone, which give no masks")
 
 
 def _read_folder(folder: Path, kind: str) -> Found:
