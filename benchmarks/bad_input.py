@@ -21,8 +21,9 @@ from PIL import Image
 
 from car_segmentation.data.image_stack import write_resized_masks
 from car_segmentation.data.images import read_photo
-from car_segmentation.data.masks import read_mask
-from car_segmentation.data.pairing import check_pairs, pair_by_name
+from car_segmentation.data.masks import MaskRules, read_mask
+from car_segmentation.data.pair_checks import check_pairs
+from car_segmentation.data.pairing import NameRules, pair_by_name
 
 CARVANA = r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$"
 USED = ""
@@ -119,10 +120,14 @@ def _check(raw: Path, photos: list[Path]) -> int:
     _copy_pair(photos[-1], raw, "Škoda ohne Nummer 7")
     broken["Škoda ohne Nummer 7"] = ("spaces, accents, no car id", USED)
 
-    files = [sorted((raw / name).iterdir()) for name in ("train", "train_masks")]
-    pairs, unpaired = pair_by_name(*files, CARVANA, "_mask")
+    folders = [raw / name for name in ("train", "train_masks")]
+    files = [sorted(folder.iterdir()) for folder in folders]
+    found = pair_by_name(*files, *folders, NameRules(CARVANA, "_mask"))
+    pairs, unpaired = found.pairs, found.rejected
     ids, paths = pairs["photo_id"].tolist(), pairs["mask_path"].tolist()
-    masks = write_resized_masks(raw / "soft_masks", ids, paths, 64, 96, 100, max_grey_share=0.05)
+    masks = write_resized_masks(
+        raw / "soft_masks", ids, paths, 64, 96, MaskRules(max_megapixels=100)
+    )
     table, rejected = check_pairs(pairs, masks.notes, max_megapixels=100)
     for path in table["photo_path"]:
         read_photo(Path(path))  # What the check lets through can be read.

@@ -241,7 +241,7 @@ def _write_stacks(folder: Path, paths: list[Path], height: int, width: int) -> N
     ids, photos = [path.stem for path in paths], [str(path) for path in paths]
     masks = [str(path.parents[1] / "train_masks" / f"{path.stem}_mask.gif") for path in paths]
     write_resized_photos(folder / "photos", ids, photos, height, width)
-    write_resized_masks(folder / "masks", ids, masks, height, width, float("inf"), 1.0)
+    write_resized_masks(folder / "masks", ids, masks, height, width)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def main() -> None:
         height, width = (side // COARSE for side in read_mask(masks[0]).shape)
         ids, paths = [path.stem for path in masks[:many]], [str(path) for path in masks[:many]]
         stack = Path(folder) / "masks"
-        write_resized_masks(stack, ids, paths, height, width, float("inf"), 1.0)
+        write_resized_masks(stack, ids, paths, height, width)
         peaks = []
         print(f"{'photos':>6} {'seconds':>8} {'photos/s':>9} {'CPU ms each':>12} {'peak GB':>8}")
         for number in (few, many):

@@ -17,6 +17,7 @@ from car_segmentation.core.dask_cluster import Cluster, map_on_cluster, use_clus
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.image_stack import write_resized_masks, write_resized_photos
+from car_segmentation.data.masks import MaskRules
 from car_segmentation.prediction import folder_job as inference
 from tests.support.folder_jobs import folder_job, table_of
 from tests.support.models import Darkness
@@ -116,7 +117,9 @@ def test_stacks_are_the_same(raw: Path, on_cluster: Cluster) -> None:
     for where, cluster in (("there", on_cluster), ("here", None)):
         use_cluster(cluster)
         write_resized_photos(raw / where / "photos", photos, photos, 24, 32)
-        write_resized_masks(raw / where / "masks", photos, masks, 24, 32, 1, 0.05)
+        write_resized_masks(
+            raw / where / "masks", photos, masks, 24, 32, MaskRules(max_megapixels=1)
+        )
     assert contents(raw / "there") == contents(raw / "here")
 
 

@@ -14,6 +14,7 @@ from car_segmentation.data.image_stack import (
     write_resized_masks,
     write_resized_photos,
 )
+from car_segmentation.data.masks import MaskRules
 from tests.support.photos import disc_mask, photo_of, write_pair
 
 
@@ -32,7 +33,7 @@ def test_masks_become_the_share_of_car_in_each_pixel(raw: Path) -> None:
     mask = np.zeros((48, 64), bool)
     mask[:, :5] = True  # Of the first 16 small pixels in a row, one is full and one a quarter.
     _, mask_path = write_pair(raw, "a", mask)
-    stack = write_resized_masks(raw / "stack", ["a"], [str(mask_path)], 12, 16, 1, 0.05)
+    stack = write_resized_masks(raw / "stack", ["a"], [str(mask_path)], 12, 16)
     row = stack.pixels[0, 6]
     assert row[:3].tolist() == [255, 64, 0]
 
@@ -44,13 +45,27 @@ def test_masks_are_noted_with_size_and_share_or_with_their_problem(raw: Path) ->
     _, broken = write_pair(raw, "b")
     broken.write_bytes(b"")
     paths = [str(good), str(broken)]
-    write_resized_masks(raw / "stack", ["a", "b"], paths, 12, 16, 1, 0.05)
+    write_resized_masks(raw / "stack", ["a", "b"], paths, 12, 16, MaskRules(max_megapixels=1))
     loaded = read_stack(raw / "stack")
     size_and_share = {"height": 48, "width": 64, "foreground_share": 0.25}
     # The whole upper side, and 11 pixels more of the left and of the right one.
-    assert loaded.notes["a"] == size_and_share | {"border_share": (64 + 22) / (2 * (48 + 64) - 4)}
+    assert loaded.notes["a"] == size_and_share | {
+        "border_share": (64 + 22) / (2 * (48 + 64) - 4),
+        "values": "0, 255",
+        "object_value": "255",
+    }
     assert loaded.notes["b"] == {"problem": "is empty (0 bytes)"}
     assert not loaded.pixels[1].any()
+
+
+def test_what_the_network_cannot_see_is_noted_with_its_thickness(raw: Path) -> None:
+    line = np.zeros((48, 64), bool)
+    line[20:22, 5:60] = True  # Two pixels of six.
+    _, thin = write_pair(raw, "a", line)
+    _, thick = write_pair(raw, "b")
+    stack = write_resized_masks(raw / "stack", ["a", "b"], [str(thin), str(thick)], 8, 12)
+    assert stack.notes["a"]["thickness"] == pytest.approx(2, abs=0.1)
+    assert "thickness" not in stack.notes["b"]
 
 
 def test_any_size(raw: Path) -> None:

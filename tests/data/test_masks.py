@@ -211,7 +211,7 @@ AMBIGUOUS = {
     ),
     "palette of classes": (palette(MASK + 2 * TAG, BLACK, RED, GREEN), r"1 \('#c80000', \d+%\)"),
     "palette of two bright colours": (palette(MASK, RED, GREEN), "'#00be00'"),
-    "palette of greys": (palette(MASK + 2 * TAG, BLACK, GREY, WHITE), "2 "),
+    "palette of greys": (palette(MASK + 2 * TAG, BLACK, GREY, WHITE), "128 .*255 "),
     "palette of one colour, classes": (palette(MASK + 2 * TAG, BLACK, BLACK, BLACK), "2 "),
     "negative": (encoded(Image.fromarray(MASK.astype(np.float32) - 1), "TIFF"), "-1 "),
 }

@@ -1,23 +1,38 @@
+import json
+import os
 import unicodedata
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
-from car_segmentation.data.image_stack import write_resized_masks
-from car_segmentation.data.pairing import check_pairs, first_cars, pair_by_name, unmatched
-from tests.support.photos import disc_mask, photo_of, write_pair
+from car_segmentation.data.pairing import NameRules, Pairing, join_paths, pair_by_name, split_paths
 
 CARVANA = r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$"
+PHOTOS, MASKS = Path("raw/photos"), Path("raw/labels")
+
+
+def find(photos: list[str], masks: list[str], rules: NameRules) -> Pairing:
+    return pair_by_name(
+        [PHOTOS / it for it in photos], [MASKS / it for it in masks], PHOTOS, MASKS, rules
+    )
 
 
 def paired(photos: list[str], masks: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    pairs, rejected = pair_by_name(
-        [Path(name) for name in photos], [Path(name) for name in masks], CARVANA, "_mask"
-    )
-    return pairs, dict(zip(rejected["path"], rejected["reason"], strict=True))
+    found = find(photos, masks, NameRules(CARVANA, "_mask"))
+    return found.pairs, reasons(found)
+
+
+def reasons(found: Pairing) -> dict[str, str]:
+    names = [Path(path).name for path in found.rejected["path"]]
+    return dict(zip(names, found.rejected["reason"], strict=True))
+
+
+def masks_of(found: Pairing) -> dict[str, list[str]]:
+    return {
+        photo: [path.relative_to(MASKS).as_posix() for path in split_paths(cell)]
+        for photo, cell in zip(found.pairs["photo_id"], found.pairs["mask_path"], strict=True)
+    }
 
 
 def test_carvana_names_give_car_and_view() -> None:
@@ -26,8 +41,8 @@ def test_carvana_names_give_car_and_view() -> None:
         "00087a6bd4dc_01",
         "00087a6bd4dc",
         "01",
-        "00087a6bd4dc_01.jpg",
-        "00087a6bd4dc_01_mask.gif",
+        "raw/photos/00087a6bd4dc_01.jpg",
+        "raw/labels/00087a6bd4dc_01_mask.gif",
     ]
     assert not rejected
 
@@ -53,20 +68,37 @@ def test_the_same_id_twice() -> None:
 
 
 def test_photos_and_masks_in_one_folder() -> None:
-    files = ["a.jpg", "a_mask.png", "b.jpg", "c_mask.png"]
-    pairs, rejected = paired(files, files)
-    assert pairs[["photo_path", "mask_path"]].to_numpy().tolist() == [["a.jpg", "a_mask.png"]]
-    assert rejected == {"b.jpg": "has no mask", "c_mask.png": "has no photo"}
+    files = [PHOTOS / name for name in ("a.jpg", "a_mask.png", "b.jpg", "c_mask.png")]
+    found = pair_by_name(files, files, PHOTOS, PHOTOS, NameRules(None, "_mask"))
+    assert found.pairs[["photo_path", "mask_path"]].to_numpy().tolist() == [
+        ["raw/photos/a.jpg", "raw/photos/a_mask.png"]
+    ]
+    assert reasons(found) == {"b.jpg": "has no mask", "c_mask.png": "has no photo"}
+
+
+def test_a_folder_of_masks_inside_that_of_photos() -> None:
+    files = [PHOTOS / name for name in ("a.jpg", "b.jpg", "masks/a.png", "masks/b.png")]
+    masks = files[2:]
+    found = pair_by_name(files, masks, PHOTOS, PHOTOS / "masks", NameRules(None, ""))
+    assert found.pairs["photo_id"].tolist() == ["a", "b"]
+    assert found.rejected.empty
 
 
 def test_names_without_a_match_are_told_apart_from_no_pattern() -> None:
     names = ["00087a6bd4dc_01", "shoe-red_3"]
-    photos, masks = [Path(f"{name}.jpg") for name in names], [Path(f"{name}.png") for name in names]
-    pairs, _ = pair_by_name(photos, masks, CARVANA, "")
-    assert unmatched(pairs, CARVANA) == ["shoe-red_3"]
-    pairs, _ = pair_by_name(photos, masks, None, "")
-    assert pairs["car"].tolist() == names
-    assert unmatched(pairs, None) == []
+    photos, masks = [f"{name}.jpg" for name in names], [f"{name}.png" for name in names]
+    assert find(photos, masks, NameRules(CARVANA, "")).unmatched == ["shoe-red_3"]
+    found = find(photos, masks, NameRules(None, ""))
+    assert found.pairs["car"].tolist() == names
+    assert found.unmatched == []
+
+
+def test_a_car_that_may_be_missing_from_the_name() -> None:
+    pattern = r"^((?P<car>\d+)-)?(?P<view>.+)$"
+    names = ["1234-front", "1234-back", "front", "side"]
+    found = find([f"{it}.jpg" for it in names], [f"{it}.png" for it in names], NameRules(pattern))
+    cars = dict(zip(found.pairs["photo_id"], found.pairs["car"], strict=True))
+    assert cars == {"1234-front": "1234", "1234-back": "1234", "front": "front", "side": "side"}
 
 
 def test_upper_case_extensions_and_spaces() -> None:
@@ -82,77 +114,136 @@ def test_accents_written_in_two_ways_are_the_same_name() -> None:
     assert not rejected
 
 
+def test_two_spellings_of_one_accent_in_one_folder_are_refused() -> None:
+    twins = [f"{unicodedata.normalize(form, 'café')}.jpg" for form in ("NFC", "NFD")]
+    _, rejected = paired(twins, [])
+    assert all("same id as another file" in reason for reason in rejected.values())
+
+
 def test_other_files_are_named() -> None:
-    _, rejected = paired(["notes.txt"], ["a.png"])
-    assert rejected == {
-        "notes.txt": "has an extension that is not read: '.txt'",
+    found = find(["notes.gif", "raw.CR2"], ["a.png"], NameRules(None, "_mask"))
+    assert reasons(found) == {
+        "notes.gif": "has an extension that is not read: '.gif'",
+        "raw.CR2": "has an extension that is not read: '.CR2'",
         "a.png": "has a name that does not end in '_mask'",
     }
 
 
-def test_first_cars_keeps_whole_cars() -> None:
-    pairs = pd.DataFrame({"car": ["b", "a", "b", "c"], "photo_id": list("wxyz")})
-    assert first_cars(pairs, 2)["photo_id"].tolist() == ["w", "x", "y"]
-    assert len(first_cars(pairs, None)) == 4
+def test_what_is_not_an_image_is_left_aside() -> None:
+    photos = ["a.jpg", "a.json", "a.xmp", "Thumbs.db", "desktop.ini", "notes.txt"]
+    found = find(photos, ["a.png", "Thumbs.db", "labelmap.txt"], NameRules(None, ""))
+    assert found.rejected.empty
+    assert len(found.aside) == 7
+    assert found.pairs["photo_id"].tolist() == ["a"]
 
 
-def checked(raw: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    pairs, _ = pair_by_name(
-        sorted((raw / "train").iterdir()), sorted((raw / "train_masks").iterdir()), CARVANA, "_mask"
-    )
-    ids, masks = pairs["photo_id"].tolist(), pairs["mask_path"].tolist()
-    stack = write_resized_masks(raw / "masks", ids, masks, 24, 32, 1, max_grey_share=0.05)
-    return check_pairs(pairs, stack.notes, max_megapixels=1)
+def test_names_that_are_not_utf_8_or_too_long_are_listed() -> None:
+    strange = os.fsdecode(b"caf\xe9.jpg")
+    found = find([strange, "a" * 201 + ".jpg"], [], NameRules(None, ""))
+    listed = reasons(found)
+    assert listed["caf\\xe9.jpg"] == "has a name that is not UTF-8: rename it"
+    assert listed["a" * 201 + ".jpg"] == "has a name of more than 200 bytes: shorten it"
+    found.rejected.to_csv(encoding="utf-8")
 
 
-def test_a_good_pair_is_measured(raw: Path) -> None:
-    mask = np.zeros((48, 64), bool)
-    mask[:12] = True
-    write_pair(raw, "0123456789ab_01", mask)
-    table, rejected = checked(raw)
-    assert table.loc[0, ["height", "width", "foreground_share"]].tolist() == [48, 64, 0.25]
-    assert rejected.empty
+class TestPatternsOfMasks:
+    def test_several_masks_of_one_photo_are_united(self) -> None:
+        masks = ["x_seg.png", "x_seg_1.png", "x_seg_2.png", "y_seg.png"]
+        found = find(["x.jpg", "y.jpg"], masks, NameRules(None, mask_pattern="{photo}_seg*"))
+        assert masks_of(found) == {
+            "x": ["x_seg.png", "x_seg_1.png", "x_seg_2.png"],
+            "y": ["y_seg.png"],
+        }
+        assert json.loads(found.pairs["mask_path"][0])[0] == "raw/labels/x_seg.png"
+
+    def test_a_photo_with_further_masks_is_not_trained_on_with_one_of_them(self) -> None:
+        found = find(
+            ["x.jpg", "y.jpg"], ["x_seg.png", "x_seg-1.png", "y_seg.png"], NameRules(None, "_seg")
+        )
+        assert found.pairs["photo_id"].tolist() == ["y"]
+        assert "pairing.mask_pattern: '{photo}_seg*'" in reasons(found)["x_seg-1.png"]
+        assert "x_seg-1.png" in reasons(found)["x_seg.png"]
+        assert reasons(found)["x.jpg"] == "has no mask"
+
+    def test_a_longer_name_is_not_a_further_mask(self) -> None:
+        found = find(["shoe-1.jpg"], ["shoe-1.png", "shoe-10.png"], NameRules(None, ""))
+        assert found.pairs["photo_id"].tolist() == ["shoe-1"]
+        assert reasons(found) == {"shoe-10.png": "has no photo"}
+
+    def test_a_prefix(self) -> None:
+        rules = NameRules("image_{number}", mask_pattern="mask_{number}")
+        photos, masks = ["image_001.jpg", "image_02.jpg"], ["mask_001.png", "mask_02.png"]
+        found = find(photos, masks, rules)
+        assert masks_of(found) == {"image_001": ["mask_001.png"], "image_02": ["mask_02.png"]}
+        assert found.pairs["car"].tolist() == ["image_001", "image_02"]
+
+    def test_a_prefix_that_nobody_told_of_is_suggested(self) -> None:
+        photos = [f"image_{number:03d}.jpg" for number in range(100, 120)]
+        masks = [f"mask_{number:03d}.png" for number in range(100, 120)]
+        found = find(photos, masks, NameRules(None, "_seg"))
+        assert "name_pattern: 'image_{number}'" in found.hint
+        assert "mask_pattern: 'mask_{number}'" in found.hint
+        again = find(photos, masks, NameRules("image_{number}", mask_pattern="mask_{number}"))
+        assert len(again.pairs) == 20
+
+    def test_a_regular_expression(self) -> None:
+        rules = NameRules(r"^IMG(?P<n>\d+)$", mask_pattern=r"^seg-(?P<n>\d+)-[a-z]+$")
+        found = find(["IMG7.jpg", "IMG77.jpg"], ["seg-7-shoe.png", "seg-7-lace.png"], rules)
+        assert masks_of(found) == {"IMG7": ["seg-7-lace.png", "seg-7-shoe.png"]}
+
+    def test_a_mask_that_may_be_of_several_photos(self) -> None:
+        rules = NameRules("{car}_{view}", mask_pattern="{car}_all")
+        found = find(["a_1.jpg", "a_2.jpg", "b_1.jpg"], ["a_all.png", "b_all.png"], rules)
+        assert found.pairs["photo_id"].tolist() == ["b_1"]
+        assert reasons(found)["a_all.png"] == "may be the mask of several photos (a_1, a_2)"
 
 
-@pytest.mark.parametrize(
-    ("break_it", "reason"),
-    [
-        (lambda p, m: p.write_bytes(b""), "is empty (0 bytes)"),
-        (lambda p, m: p.write_bytes(p.read_bytes()[:-400]), "is truncated or damaged"),
-        (lambda p, m: p.write_text("no image"), "is not an image"),
-        (lambda p, m: (p.unlink(), p.symlink_to("gone")), "cannot be read"),
-        (lambda p, m: Image.new("RGB", (2000, 1000)).save(p), "is too large: 2000×1000"),
-        (
-            lambda p, m: Image.new("RGB", (64, 40)).save(p),
-            "is 64×40 pixels, but its mask b_mask.gif is 64×48",
-        ),
-        (
-            lambda p, m: Image.new("RGB", (48, 64)).save(p),
-            "is 48×64 pixels, but its mask b_mask.gif is 64×48: is one of them upright only by",
-        ),
-        (lambda p, m: Image.new("L", (64, 48)).save(m), "its mask b_mask.gif is empty"),
-        (lambda p, m: m.write_bytes(m.read_bytes()[:100]), "its mask b_mask.gif is truncated"),
-        (lambda p, m: m.write_bytes(b""), "its mask b_mask.gif is empty (0 bytes)"),
-        (
-            lambda p, m: Image.fromarray(photo_of(disc_mask())[..., 1] // 2).save(m, "PNG"),
-            "its mask b_mask.gif is no mask",
-        ),
-    ],
-)
-def test_a_broken_pair_is_rejected_with_its_reason(raw: Path, break_it, reason: str) -> None:
-    write_pair(raw, "a")
-    photo_path, mask_path = write_pair(raw, "b")
-    break_it(photo_path, mask_path)
-    table, rejected = checked(raw)
-    assert table["photo_id"].tolist() == ["a"]
-    assert rejected["path"].tolist() == [str(photo_path)]
-    assert rejected["reason"][0].startswith(reason)
+class TestFolders:
+    def test_the_folder_is_the_group_where_names_have_none(self) -> None:
+        names = ["day 1/a", "day 1/b", "day 2/a", "c"]
+        for pattern in (None, CARVANA):
+            found = find(
+                [f"{it}.jpg" for it in names],
+                [f"{it}_seg.png" for it in names],
+                NameRules(pattern, "_seg"),
+            )
+            assert found.pairs["photo_id"].tolist() == ["c", "day 1__a", "day 1__b", "day 2__a"]
+            assert found.pairs["car"].tolist() == ["c", "day 1", "day 1", "day 2"]
+            assert found.rejected.empty
+            assert found.unmatched == ([] if pattern is None else ["c"])
+
+    def test_a_folder_for_each_thing_with_its_masks_inside(self) -> None:
+        names = ["chair-001/front.jpg", "chair-001/back.jpg", "chair-002/front.jpg"]
+        masks = [
+            "chair-001/masks/front.png",
+            "chair-001/masks/back.png",
+            "chair-002/masks/front.png",
+        ]
+        files = [PHOTOS / name for name in names + masks]
+        rules = NameRules("{car}/{view}.*", mask_pattern="{car}/masks/{view}.png")
+        found = pair_by_name(files, files, PHOTOS, PHOTOS, rules)
+        assert found.pairs[["photo_id", "car", "view"]].to_numpy().tolist() == [
+            ["chair-001__back", "chair-001", "back"],
+            ["chair-001__front", "chair-001", "front"],
+            ["chair-002__front", "chair-002", "front"],
+        ]
+        assert found.pairs["mask_path"][2] == "raw/photos/chair-002/masks/front.png"
+        assert found.rejected.empty
+
+    def test_two_paths_of_one_id_are_refused(self) -> None:
+        found = find(["a/b.jpg", "a__b.jpg"], ["a/b.png", "a__b.png"], NameRules(None, ""))
+        assert found.pairs.empty
+        assert "same id as another" in reasons(found)["b.jpg"]
 
 
-def test_everything_broken_leaves_an_empty_table_with_its_columns(raw: Path) -> None:
-    photo_path, _ = write_pair(raw, "a")
-    photo_path.write_bytes(b"")
-    table, rejected = checked(raw)
-    assert len(table) == 0
-    assert "foreground_share" in table
-    assert len(rejected) == 1
+def test_masks_drawn_from_annotations_take_the_place_of_others() -> None:
+    photos, masks = [PHOTOS / "a.jpg", PHOTOS / "b.jpg"], [MASKS / "a.png"]
+    drawn = {PHOTOS / "a.jpg": Path("drawn/a.png")}
+    found = pair_by_name(photos, masks, PHOTOS, MASKS, NameRules(None), drawn)
+    assert found.pairs["mask_path"].tolist() == ["drawn/a.png"]
+    assert reasons(found) == {"b.jpg": "has neither an annotation nor a mask"}
+
+
+@pytest.mark.parametrize("paths", [["a b.png"], ["b, c.png", "a\n.png"]])
+def test_paths_come_back_from_a_cell(paths: list[str]) -> None:
+    assert split_paths(join_paths([Path(path) for path in paths])) == sorted(map(Path, paths))

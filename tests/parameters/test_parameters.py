@@ -72,7 +72,7 @@ def test_the_fold_must_exist() -> None:
         check_parameters(changed("split", folds=5, fold=5))
 
 
-@pytest.mark.parametrize(("pattern", "message"), [("(", "no regular expression"), (".*", "car")])
+@pytest.mark.parametrize(("pattern", "message"), [("(", "not a valid pattern"), (".*", "car")])
 def test_the_name_pattern_must_tell_cars(pattern: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         check_parameters(changed("pairing", name_pattern=pattern))

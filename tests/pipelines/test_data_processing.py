@@ -56,8 +56,9 @@ def catalog_for(raw: Path, **changes: object) -> DataCatalog:
         },
         "params:annotations": None,
         "params:annotation_format": "auto",
-        "params:masks": {"foreground": None, "ignore": []},
         "annotated_masks_folder": raw / "annotated_masks",
+        "params:masks": {"foreground": None, "ignore": []},
+        "own_masks_folder": raw / "native",
         "params:checks": {"max_megapixels": 1, "max_grey_share": 0.05, "max_rejected_share": 0.2},
         "params:split": {
             "fractions": {"train": 0.6, "validation": 0.2, "test": 0.2},

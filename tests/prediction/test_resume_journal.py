@@ -25,10 +25,10 @@ def path(tmp_path: Path) -> Path:
 
 def test_records_outlive_the_run(path: Path, photo: Path) -> None:
     journal = Journal(path, ORIGIN)
-    assert journal.finished(photo) is None
+    assert journal.finished(photo, photo.name) is None
     journal.append(photo, RECORD)
-    assert journal.finished(photo) == RECORD
-    assert Journal(path, ORIGIN).finished(photo) == RECORD
+    assert journal.finished(photo, photo.name) == RECORD
+    assert Journal(path, ORIGIN).finished(photo, photo.name) == RECORD
 
 
 def test_a_kill_at_any_byte_costs_the_last_record_alone(path: Path, photo: Path) -> None:
@@ -43,8 +43,8 @@ def test_a_kill_at_any_byte_costs_the_last_record_alone(path: Path, photo: Path)
     for size in range(kept, len(whole)):
         path.write_bytes(whole[:size])
         cut = Journal(path, ORIGIN)
-        assert cut.finished(photo) == RECORD
-        assert cut.finished(other) is None
+        assert cut.finished(photo, photo.name) == RECORD
+        assert cut.finished(other, other.name) is None
         cut.append(other, PhotoRecord("b.jpg"))
         assert path.read_bytes() == whole
 
@@ -75,7 +75,7 @@ def test_another_photo_is_not_finished(path: Path, photo: Path, change: str) -> 
         photo = photo.rename(photo.with_suffix(".png"))
     else:
         photo.unlink()
-    assert journal.finished(photo) is None
+    assert journal.finished(photo, photo.name) is None
 
 
 def test_predictions_of_another_model_are_not_mixed_in(path: Path) -> None:

@@ -94,7 +94,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     used = 0
     for content in cases(kind, count, seed):
-        for read in (lambda source: open_image(source, LIMITS).rgb(), decode_mask):
+        for read in (
+            lambda source: open_image(source, LIMITS).rgb(),
+            lambda source: decode_mask(source, limits=LIMITS),
+        ):
             signal.alarm(SECONDS)
             try:
                 read(content)

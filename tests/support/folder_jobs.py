@@ -19,7 +19,9 @@ def folder_job(
 ) -> FolderJob:
     files = sorted(path for path in photos.iterdir() if not path.is_dir())
     segmenter = Segmenter(model or Darkness(), threshold, batch_size)
-    return FolderJob(segmenter, sort_out_photos(files), **({"max_megapixels": 1.0} | options))
+    return FolderJob(
+        segmenter, sort_out_photos(files, photos), **({"max_megapixels": 1.0} | options)
+    )
 
 
 def table_of(folder: Path) -> pd.DataFrame:

@@ -54,9 +54,14 @@ def write_at(path: Path, offset: int, content: memoryview) -> None:
         file.write(content)
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove temporary files that a killed `atomic_file` left in a folder."""
-    for part in folder.glob(".*.part.*"):
+def remove_parts(folder: Path, inside: bool = False) -> None:
+    """Remove temporary files that a killed `atomic_file` left in a folder.
+
+    Args:
+        folder: The folder.
+        inside: Whether folders inside it are cleaned, too.
+    """
+    for part in (folder.rglob if inside else folder.glob)(".*.part.*"):
         part.unlink()
 
 

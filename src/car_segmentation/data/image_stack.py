@@ -12,16 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_folder, write_at
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.image_files import Limits, UnusableImage
+from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import read_photo, resize_by_area
-from car_segmentation.data.masks import decode_mask
+from car_segmentation.data.masks import PLAIN_RULES, MaskRules, encode_mask, unite
+from car_segmentation.data.pairing import split_paths
 
 Note = Mapping[str, Any]
+
+HALF_COVERED = 127
+"""A soft mask's level from which the car covers more than half of the pixel."""
 
 
 @dataclass(frozen=True)
@@ -148,36 +153,74 @@ def write_resized_masks(
     paths: Sequence[str],
     height: int,
     width: int,
-    max_megapixels: float,
-    max_grey_share: float,
+    rules: MaskRules = PLAIN_RULES,
+    own_masks: Path | None = None,
 ) -> ImageStack:
     """Make a stack of soft masks, uint8 (height, width): how much of each pixel is car, 0 to 255.
 
+    A mask that is read otherwise than as its file shows it, or from several files, is also written
+    into ``own_masks`` at its native size, so that all that follows reads the same.
+
     The note on each is its native ``height`` and ``width`` in pixels, its ``foreground_share``,
-    0 to 1, and the ``border_share``, that of the outermost pixels; or, for a mask that cannot be
-    used, the ``problem``: its image is left empty.
+    0 to 1, the ``border_share``, that of the outermost pixels, and the ``values`` and the
+    ``object_value`` that it was read from; where they apply, its ``ignored_share``, its
+    ``mask_path`` and its ``thickness`` (pixels), if the network sees less than half of it; or, for
+    a mask that cannot be used, the ``problem``: its image is left empty.
+
+    Args:
+        folder: Where the stack goes.
+        ids: Photo ids.
+        paths: The masks of each photo, as `pairing.join_paths` writes them.
+        height: Pixels that the network sees.
+        width: The same.
+        rules: How masks are read.
+        own_masks: Where masks are written; what was there is gone. None: beside the stack.
     """
 
-    def resize(item: tuple[int, str]) -> Note:
-        row, path = item
+    def resize(item: tuple[int, str, str]) -> Note:
+        row, photo_id, cell = item
+        files = split_paths(cell)
         try:
-            mask = decode_mask(
-                Path(path), limits=Limits(max_megapixels), max_grey=max_grey_share
-            ).foreground
+            masks = [rules.read(file) for file in files]
+            mask = unite(masks) if len(masks) > 1 else masks[0]
         except UnusableImage as problem:
             return {"problem": str(problem)}
-        writer.write(row, resize_by_area(mask.view(np.uint8) * np.uint8(255), height, width))
-        return {
-            "height": mask.shape[0],
-            "width": mask.shape[1],
-            "foreground_share": np.count_nonzero(mask) / mask.size,
-            "border_share": _border_share(mask),
+        soft = resize_by_area(mask.foreground.view(np.uint8) * np.uint8(255), height, width)
+        writer.write(row, soft)
+        note: dict[str, Any] = {
+            "height": mask.foreground.shape[0],
+            "width": mask.foreground.shape[1],
+            "foreground_share": np.count_nonzero(mask.foreground) / mask.foreground.size,
+            "border_share": _border_share(mask.foreground),
+            "values": mask.values,
+            "object_value": mask.object_value,
+            **_what_vanishes(mask.foreground, soft),
         }
+        if mask.ignored is not None:
+            note["ignored_share"] = np.count_nonzero(mask.ignored) / mask.ignored.size
+        if len(files) > 1 or not rules.reading.is_plain:
+            (part / f"{photo_id}.png").write_bytes(encode_mask(mask))
+            note["mask_path"] = str(native / f"{photo_id}.png")
+        return note
 
-    with new_stack(folder, ids, (height, width), "uint8") as writer:
-        notes = map_photos(resize, enumerate(paths), len(paths), "check and resize masks")
+    native = own_masks or folder.with_name(f"{folder.name}_native")
+    with (
+        atomic_folder(native) as part,
+        new_stack(folder, ids, (height, width), "uint8") as writer,
+    ):
+        items = zip(range(len(ids)), ids, paths, strict=True)
+        notes = map_photos(resize, items, len(paths), "check and resize masks")
         writer.notes |= dict(zip(ids, notes, strict=True))
     return read_stack(folder)
+
+
+def _what_vanishes(mask: np.ndarray, soft: np.ndarray) -> dict[str, float]:
+    """The greatest thickness of a mask, if most of it covers no more than half of any pixel."""
+    _, seen = cv2.threshold(soft, HALF_COVERED, 255, cv2.THRESH_TOZERO)
+    if cv2.sumElems(seen)[0] >= cv2.sumElems(soft)[0] / 2:
+        return {}
+    depth = cv2.distanceTransform(np.pad(mask.view(np.uint8), 1), cv2.DIST_L2, cv2.DIST_MASK_5)
+    return {"thickness": 2 * float(depth.max())}
 
 
 def _border_share(mask: np.ndarray) -> float:

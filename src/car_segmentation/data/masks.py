@@ -3,7 +3,8 @@
 **A mask means what every viewer shows, and bright is the object.**
 
 1. An alpha channel, in any form, is the mask if it varies; otherwise what is opaque counts.
-2. A palette counts by its colours, and by its indices only where the colours are alike.
+2. A palette counts by its colours, and by its indices only where the colours are alike. Numbers in
+   parameters are indices of palettes with colours, and levels of those of greys alone.
 3. Of two values, whatever their depth and range, the dark one is background: it has at most a
    quarter of the other's brightness. One value alone is background if it is 0 or black, and the
    object otherwise.
@@ -15,7 +16,7 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -26,7 +27,9 @@ from PIL import Image, PngImagePlugin
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.image_files import NO_PIXEL_LIMIT, Limits, UnusableImage, open_image
+from car_segmentation.data.label_map import LABEL_MAP, read_label_map
 from car_segmentation.data.mask_values import (
+    ALIKE,
     Levels,
     levels_of_colours,
     levels_of_numbers,
@@ -75,12 +78,36 @@ class Mask(NamedTuple):
     Attributes:
         foreground: bool (height, width), True on the object.
         ignored: bool (height, width), True where nobody said what it is; None for nowhere.
-        values: The values it was read from, in words.
+        values: What it was read from, in words.
+        object_value: The value of the object, where there is one beside the background's.
     """
 
     foreground: np.ndarray
     ignored: np.ndarray | None = None
     values: str = ""
+    object_value: str = ""
+
+
+@dataclass(frozen=True)
+class MaskRules:
+    """How the masks of a data set are read.
+
+    Attributes:
+        reading: What the user says about their values.
+        max_megapixels: Larger masks are refused before they are decoded.
+        max_grey_share: See `decode_mask`.
+    """
+
+    reading: MaskReading = PLAIN
+    max_megapixels: float = float("inf")
+    max_grey_share: float = 0.05
+
+    def read(self, path: Path) -> Mask:
+        """Read a mask; see `decode_mask`."""
+        return decode_mask(path, self.reading, Limits(self.max_megapixels), self.max_grey_share)
+
+
+PLAIN_RULES = MaskRules()
 
 
 def read_mask(path: Path | bytes) -> np.ndarray:
@@ -155,12 +182,14 @@ def decode_mask(
         is_object = np.zeros_like(ignored)
         if len(rest.present):
             is_object = tell_object(rest, max_grey) & ~ignored
+    objects = [levels.name(it) for it in levels.present if is_object[it]]
     return Mask(
         levels[is_object],
         levels[ignored] if ignored[levels.present].any() else None,
         ("alpha " if alpha is not None and reading.foreground in {None, "alpha"} else "")
         + ", ".join(levels.name(it) for it in levels.present[:4])
         + (" …" if len(levels.present) > 4 else ""),
+        objects[0] if len(objects) == 1 and len(levels.present) <= 2 else "",
     )
 
 
@@ -191,6 +220,20 @@ def unite(masks: list[Mask]) -> Mask:
     return Mask(foreground, ignored, masks[0].values)
 
 
+def read_class_colours(folders: Sequence[Path]) -> dict[str, str]:
+    """Colours (``'#rrggbb'``) of classes, from the first folder that has a ``labelmap.txt``.
+
+    Raises:
+        UserError: If it is something else.
+    """
+    path = next((it / LABEL_MAP for it in folders if (it / LABEL_MAP).is_file()), None)
+    try:
+        colours = {} if path is None else read_label_map(path)
+    except ValueError as error:
+        raise UserError(f"{path} {error}. Mend it, or move it away.") from None
+    return {name: "#{:02x}{:02x}{:02x}".format(*colour) for colour, name in colours.items()}
+
+
 def _alpha(image: Image.Image) -> np.ndarray | None:
     """The alpha channel, uint8 (height, width), in whatever form; None if it does not vary."""
     if not image.has_transparency_data:
@@ -217,7 +260,10 @@ def _levels(image: Image.Image) -> Levels | None:
         colours = np.zeros((256, 3), np.uint8)
         entries = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
         colours[: len(entries)] = entries
-        return levels_of_numbers(np.asarray(image), colours)
+        indices = np.asarray(image)
+        if not np.ptp(entries.astype(int), axis=1).any() and not _are_alike(entries, image):
+            return levels_of_numbers(cv2.LUT(indices, colours[:, 0]))  # Greys, as any grey image.
+        return levels_of_numbers(indices, colours)
     if image.mode == "1":
         return levels_of_numbers(np.asarray(image).astype(np.uint8))
     if image.mode in {"L", "I", "F"} or image.mode.startswith("I;"):
@@ -227,6 +273,13 @@ def _levels(image: Image.Image) -> Levels | None:
     rgb = np.asarray(image.convert("RGB"))
     is_grey = np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 0], rgb[..., 2])
     return levels_of_numbers(rgb[..., 0].copy()) if is_grey else levels_of_colours(rgb)
+
+
+def _are_alike(entries: np.ndarray, image: Image.Image) -> bool:
+    """Whether nobody could tell a palette image's colours apart, or, of one, the palette's."""
+    used = np.flatnonzero(image.histogram()[: len(entries)])
+    shown = entries if len(used) == 1 else entries[used]
+    return bool(np.ptp(shown.astype(int), axis=0).max() <= ALIKE)
 
 
 def _brightness(image: Image.Image) -> np.ndarray:
@@ -298,7 +351,7 @@ def _is_among(
         text = reading.classes.get(value, value) if isinstance(value, str) else value
         if isinstance(text, str):
             if re.fullmatch("#[0-9a-fA-F]{6}", text) is None:
-                known = ", ".join(reading.classes) or "there is no labelmap.txt"
+                known = ", ".join(reading.classes) or f"there is no {LABEL_MAP}"
                 raise UserError(
                     f"{parameter}: '{value}' is not a number, a colour such as '#804000' or the "
                     f"name of a class ({known})."

@@ -1,22 +1,26 @@
-"""Pair photos with masks by name, and check every pair before anything is trained on it."""
+"""Pair photos with masks by their names."""
 
-import re
+import json
+import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.image_files import UnusableImage
-from car_segmentation.data.images import MASK_SUFFIXES, PHOTO_SUFFIXES, photo_size
+from car_segmentation.core.name_patterns import (
+    compile_pattern,
+    fields_of,
+    suggest_patterns,
+    without_extension,
+)
+from car_segmentation.data.images import MASK_SUFFIXES, PHOTO_SUFFIXES
 
 
 class Pair(NamedTuple):
-    """A photo and its mask."""
+    """A photo and its mask; of several masks, ``mask_path`` is a list in JSON."""
 
     photo_id: str
     car: str
@@ -26,174 +30,327 @@ class Pair(NamedTuple):
 
 
 PAIR_COLUMNS = list(Pair._fields)
-CHECKED_COLUMNS = [*PAIR_COLUMNS, "height", "width", "foreground_share"]
 REJECTED_COLUMNS = ["path", "reason"]
+
+FOLDER_MARK = "__"
+"""What stands in a photo's id for the ``/`` of its path: ids are names of files."""
+LONGEST_ID = 200
+"""Bytes, so that names of results stay within the 255 that file systems allow."""
+OTHER_IMAGES = frozenset(
+    {".gif", ".svg", ".psd", ".eps", ".ico", ".jp2", ".jxl", ".tga", ".exr", ".dng", ".raf"}
+    | {".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ""}
+)
+"""Extensions of files that somebody may take for photos, though they are not read. Files of other
+extensions (sidecars, thumbnails' databases) are left aside."""
+
+
+class NameRules(NamedTuple):
+    """How names tell what belongs together; see `conf/base` and `name_patterns`.
+
+    Attributes:
+        name_pattern: Pattern with the fields ``car`` and ``view`` of photos; None: each photo is a
+            group of its own, or belongs to that of its folder if it is in one.
+        mask_suffix: What a mask's name has after the photo's, if there is no ``mask_pattern``.
+        mask_pattern: Pattern of masks' paths, whose fields are also the photo's.
+    """
+
+    name_pattern: str | None
+    mask_suffix: str = ""
+    mask_pattern: str | None = None
+
+
+class Pairing(NamedTuple):
+    """What was found in the folders of photos and of masks.
+
+    Attributes:
+        pairs: Columns `PAIR_COLUMNS`, in order of photo id.
+        rejected: Files without a partner: columns `REJECTED_COLUMNS`.
+        aside: Files that are not images, which do not count as losses.
+        unmatched: Ids of photos that the pattern does not match, and that are in no folder, so that
+            each became a car of its own.
+        hint: What parameter might pair them, in words; empty if nothing seems to be wrong.
+    """
+
+    pairs: pd.DataFrame
+    rejected: pd.DataFrame
+    aside: list[Path]
+    unmatched: list[str]
+    hint: str
+
+
+class NamedFiles(NamedTuple):
+    """The files of a folder, told apart by name.
+
+    Attributes:
+        images: By path relative to the folder, without extension, in NFC.
+        rejected: Files that cannot be used, with the reason.
+        aside: Files that are not images.
+    """
+
+    images: dict[str, Path]
+    rejected: list[tuple[Path, str]]
+    aside: list[Path]
+
+
+def name_files(
+    files: Iterable[Path], folder: Path, suffixes: frozenset[str], any_bytes: bool = False
+) -> NamedFiles:
+    """Tell images from other files, and refuse those whose names cannot be told apart.
+
+    Args:
+        files: Files in the folder and in folders inside it.
+        folder: What names are relative to.
+        suffixes: Extensions that are read, in lower case.
+        any_bytes: Whether names may be other than UTF-8.
+    """
+    by_id: dict[str, list[tuple[str, Path]]] = {}
+    rejected, aside = [], []
+    for path in files:
+        extension = path.suffix.lower()
+        if extension not in suffixes and extension not in OTHER_IMAGES:
+            aside.append(path)
+            continue
+        # Some file systems store é as two code points, others as one.
+        name = unicodedata.normalize("NFC", without_extension(relative_name(path, folder)))
+        if extension not in suffixes:
+            rejected.append((path, f"has an extension that is not read: '{path.suffix}'"))
+        elif not any_bytes and not _is_text(name):
+            rejected.append((path, "has a name that is not UTF-8: rename it"))
+        elif len(os.fsencode(as_id(name))) > LONGEST_ID:
+            rejected.append((path, f"has a name of more than {LONGEST_ID} bytes: shorten it"))
+        else:
+            by_id.setdefault(as_id(name), []).append((name, path))
+    images: dict[str, Path] = {}
+    for found in by_id.values():
+        if len(found) == 1:
+            images |= dict(found)
+        else:
+            same = ", ".join(relative_name(path, folder) for _, path in found)
+            rejected += [(path, f"has the same id as another file ({same})") for _, path in found]
+    return NamedFiles(images, rejected, aside)
+
+
+def relative_name(path: Path, folder: Path) -> str:
+    """A file's path relative to a folder, with ``/``; its name if it is not in the folder."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def as_id(name: str) -> str:
+    """The id of the photo of a relative path without extension."""
+    return name.replace("/", FOLDER_MARK)
 
 
 def pair_by_name(
     photo_files: Sequence[Path],
     mask_files: Sequence[Path],
-    name_pattern: str | None,
-    mask_suffix: str,
+    photo_folder: Path,
+    mask_folder: Path,
+    rules: NameRules,
     drawn_masks: Mapping[Path, Path] | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Pair each photo with the mask of the same name, or with the one drawn from its annotation.
+) -> Pairing:
+    """Pair each photo with the mask, or the masks, that its name says.
 
-    The photo's id is its name without the extension; the mask's is the same plus
-    ``mask_suffix``. Letter case matters in the name and not in the extension.
+    Letter case matters in names and not in extensions.
 
     Args:
-        photo_files: Files of the photo folder.
-        mask_files: Files of the mask folder. Of files in both, those that end in ``mask_suffix``
-            are masks.
-        name_pattern: Regular expression with group ``car``, and ``view`` if there is one, over the
-            photo's id. Without a match, or without a pattern, the photo is a car (a group) of its
-            own.
-        mask_suffix: What a mask's name has after the photo's id.
+        photo_files: Files of the photo folder, with those of folders inside it.
+        mask_files: Files of the mask folder. Of files in both, those whose names are a mask's are
+            masks.
+        photo_folder: What photos' names are relative to.
+        mask_folder: What masks' names are relative to.
+        rules: How names tell what belongs together.
         drawn_masks: Masks of annotated photos, which take the place of others; None if there are
             no annotations.
-
-    Returns:
-        The pairs (columns `PAIR_COLUMNS`, in order of photo id) and the rejected files
-        (columns `REJECTED_COLUMNS`).
     """
-    in_both = set(photo_files) & set(mask_files)
-    masks_in_both = {path for path in in_both if path.stem.endswith(mask_suffix)}
-    photo_files = [path for path in photo_files if path not in masks_in_both]
-    mask_files = [path for path in mask_files if path not in in_both - masks_in_both]
-    photos, rejected_photos = files_by_id(photo_files, PHOTO_SUFFIXES)
-    masks, rejected_masks = files_by_id(mask_files, MASK_SUFFIXES, suffix=mask_suffix)
+    photo_files, mask_files = _separate(photo_files, mask_files, photo_folder, mask_folder, rules)
+    photos = name_files(photo_files, photo_folder, PHOTO_SUFFIXES)
+    masks = name_files(mask_files, mask_folder, MASK_SUFFIXES)
+    fields = {
+        name: _fields_of_photo(relative_name(path, photo_folder), name, rules.name_pattern)
+        for name, path in photos.images.items()
+    }
+    masks_of, left_over = _assign(masks.images, mask_folder, fields, rules)
+    if rules.mask_pattern is None:
+        _take_out_further_masks(masks_of, left_over, masks.images, rules.mask_suffix)
+    drawn = drawn_masks or {}
+    masks_of |= {name: [drawn[path]] for name, path in photos.images.items() if path in drawn}
     bare = "has no mask" if drawn_masks is None else "has neither an annotation nor a mask"
-    drawn_masks = drawn_masks or {}
-    masks |= {name: drawn_masks[path] for name, path in photos.items() if path in drawn_masks}
-    rejected = [
-        *rejected_photos,
-        *rejected_masks,
-        *((path, bare) for name, path in photos.items() if name not in masks),
-        *((path, "has no photo") for name, path in masks.items() if name not in photos),
-    ]
+    without = [(path, bare) for name, path in photos.images.items() if name not in masks_of]
     pairs = [
-        (name, *_car_and_view(name, name_pattern), str(photos[name]), str(masks[name]))
-        for name in sorted(photos.keys() & masks.keys())
-    ]
-    return pd.DataFrame(pairs, columns=PAIR_COLUMNS), _rejected_table(rejected)
-
-
-def files_by_id(
-    files: Iterable[Path], suffixes: frozenset[str], suffix: str = ""
-) -> tuple[dict[str, Path], list[tuple[Path, str]]]:
-    """Give each file its photo id: its name without the extension and without ``suffix``.
-
-    Args:
-        files: Files of a folder.
-        suffixes: Extensions that are read, in lower case.
-        suffix: What every name must end in, before the extension.
-
-    Returns:
-        Files by photo id, and those that cannot belong to one photo, with the reason.
-    """
-    by_id: dict[str, list[Path]] = {}
-    rejected = []
-    for path in files:
-        # Some file systems store é as two code points, others as one.
-        name = unicodedata.normalize("NFC", path.stem)
-        if path.suffix.lower() not in suffixes:
-            rejected.append((path, f"has an extension that is not read: '{path.suffix}'"))
-        elif not name.endswith(suffix):
-            rejected.append((path, f"has a name that does not end in '{suffix}'"))
-        else:
-            by_id.setdefault(name.removesuffix(suffix), []).append(path)
-    unique = {}
-    for name, paths in by_id.items():
-        if len(paths) == 1:
-            unique[name] = paths[0]
-        else:
-            same = ", ".join(path.name for path in paths)
-            rejected += [(path, f"has the same id as another file ({same})") for path in paths]
-    return unique, rejected
-
-
-def first_cars(pairs: pd.DataFrame, max_cars: int | None) -> pd.DataFrame:
-    """Keep the pairs of the first ``max_cars`` cars in order of name; all for None."""
-    if max_cars is None:
-        return pairs
-    kept = sorted(pairs["car"].unique())[:max_cars]
-    return pairs[pairs["car"].isin(kept)].reset_index(drop=True)
-
-
-def check_pairs(
-    pairs: pd.DataFrame, mask_notes: Mapping[str, Mapping[str, Any]], max_megapixels: float
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Open every photo, hold it against what is known of its mask, and keep the usable pairs.
-
-    Args:
-        pairs: Columns `PAIR_COLUMNS`.
-        mask_notes: By photo id, the notes of `image_stack.write_resized_masks`.
-        max_megapixels: See `photos.photo_size`.
-
-    Returns:
-        The usable pairs (columns `CHECKED_COLUMNS`; sizes in pixels, share 0 to 1) and the
-        rejected files (columns `REJECTED_COLUMNS`).
-    """
-    reasons = map_photos(
-        partial(_reason_against, max_megapixels=max_megapixels),
-        ((pair, mask_notes[pair.photo_id]) for pair in _plain(pairs)),
-        total=len(pairs),
-        description="check photos",
-    )
-    is_usable = np.array([reason is None for reason in reasons], dtype=bool)
-    usable = pairs[is_usable].reset_index(drop=True)
-    facts = [mask_notes[photo_id] for photo_id in usable["photo_id"]]
-    measured = pd.DataFrame(facts, columns=["height", "width", "foreground_share"])
-    rejected = [
-        (path, reason)
-        for path, reason in zip(pairs["photo_path"], reasons, strict=True)
-        if reason is not None
-    ]
-    return pd.concat([usable, measured], axis="columns"), _rejected_table(rejected)
-
-
-def unmatched(pairs: pd.DataFrame, name_pattern: str | None) -> list[str]:
-    """The photos whose id a pattern does not match, so that each became a car of its own."""
-    if name_pattern is None:
-        return []
-    return [name for name in pairs["photo_id"] if re.search(name_pattern, name) is None]
-
-
-def _car_and_view(photo_id: str, name_pattern: str | None) -> tuple[str, str]:
-    match = None if name_pattern is None else re.search(name_pattern, photo_id)
-    if match is None:
-        return photo_id, ""
-    return match["car"], match.groupdict().get("view") or ""
-
-
-def _reason_against(item: tuple[Pair, Mapping[str, Any]], max_megapixels: float) -> str | None:
-    """Why a pair cannot be used, or None if it can."""
-    pair, mask = item
-    mask_name = Path(pair.mask_path).name
-    try:
-        height, width = photo_size(Path(pair.photo_path), max_megapixels)
-    except UnusableImage as problem:
-        return str(problem)
-    if "problem" in mask:
-        return f"its mask {mask_name} {mask['problem']}"
-    if (mask["height"], mask["width"]) != (height, width):
-        turned = (mask["height"], mask["width"]) == (width, height)
-        return (
-            f"is {width}×{height} pixels, but its mask {mask_name} is "
-            f"{mask['width']}×{mask['height']}"
-            + (": is one of them upright only by its EXIF orientation?" if turned else "")
+        Pair(
+            as_id(name),
+            fields[name].get("car") or _own_group(name),
+            fields[name].get("view", ""),
+            str(photos.images[name]),
+            join_paths(masks_of[name]),
         )
-    if mask["foreground_share"] == 0:
-        return f"its mask {mask_name} is empty"
-    return None
+        for name in sorted(masks_of)
+    ]
+    is_suspicious = rules.mask_pattern is None and len(without) > len(photos.images) / 2
+    return Pairing(
+        pd.DataFrame(pairs, columns=PAIR_COLUMNS),
+        rejected_table([*photos.rejected, *masks.rejected, *left_over.items(), *without]),
+        sorted({*photos.aside, *masks.aside}),
+        [
+            as_id(name)
+            for name in sorted(masks_of)
+            if rules.name_pattern and "matched" not in fields[name] and "/" not in name
+        ],
+        _hint(photos.images, masks.images) if is_suspicious and drawn_masks is None else "",
+    )
 
 
-def _plain(pairs: pd.DataFrame) -> list[Pair]:
-    """The rows of a table of pairs, in a form that travels to other processes."""
-    return [Pair(*row) for row in pairs[PAIR_COLUMNS].itertuples(index=False)]
+def join_paths(paths: Sequence[Path]) -> str:
+    """One or several paths as the cell of a table."""
+    texts = sorted(map(str, paths))
+    return texts[0] if len(texts) == 1 else json.dumps(texts, ensure_ascii=False)
 
 
-def _rejected_table(rejected: Iterable[tuple[Path | str, str]]) -> pd.DataFrame:
-    rows = sorted((str(path), reason) for path, reason in rejected)
+def split_paths(cell: str) -> list[Path]:
+    """The paths of a cell that `join_paths` made."""
+    return [Path(path) for path in json.loads(cell)] if cell.startswith('["') else [Path(cell)]
+
+
+def _separate(
+    photo_files: Sequence[Path],
+    mask_files: Sequence[Path],
+    photo_folder: Path,
+    mask_folder: Path,
+    rules: NameRules,
+) -> tuple[list[Path], list[Path]]:
+    """Decide of files in both folders what they are: by the inner folder, or else by name."""
+    in_both = set(photo_files) & set(mask_files)
+    if photo_folder == mask_folder:
+        pattern = _mask_pattern(rules)
+        masks = {it for it in in_both if fields_of(relative_name(it, mask_folder), pattern)}
+    elif mask_folder.is_relative_to(photo_folder):
+        masks = in_both
+    else:
+        masks = set()
+    photos = in_both - masks
+    return (
+        [path for path in photo_files if path not in masks],
+        [path for path in mask_files if path not in photos],
+    )
+
+
+def _mask_pattern(rules: NameRules) -> str:
+    return rules.mask_pattern or f"{{photo}}{rules.mask_suffix}"
+
+
+def _fields_of_photo(path: str, name: str, name_pattern: str | None) -> dict[str, str]:
+    """What a photo's name says, and whether the pattern matches it: the field ``matched``."""
+    found = None if name_pattern is None else fields_of(path, name_pattern)
+    return {"photo": name} | ({} if found is None else found | {"matched": "yes"})
+
+
+def _own_group(name: str) -> str:
+    """The group of a photo whose name has none: its folder, or else itself."""
+    folder, _, file = name.rpartition("/")
+    return folder or file
+
+
+def _assign(
+    masks: Mapping[str, Path],
+    folder: Path,
+    fields: Mapping[str, Mapping[str, str]],
+    rules: NameRules,
+) -> tuple[dict[str, list[Path]], dict[Path, str]]:
+    """Give photos, by name, their masks; and masks that have no photo a reason."""
+    pattern = _mask_pattern(rules)
+    common = sorted(compile_pattern(pattern).groupindex)
+    owners: dict[tuple[str | None, ...], list[str]] = {}
+    for name, known in fields.items():
+        owners.setdefault(tuple(known.get(field) for field in common), []).append(name)
+    masks_of: dict[str, list[Path]] = {}
+    left_over: dict[Path, str] = {}
+    for path in masks.values():
+        said = fields_of(unicodedata.normalize("NFC", relative_name(path, folder)), pattern)
+        if said is None:
+            left_over[path] = (
+                f"has a name that does not end in '{rules.mask_suffix}'"
+                if rules.mask_pattern is None
+                else f"is not what pairing.mask_pattern calls a mask: '{pattern}'"
+            )
+            continue
+        names = owners.get(tuple(said.get(field) for field in common), [])
+        if len(names) == 1:
+            masks_of.setdefault(names[0], []).append(path)
+        elif names:
+            several = ", ".join(sorted(names)[:3])
+            left_over[path] = f"may be the mask of several photos ({several})"
+        else:
+            left_over[path] = "has no photo"
+    return masks_of, left_over
+
+
+def _take_out_further_masks(
+    masks_of: dict[str, list[Path]],
+    left_over: dict[Path, str],
+    masks: Mapping[str, Path],
+    mask_suffix: str,
+) -> None:
+    """Take out photos that seem to have more masks than the one that is named like them.
+
+    Half of what such a photo shows would be taken for background.
+    """
+    further: dict[str, list[Path]] = {}
+    for name, path in masks.items():
+        ends = [end for end, letter in enumerate(name) if letter in "_-. (" and path in left_over]
+        owner = next(
+            (
+                name[:end].removesuffix(mask_suffix)
+                for end in reversed(ends)
+                if name[:end].endswith(mask_suffix)
+                and name[:end].removesuffix(mask_suffix) in masks_of
+            ),
+            None,
+        )
+        if owner is not None:
+            further.setdefault(owner, []).append(path)
+    for name, paths in further.items():
+        own = masks_of.pop(name)[0]
+        for path in (*paths, own):
+            others = ", ".join(it.name for it in (own, *paths) if it != path)
+            left_over[path] = (
+                f"seems to be one of several masks of {name} (the others: {others}). To unite them "
+                f"write pairing.mask_pattern: '{{photo}}{mask_suffix}*'; or move away those that "
+                "do not count"
+            )
+
+
+def _hint(photos: Mapping[str, Path], masks: Mapping[str, Path]) -> str:
+    suggested = suggest_patterns(photos.keys(), masks.keys())
+    if suggested is None:
+        return ""
+    names, pattern = suggested
+    return (
+        f"Their names pair with pairing.name_pattern: '{names}' and pairing.mask_pattern: "
+        f"'{pattern}' (with {{car}} in place of a part that photos of one thing share)."
+    )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def describe_files(files: Sequence[Path]) -> str:
+    """How many files of which kinds, such as ``2 files that are not images (2 .json)``."""
+    kinds = Counter(path.suffix.lower() or path.name for path in files)
+    listed = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5))
+    return f"{len(files)} files that are not images ({listed})"
+
+
+def rejected_table(rejected: Iterable[tuple[Path | str, str]]) -> pd.DataFrame:
+    """Files and why they cannot be used (columns `REJECTED_COLUMNS`), in order of path."""
+    rows = sorted((as_text(path), reason) for path, reason in rejected)
     return pd.DataFrame(rows, columns=REJECTED_COLUMNS)
+
+
+def as_text(path: Path | str) -> str:
+    r"""A path that can be written anywhere: bytes that are not UTF-8 as ``\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

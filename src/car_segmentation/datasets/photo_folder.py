@@ -1,5 +1,6 @@
 """A folder of photos or masks, as the list of its files."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ PREVIEW_COLUMNS = 4
 
 
 class PhotoFolderDataset(AbstractDataset[list[Path], list[Path]]):
-    """Lists the files of a folder, hidden ones left out, in order of name; reads none.
+    """Lists the files of a folder and of folders inside it, in order of path; reads none.
 
-    A folder that does not exist is an empty list: the node that wants photos says what to do.
+    Hidden files and folders are left out, and links to folders are not followed. A folder that does
+    not exist is an empty list: the node that wants photos says what to do.
 
     Args:
-        path: The folder.
+        path: The folder, or a single file.
         masks: Whether it holds masks, for the preview.
         metadata: For plugins such as Kedro-Viz.
     """
@@ -34,20 +36,20 @@ class PhotoFolderDataset(AbstractDataset[list[Path], list[Path]]):
 
     def load(self) -> list[Path]:
         """List the files."""
-        if not self._path.is_dir():
-            return []
-        return sorted(
-            path
-            for path in self._path.iterdir()
-            if not path.is_dir() and not path.name.startswith(".")
-        )
+        if self._path.is_file():
+            return [self._path]
+        files = []
+        for folder, inside, names in os.walk(self._path):
+            inside[:] = [name for name in inside if not name.startswith((".", "__MACOSX"))]
+            files += [Path(folder, name) for name in names if not name.startswith(".")]
+        return sorted(files)
 
     def save(self, data: list[Path]) -> None:
         """Refuse: raw photos are never written."""
         raise TypeError("a folder of raw photos is read-only")
 
     def _exists(self) -> bool:
-        return self._path.is_dir()
+        return self._path.exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path), "masks": self._masks}

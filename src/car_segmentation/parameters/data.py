@@ -1,10 +1,8 @@
 """Photos and masks: how they pair, what is refused, how they are split, resized and augmented."""
 
-import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     NonNegativeInt,
@@ -13,19 +11,8 @@ from pydantic import (
     model_validator,
 )
 
+from car_segmentation.core.name_patterns import compile_pattern
 from car_segmentation.parameters.group import Fraction, Parameters, Pixels
-
-
-def _with_car_group(pattern: str | None) -> str | None:
-    if pattern is None:
-        return None
-    try:
-        groups = re.compile(pattern).groupindex
-    except re.error as error:
-        raise ValueError(f"is no regular expression ({error})") from error
-    if "car" not in groups:
-        raise ValueError("needs a group (?P<car>…), which tells photos of one car")
-    return pattern
 
 
 def _as_tuple(values: Any) -> Any:
@@ -58,11 +45,34 @@ class DemoPhotos(Parameters):
 
 
 class Pairing(Parameters):
-    """How photos and masks find each other."""
+    """How photos and masks find each other: see `core.name_patterns`."""
 
-    name_pattern: Annotated[str | None, AfterValidator(_with_car_group)]
-    mask_suffix: str
+    name_pattern: str | None
+    mask_suffix: str = ""
+    mask_pattern: str | None = None
     max_cars: PositiveInt | None
+
+    @model_validator(mode="after")
+    def _patterns_fit(self) -> Self:
+        fields = {}
+        for name in ("name_pattern", "mask_pattern"):
+            pattern = getattr(self, name)
+            try:
+                fields[name] = set(compile_pattern(pattern).groupindex) if pattern else set()
+            except ValueError as error:
+                raise ValueError(f"{name} = {pattern!r} {error}") from None
+        if self.name_pattern and not self.mask_pattern and "car" not in fields["name_pattern"]:
+            raise ValueError(
+                f"name_pattern = {self.name_pattern!r} needs a group (?P<car>…) or a field "
+                "{car}, which tells photos of one car"
+            )
+        unknown = fields["mask_pattern"] - fields["name_pattern"] - {"photo"}
+        if unknown:
+            raise ValueError(
+                f"mask_pattern = {self.mask_pattern!r} has {{{', '.join(sorted(unknown))}}}, which "
+                "name_pattern does not have: nothing says which photo a mask belongs to"
+            )
+        return self
 
 
 AnnotationFormat = Literal[

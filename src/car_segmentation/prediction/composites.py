@@ -121,7 +121,7 @@ def clear_other_composites(folder: Path, backdrop: Backdrop) -> None:
     if note.is_file() and note.read_text(encoding="ascii") == backdrop.digest():
         return
     for suffix in (".jpg", ".png"):
-        for file in folder.glob(f"*{suffix}"):
+        for file in folder.rglob(f"*{suffix}"):
             file.unlink()
     with atomic_file(note) as part:
         part.write_text(backdrop.digest(), encoding="ascii")

@@ -23,7 +23,7 @@ from car_segmentation.core.files import atomic_file, remove_parts
 from car_segmentation.core.parallel import map_bounded
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import PHOTO_SUFFIXES, photo_size, read_photo
-from car_segmentation.data.pairing import files_by_id
+from car_segmentation.data.pairing import describe_files, name_files, relative_name
 from car_segmentation.prediction.composites import Backdrop, clear_other_composites
 from car_segmentation.prediction.photo_files import (
     COMPOSITES,
@@ -60,15 +60,21 @@ BATCHES_PER_TASK = 8
 
 @dataclass(frozen=True)
 class NewPhotos:
-    """The files of a folder.
+    """The files of a folder, and of folders inside it.
 
     Attributes:
+        folder: What names are relative to.
         usable: Photos to predict, each with a name of its own.
         rejected: Files that cannot be predicted, with the reason.
     """
 
-    usable: tuple[Path, ...]
-    rejected: tuple[tuple[Path, str], ...]
+    folder: Path
+    usable: tuple[Path, ...] = ()
+    rejected: tuple[tuple[Path, str], ...] = ()
+
+    def name(self, path: Path) -> str:
+        """What a photo is called: its path in the folder, with ``/``."""
+        return relative_name(path, self.folder)
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,7 @@ class FolderJob:
 
     def _write(self, folder: Path) -> None:
         for written_to in ("", *FOLDERS):
-            remove_parts(folder / written_to)
+            remove_parts(folder / written_to, inside=bool(written_to))
         origin = {
             "model": model_digest(self.segmenter.predictor),
             "threshold": self.segmenter.threshold,
@@ -146,12 +152,15 @@ class FolderJob:
         journal = Journal(folder / JOURNAL_FILE, origin)
         if self.backdrop is not None:
             clear_other_composites(folder / COMPOSITES, self.backdrop)
-        records = {path: PhotoRecord(path.name, warnings=why) for path, why in self.photos.rejected}
+        name = self.photos.name
+        records = {
+            path: PhotoRecord(name(path), warnings=why) for path, why in self.photos.rejected
+        }
         files = PhotoFiles(folder, self.outputs, self.backdrop)
         missing = []
         for path in self.photos.usable:
-            record = journal.finished(path)
-            if record is not None and files.exist(path):
+            record = journal.finished(path, name(path))
+            if record is not None and files.exist(name(path)):
                 records[path] = record
             else:
                 missing.append(path)
@@ -174,7 +183,7 @@ class FolderJob:
         write_table(folder / PREDICTIONS_FILE, records.values())
         if self.submission is not None:
             masks = {
-                path.name: output_file(folder, MASKS, path.name)
+                name(path): output_file(folder, MASKS, name(path))
                 for path, record in records.items()
                 if record.height is not None
             }
@@ -186,7 +195,9 @@ class FolderJob:
         ahead = AHEAD if self.segmenter.input_size else AHEAD_AT_NATIVE_SIZE
         photos = map_bounded(self._read, paths, self.segmenter.photos_at_a_time + ahead)
         files = PhotoFiles(folder, self.outputs, self.backdrop)
-        write = partial(_write_files, files=files, threshold=self.segmenter.threshold)
+        write = partial(
+            _write_files, files=files, photos=self.photos, threshold=self.segmenter.threshold
+        )
         records = map_bounded(write, self._predicted(photos), ahead)
         return zip(paths, records, strict=True)
 
@@ -206,12 +217,14 @@ class FolderJob:
 
         try:
             light = replace(self.segmenter, predictor=stored(self.segmenter.predictor, store))
-            job = replace(self, segmenter=light, photos=NO_PHOTOS, submission=None)
+            photos = NewPhotos(self.photos.folder.absolute())
+            job = replace(self, segmenter=light, photos=photos, submission=None)
             shared = {folder / JOURNAL_FILE, *models, *(path.parent for path in given)}
             cluster = replace(cluster, shared=(*cluster.shared, *sorted(shared)))
             size = BATCHES_PER_TASK * self.segmenter.photos_at_a_time
             work = partial(_predict_chunk, job, folder)
-            done = map_on_cluster(cluster, work, in_chunks(given, size), _killed)
+            killed = partial(_killed, photos)
+            done = map_on_cluster(cluster, work, in_chunks(given, size), killed)
             for chunk, records in done:
                 yield from zip((given[path] for path in chunk), records, strict=True)
         finally:
@@ -225,9 +238,9 @@ class FolderJob:
             native_shape = photo_size(path, self.max_megapixels)
             pixels = self.segmenter.resize(read_photo(path))
         except UnusableImage as problem:
-            return PhotoRecord(path.name, warnings=str(problem))
+            return PhotoRecord(self.photos.name(path), warnings=str(problem))
         except Exception as error:  # No photo, however odd, ends the run for all the others.
-            return PhotoRecord(path.name, warnings=f"cannot be read ({error})")
+            return PhotoRecord(self.photos.name(path), warnings=f"cannot be read ({error})")
         return ReadPhoto(path, native_shape, pixels, time.perf_counter() - start)
 
     def _predicted(
@@ -258,13 +271,17 @@ class FolderJob:
                 yield photo
 
 
-NO_PHOTOS = NewPhotos((), ())
+def sort_out_photos(files: Sequence[Path], folder: Path) -> NewPhotos:
+    """Separate photos from other files, and refuse those that would write the same mask.
 
-
-def sort_out_photos(files: Sequence[Path]) -> NewPhotos:
-    """Separate photos from other files, and refuse those that would write the same mask."""
-    by_id, rejected = files_by_id(files, PHOTO_SUFFIXES)
-    return NewPhotos(tuple(sorted(by_id.values())), tuple(rejected))
+    Args:
+        files: Files in the folder and in folders inside it.
+        folder: What photos' names are relative to.
+    """
+    named = name_files(files, folder, PHOTO_SUFFIXES, any_bytes=True)
+    if named.aside:
+        logger.info("%s are left aside", describe_files(named.aside))
+    return NewPhotos(folder, tuple(sorted(named.images.values())), tuple(named.rejected))
 
 
 def model_digest(model: Predictor) -> str:
@@ -280,29 +297,30 @@ def _predict_chunk(job: FolderJob, folder: Path, paths: Sequence[Path]) -> list[
     return [record for _, record in job.predict(paths, folder)]
 
 
-def _killed(path: Path) -> PhotoRecord:
+def _killed(photos: NewPhotos, path: Path) -> PhotoRecord:
     return PhotoRecord(
-        path.name, warnings="every worker that tried it was killed, perhaps out of memory"
+        photos.name(path), warnings="every worker that tried it was killed, perhaps out of memory"
     )
 
 
 def _write_files(
-    predicted: PredictedPhoto | PhotoRecord, files: PhotoFiles, threshold: float
+    predicted: PredictedPhoto | PhotoRecord, files: PhotoFiles, photos: NewPhotos, threshold: float
 ) -> PhotoRecord:
     """Write the files of a photo at native size, and say what is in them."""
     if isinstance(predicted, PhotoRecord):
         return predicted
     start = time.perf_counter()
     photo = predicted.photo
+    name = photos.name(photo.path)
     height, width = photo.native_shape
     probability = to_native_size(predicted.probability, height, width)
     mask = probability >= threshold
     try:
-        files.write(photo.path, probability, mask, threshold)
+        files.write(photo.path, name, probability, mask, threshold)
     except UnusableImage as problem:
-        return PhotoRecord(photo.path.name, warnings=f"{problem}, though it was read before")
+        return PhotoRecord(name, warnings=f"{problem}, though it was read before")
     return PhotoRecord(
-        photo=photo.path.name,
+        photo=name,
         height=height,
         width=width,
         foreground_share=round(np.count_nonzero(mask) / mask.size, 6),

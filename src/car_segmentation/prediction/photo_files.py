@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from car_segmentation.core.files import atomic_file
+from car_segmentation.core.name_patterns import without_extension
 from car_segmentation.data.images import read_photo
 from car_segmentation.prediction.composites import Backdrop, composite
 from car_segmentation.prediction.cutouts import cut_out
@@ -36,20 +37,21 @@ class PhotoFiles:
     outputs: Sequence[str] = (MASKS,)
     backdrop: Backdrop | None = None
 
-    def exist(self, photo: Path) -> bool:
+    def exist(self, name: str) -> bool:
         """Whether a photo has all its files."""
         return all(
-            output_file(self.folder, output, photo.name, self.backdrop).is_file()
+            output_file(self.folder, output, name, self.backdrop).is_file()
             for output in self.outputs
         )
 
     def write(
-        self, photo: Path, probability: np.ndarray, mask: np.ndarray, threshold: float
+        self, photo: Path, name: str, probability: np.ndarray, mask: np.ndarray, threshold: float
     ) -> None:
         """Write the files of a photo.
 
         Args:
             photo: Its file.
+            name: What it is called: its path in the folder of photos.
             probability: float32 (height, width), 0 to 1, at native size.
             mask: bool (height, width), True where the probability reaches the threshold.
             threshold: Probability from which a pixel is car.
@@ -75,14 +77,14 @@ class PhotoFiles:
             COMPOSITES: on_backdrop,
         }
         for output in self.outputs:
-            path = output_file(self.folder, output, photo.name, self.backdrop)
+            path = output_file(self.folder, output, name, self.backdrop)
             write_picture(path, pictures[output]())
 
 
 def output_file(folder: Path, output: str, photo: str, backdrop: Backdrop | None = None) -> Path:
-    """Where an output, `MASKS` say, of a photo, given by its file name, is."""
+    """Where an output, `MASKS` say, of a photo, given by its name, is."""
     suffix = backdrop.suffix if output == COMPOSITES and backdrop is not None else ".png"
-    return folder / output / f"{Path(photo).stem}{suffix}"
+    return folder / output / f"{without_extension(photo)}{suffix}"
 
 
 def encode_picture(image: np.ndarray, suffix: str = ".png") -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
+from car_segmentation.core.name_patterns import without_extension
 from car_segmentation.prediction.photo_record import PhotoRecord
 
 
@@ -31,17 +32,17 @@ class Journal:
         self._entries = self._read()
         self.compact()
 
-    def finished(self, photo: Path) -> PhotoRecord | None:
-        """The record of a photo, unless it is missing or the photo has changed since."""
-        entry = self._entries.get(photo.stem)
-        if entry is None or entry["record"]["photo"] != photo.name:
+    def finished(self, photo: Path, name: str) -> PhotoRecord | None:
+        """The record of a photo by its name; None if it is missing, or the photo has changed."""
+        entry = self._entries.get(without_extension(name))
+        if entry is None or entry["record"]["photo"] != name:
             return None
         return PhotoRecord(**entry["record"]) if entry["file"] == _file_state(photo) else None
 
     def append(self, photo: Path, record: PhotoRecord) -> None:
         """Record a photo whose files are all written."""
         entry = {"record": asdict(record), "file": _file_state(photo)}
-        self._entries[photo.stem] = entry
+        self._entries[without_extension(record.photo)] = entry
         with self._path.open("a", encoding="ascii") as file:
             file.write(json.dumps(entry) + "\n")
 
@@ -62,7 +63,7 @@ class Journal:
                 "`prediction` parameters. Give "
                 "another folder (--params=predictions=FOLDER), or delete this one."
             )
-        return {Path(entry["record"]["photo"]).stem: entry for entry in entries}
+        return {without_extension(entry["record"]["photo"]): entry for entry in entries}
 
 
 def _file_state(path: Path) -> list[int]:

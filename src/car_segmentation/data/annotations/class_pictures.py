@@ -23,15 +23,13 @@ from car_segmentation.data.annotations.regions import (
     Label,
 )
 from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.label_map import LABEL_MAP, Colour, read_label_map
 
 CLASSES, OBJECTS = "SegmentationClass", "SegmentationObject"
 """VOC's folders: pictures of classes, and of a number for each object."""
-LABEL_MAP = "labelmap.txt"
 VOID_NUMBER = 255
 VOID_NAMES = frozenset({"void", "ignore", "ignored", "__ignore__"})
 BACKGROUND_NAMES = frozenset({"background", "_background_"})
-
-Colour = tuple[int, int, int]
 
 VOC_CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair"),
@@ -179,24 +177,6 @@ def picture_folders(folder: Path) -> list[Path]:
         if places:
             return places
     return [folder] if (folder / LABEL_MAP).is_file() else []
-
-
-def read_label_map(path: Path) -> dict[Colour, str]:
-    """Names of classes by colour, of lines such as ``car:128,0,0::``; in order.
-
-    Raises:
-        ValueError: If a line is not of this form.
-    """
-    colours = {}
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
-        if line.strip() and not line.startswith("#"):
-            name, colour, *_ = [*line.split(":"), ""]
-            parts = colour.split(",")
-            if len(parts) != 3 or not all(it.strip().isdigit() for it in parts):
-                raise ValueError(f"has a line that is not NAME:RED,GREEN,BLUE: {line!r}")
-            red, green, blue = map(int, parts)
-            colours[red, green, blue] = name.strip()
-    return colours
 
 
 def _present(numbers: np.ndarray) -> list[int]:

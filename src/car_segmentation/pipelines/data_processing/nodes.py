@@ -28,12 +28,13 @@ from car_segmentation.data.image_stack import (
     write_resized_masks,
     write_resized_photos,
 )
+from car_segmentation.data.masks import MaskReading, MaskRules, read_class_colours
+from car_segmentation.data.pair_checks import check_pairs, first_cars
 from car_segmentation.data.pairing import (
     REJECTED_COLUMNS,
-    check_pairs,
-    first_cars,
+    NameRules,
+    describe_files,
     pair_by_name,
-    unmatched,
 )
 from car_segmentation.data.splits import rows_of_split, split_by_car
 from car_segmentation.parameters import (
@@ -113,11 +114,11 @@ def pair_photos_with_masks(
     annotations: str | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pair every photo with its mask, and list the files that have no partner."""
-    settings = Pairing(**pairing)
+    settings, raw = Pairing(**pairing), Path(raw_data)
     if not photo_files:
         raise UserError(
-            f"There are no photos in {raw_data}/{photo_folder}. Put photos there (not in folders "
-            f"inside it) and masks in {raw_data}/{mask_folder}, name another folder with "
+            f"There are no photos in {raw_data}/{photo_folder}. Put photos there and masks in "
+            f"{raw_data}/{mask_folder}, name another folder with "
             "--params=raw_data=FOLDER, call these two otherwise in conf/*/globals.yml, or try "
             "the rendered demo with `make run`. Carvana's photos are at "
             "https://www.kaggle.com/c/carvana-image-masking-challenge (train.zip and "
@@ -126,26 +127,30 @@ def pair_photos_with_masks(
     is_drawn = drawn_masks["mask_path"] != ""
     drawn, problems = drawn_masks[is_drawn], drawn_masks.loc[~is_drawn, REJECTED_COLUMNS]
     by_photo = dict(zip(map(Path, drawn["path"]), map(Path, drawn["mask_path"]), strict=True))
-    pairs, rejected = pair_by_name(
+    found = pair_by_name(
         photo_files,
         mask_files,
-        settings.name_pattern,
-        settings.mask_suffix,
+        raw / photo_folder,
+        raw / mask_folder,
+        NameRules(settings.name_pattern, settings.mask_suffix, settings.mask_pattern),
         None if annotations is None else by_photo,
     )
     # A photo whose annotation cannot be drawn is not used, even if it has a mask.
-    pairs = pairs[~pairs["photo_path"].isin(problems["path"])].reset_index(drop=True)
-    rejected = rejected[~rejected["path"].isin(problems["path"])]
+    pairs = found.pairs[~found.pairs["photo_path"].isin(problems["path"])].reset_index(drop=True)
+    rejected = found.rejected[~found.rejected["path"].isin(problems["path"])]
     rejected = pd.concat([problems, rejected], ignore_index=True)
-    strangers = unmatched(pairs, settings.name_pattern)
-    if strangers:
+    if found.aside:
+        logger.info("%s are left aside", describe_files(found.aside))
+    if found.hint:
+        logger.warning("%d photos have no mask of their name. %s", len(photo_files), found.hint)
+    if found.unmatched:
         logger.warning(
             "pairing.name_pattern does not match the names of %d of %d photos, %s the first: each "
             "of them counts as another %s. If some show the same, mend the pattern, or they get "
             "into different splits and scores flatter; if none do, set it to null.",
-            len(strangers),
+            len(found.unmatched),
             len(pairs),
-            strangers[0],
+            found.unmatched[0],
             Subject(**subject).one,
         )
     return first_cars(pairs, settings.max_cars), rejected
@@ -153,20 +158,28 @@ def pair_photos_with_masks(
 
 def resize_masks(
     photo_pairs: pd.DataFrame,
+    raw_data: str,
+    mask_folder: str,
+    masks: dict[str, Any],
     image: dict[str, Any],
     checks: dict[str, Any],
     soft_masks_folder: Path,
+    own_masks_folder: Path,
 ) -> ImageStack:
     """Check every mask and resize it by area averaging to a soft target, in a mapped array."""
-    size, settings = ImageSize(**image), Checks(**checks)
+    size, settings, meaning = ImageSize(**image), Checks(**checks), Masks(**masks)
+    raw = Path(raw_data)
+    reading = MaskReading(
+        meaning.foreground, meaning.ignore, read_class_colours([raw / mask_folder, raw])
+    )
     return write_resized_masks(
         soft_masks_folder,
         photo_pairs["photo_id"].tolist(),
         photo_pairs["mask_path"].tolist(),
         size.height,
         size.width,
-        settings.max_megapixels,
-        settings.max_grey_share,
+        MaskRules(reading, settings.max_megapixels, settings.max_grey_share),
+        own_masks_folder,
     )
 
 

@@ -66,7 +66,16 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 func=resize_masks,
-                inputs=["photo_pairs", "params:image", "params:checks", "soft_masks_folder"],
+                inputs=[
+                    "photo_pairs",
+                    "params:raw_data",
+                    "params:mask_folder",
+                    "params:masks",
+                    "params:image",
+                    "params:checks",
+                    "soft_masks_folder",
+                    "own_masks_folder",
+                ],
                 outputs="soft_masks",
                 name="resize_masks",
             ),

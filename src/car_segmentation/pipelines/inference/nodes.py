@@ -25,9 +25,11 @@ def find_new_photos(new_photo_files: Sequence[Path], photos: str, predictions: s
             f"There are no photos in {photos}. Say where they are, and where their masks go: "
             "`kedro run --pipelines=inference --params=photos=FOLDER,predictions=FOLDER`."
         )
-    if Path(photos).resolve() == Path(predictions).resolve():
+    source, results = Path(photos), Path(predictions)
+    if source.resolve() == results.resolve():
         raise UserError(f"Predictions need a folder of their own: {photos} holds the photos.")
-    return sort_out_photos(new_photo_files)
+    files = [path for path in new_photo_files if not path.is_relative_to(results)]
+    return sort_out_photos(files, source.parent if source.is_file() else source)
 
 
 def predict_new_photos(
@@ -73,5 +75,5 @@ def _submission_photos(settings: Inference, new_photos: NewPhotos) -> tuple[str,
     if not settings.submission:
         return None
     if settings.sample_submission is None:
-        return tuple(path.name for path in new_photos.usable)
+        return tuple(new_photos.name(path) for path in new_photos.usable)
     return sample_photos(Path(settings.sample_submission))

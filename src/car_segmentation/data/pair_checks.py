@@ -1,0 +1,86 @@
+"""Check every pair of photo and mask before anything is trained on it."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from car_segmentation.core.parallel import map_photos
+from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.images import photo_size
+from car_segmentation.data.pairing import PAIR_COLUMNS, Pair, rejected_table, split_paths
+
+CHECKED_COLUMNS = [*PAIR_COLUMNS, "height", "width", "foreground_share"]
+
+
+def first_cars(pairs: pd.DataFrame, max_cars: int | None) -> pd.DataFrame:
+    """Keep the pairs of the first ``max_cars`` cars in order of name; all for None."""
+    if max_cars is None:
+        return pairs
+    kept = sorted(pairs["car"].unique())[:max_cars]
+    return pairs[pairs["car"].isin(kept)].reset_index(drop=True)
+
+
+def check_pairs(
+    pairs: pd.DataFrame, mask_notes: Mapping[str, Mapping[str, Any]], max_megapixels: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Open every photo, compare it with what is known of its mask, and keep the usable pairs.
+
+    Args:
+        pairs: Columns `PAIR_COLUMNS`.
+        mask_notes: By photo id, the notes of `image_stack.write_resized_masks`.
+        max_megapixels: See `photos.photo_size`.
+
+    Returns:
+        The usable pairs (columns `CHECKED_COLUMNS`; sizes in pixels, share 0 to 1) and the
+        rejected files (columns `REJECTED_COLUMNS`).
+    """
+    reasons = map_photos(
+        partial(_reason_against, max_megapixels=max_megapixels),
+        ((pair, mask_notes[pair.photo_id]) for pair in _plain(pairs)),
+        total=len(pairs),
+        description="check photos",
+    )
+    is_usable = np.array([reason is None for reason in reasons], dtype=bool)
+    usable = pairs[is_usable].reset_index(drop=True)
+    usable["mask_path"] = [
+        mask_notes[pair.photo_id].get("mask_path", pair.mask_path) for pair in _plain(usable)
+    ]
+    facts = [mask_notes[photo_id] for photo_id in usable["photo_id"]]
+    measured = pd.DataFrame(facts, columns=["height", "width", "foreground_share"])
+    rejected = [
+        (path, reason)
+        for path, reason in zip(pairs["photo_path"], reasons, strict=True)
+        if reason is not None
+    ]
+    return pd.concat([usable, measured], axis="columns"), rejected_table(rejected)
+
+
+def _reason_against(item: tuple[Pair, Mapping[str, Any]], max_megapixels: float) -> str | None:
+    """Why a pair cannot be used, or None if it can."""
+    pair, mask = item
+    mask_name = ", ".join(path.name for path in split_paths(pair.mask_path))
+    try:
+        height, width = photo_size(Path(pair.photo_path), max_megapixels)
+    except UnusableImage as problem:
+        return str(problem)
+    if "problem" in mask:
+        return f"its mask {mask_name} {mask['problem']}"
+    if (mask["height"], mask["width"]) != (height, width):
+        turned = (mask["height"], mask["width"]) == (width, height)
+        return (
+            f"is {width}×{height} pixels, but its mask {mask_name} is "
+            f"{mask['width']}×{mask['height']}"
+            + (": is one of them upright only by its EXIF orientation?" if turned else "")
+        )
+    if mask["foreground_share"] == 0:
+        return f"its mask {mask_name} is empty"
+    return None
+
+
+def _plain(pairs: pd.DataFrame) -> list[Pair]:
+    """The rows of a table of pairs, in a form that travels to other processes."""
+    return [Pair(*row) for row in pairs[PAIR_COLUMNS].itertuples(index=False)]
