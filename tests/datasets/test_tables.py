@@ -12,6 +12,7 @@ from car_segmentation.core.tables import read_table
 from car_segmentation.data.pairing import PAIR_COLUMNS, REJECTED_COLUMNS
 from car_segmentation.datasets.tables import TableDataset
 from car_segmentation.evaluation.car_colour import colour_of_cars
+from car_segmentation.pipelines.data_processing.nodes import DRAWN_COLUMNS
 
 TYPE = "car_segmentation.datasets.tables.TableDataset"
 CATALOG = Path(__file__).parents[2] / "conf/base/catalog.yml"
@@ -32,6 +33,7 @@ EVIDENCE = {"photo_id": TEXT, "shifted": NUMBERS, "speck_count": NOTHING}
 
 TABLES: dict[str, dict[str, list[Any]]] = {
     "photo_pairs": dict.fromkeys(PAIR_COLUMNS, TEXT),
+    "drawn_masks": dict.fromkeys(DRAWN_COLUMNS, TEXT),
     "unpaired_files": dict.fromkeys(REJECTED_COLUMNS, TEXT),
     "rejected_photos": dict.fromkeys(REJECTED_COLUMNS, TEXT),
     "photo_table": PHOTOS,
