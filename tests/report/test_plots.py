@@ -204,6 +204,8 @@ def test_dice_stands_against_both_costs_with_names():
         assert list(panel.y) == [0.9, 0.8]
         assert list(panel.text) == ["a", "&lt;b&gt;"]
     assert figure.layout.xaxis.type == figure.layout.xaxis2.type == "log"
+    assert {"0.1", "0.2", "0.5"} <= set(figure.layout.xaxis.ticktext)
+    assert list(figure.data[0].textposition) == ["top center", "bottom center"]
 
 
 def test_trials_are_shown_in_order_and_against_each_parameter():
@@ -225,6 +227,7 @@ def test_trials_are_shown_in_order_and_against_each_parameter():
     assert list(rate.x) == [1e-3, 1e-2, 1e-1] and list(rate.y) == [0.8, 0.7, 0.9]
     assert list(clip.x) == ["null", "1.0", "null"]
     assert figure.layout.xaxis2.type == "log" and figure.layout.xaxis3.type == "category"
+    assert {"0.001", "0.002", "0.005", "0.01"} <= set(figure.layout.xaxis2.ticktext)
     titles = [note.text for note in figure.layout.annotations]
     assert titles == ["all trials", "learning_rate: 75% of the variance", "global_clipnorm"]
 

@@ -88,7 +88,7 @@ class Section:
     """A part of the page with a heading.
 
     Attributes:
-        title: The heading, which the page's navigation shows too.
+        title: The heading, which the page's navigation shows too; empty for none.
         body: What stands in it, from top to bottom.
         lead: A sentence or two that say what the section shows; plain text.
     """
@@ -235,7 +235,8 @@ def render_page(
 def plot_page(plot: go.Figure) -> str:
     """A page of one figure."""
     title = Markup(plot.layout.title.text or "Plot").striptags()
-    return render_page(title, "", [Section(title, [figure(plot)])])
+    untitled = go.Figure(plot).update_layout(title=None)
+    return render_page(title, "", [Section("", [figure(untitled)])])
 
 
 def anchor(name: str) -> str:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from car_segmentation.report.colours import light
-from car_segmentation.report.plots.style import plain
+from car_segmentation.report.plots.style import named_log_axis, plain
 
 COSTS = {
     "training_seconds_per_photo": "training, seconds per photo and step",
@@ -32,12 +32,14 @@ def dice_against_cost(networks: pd.DataFrame) -> go.Figure:
     """
     figure = make_subplots(cols=len(COSTS), shared_yaxes=True, horizontal_spacing=0.04)
     for column, (cost, label) in enumerate(COSTS.items(), start=1):
+        # Neighbours' names above and below in turn.
+        rank = networks[cost].rank(method="first").astype(int)
         figure.add_scatter(
             x=networks[cost],
             y=networks["dice_mean"],
             text=networks["name"].map(plain),
             mode="markers+text",
-            textposition="top center",
+            textposition=["top center" if even else "bottom center" for even in rank % 2 == 0],
             cliponaxis=False,
             marker={"color": light("first"), "size": 9},
             hovertemplate="<b>%{text}</b><br>Dice %{y:.4f}<br>%{x:.4g}<extra></extra>",
@@ -45,7 +47,7 @@ def dice_against_cost(networks: pd.DataFrame) -> go.Figure:
             row=1,
             col=column,
         )
-        figure.update_xaxes(title=label, type="log", row=1, col=column)
+        figure.update_xaxes(title=label, **named_log_axis(networks[cost]), row=1, col=column)
     figure.update_yaxes(title="mean Dice of test photos, native size", row=1, col=1)
     return figure.update_layout(title="Dice against cost", height=420)
 
@@ -82,10 +84,10 @@ def trials(
         numbers = pd.to_numeric(values, errors="coerce")
         if numbers.notna().all():
             shown = numbers.astype(float)
-            kind = "log" if name in logarithmic else "linear"
+            axis = named_log_axis(shown) if name in logarithmic else {"type": "linear"}
         else:
             shown = values.map(lambda value: plain(str(value)[:LONGEST_VALUE]))
-            kind = "category"
+            axis = {"type": "category"}
         figure.add_scatter(
             x=shown,
             y=complete["validation_dice"],
@@ -96,13 +98,13 @@ def trials(
             showlegend=False,
             **place,
         )
-        figure.update_xaxes(title=plain(name), type=kind, **place)
-        if kind == "log":
-            figure.update_xaxes(dtick="D2", **place)
+        figure.update_xaxes(title=plain(name), **axis, **place)
     for row in range(1, rows + 1):
         figure.update_yaxes(title="validation Dice", row=row, col=1)
     return figure.update_layout(
-        title="Trials of the search, at native size", height=80 + PANEL_HEIGHT * rows
+        title="Trials of the search, scored at native size",
+        height=80 + PANEL_HEIGHT * rows,
+        margin={"t": 48},
     )
 
 

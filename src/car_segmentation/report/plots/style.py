@@ -121,6 +121,21 @@ def log_axis(low: float, high: float) -> dict[str, object]:
     return {"type": "log", "range": [float(np.log10(low)), float(np.log10(high))], "dtick": ticks}
 
 
+def named_log_axis(values: pd.Series) -> dict[str, object]:
+    """A logarithmic axis with every tick written out.
+
+    Ticks are at 1, 2 and 5 times each power of ten, or at every digit where the values span less
+    than a power of ten.
+    """
+    positive = values[values > 0]
+    if positive.empty:
+        return {"type": "log"}
+    low, high = np.floor(np.log10(positive.min())), np.ceil(np.log10(positive.max()))
+    steps = (1, 2, 5) if positive.max() >= 10 * positive.min() else range(1, 10)
+    ticks = [step * 10.0**power for power in np.arange(low - 1, high + 1) for step in steps]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
 def whole_numbers(count: int) -> dict[str, int]:
     """Ticks at every whole number where there are few."""
     return {"dtick": 1} if count <= 12 else {}
