@@ -8,16 +8,14 @@ from hypothesis import strategies as st
 
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.experiments.comparison_table import TABLE_COLUMNS, comparison_table, verdict
 from car_segmentation.experiments.network_comparison import (
-    TABLE_COLUMNS,
     Candidate,
     ComparisonSetup,
-    comparison_table,
     digest,
     epochs_for_budget,
     peak_memory,
     train_and_score,
-    verdict,
 )
 from car_segmentation.parameters import ImageSize, Network
 from tests.support.photos import disc_mask, photo_of, write_pair

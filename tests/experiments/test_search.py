@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.experiments.search import (
-    TRIES,
     Outcome,
     TrialRecord,
     best_configuration,
     best_of,
     check_networks,
+    trials_table,
+    verdict,
+)
+from car_segmentation.experiments.search_study import (
+    TRIES,
     importance,
     number_done,
     open_study,
@@ -26,10 +30,8 @@ from car_segmentation.experiments.search import (
     requeue_interrupted_trials,
     tell_failure,
     tell_outcome,
-    trials_table,
     trials_to_train,
     values_of,
-    verdict,
     watch_epochs,
 )
 from car_segmentation.parameters import Search, SearchRange, check_parameters

@@ -1,7 +1,7 @@
 """Train and score one candidate of a comparison of networks, within a budget of time or epochs.
 
 Everything that candidates share (photos, split, augmentation, budget) is in `ComparisonSetup`; what
-tells them apart is in `Candidate`. The table of all is made by `comparison_table`.
+tells them apart is in `Candidate`. The table of all is in `comparison_table`.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,24 +28,6 @@ if TYPE_CHECKING:
     import keras
 
     from car_segmentation.training.trainer import OnEpochEnd
-
-TABLE_COLUMNS = (
-    "name",
-    "dice_mean",
-    "dice_median",
-    "dice_worst",
-    "edge_error_px",
-    "parameters",
-    "training_seconds_per_photo",
-    "prediction_ms_per_photo",
-    "peak_memory_gb",
-    "epochs",
-    "times_each_photo_was_seen",
-    "training_minutes",
-    "full_width_parameters",
-    "full_width_training_seconds_per_photo",
-)
-"""What the table says of each candidate."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +84,7 @@ class ComparisonSetup:
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """What became of a candidate; see `TABLE_COLUMNS` for the units in the names.
+    """What became of a candidate; the names have the units.
 
     Attributes:
         times_each_photo_was_seen: Mean, over the photos of the train split.
@@ -370,36 +352,6 @@ def digest(candidate: Candidate, setup: ComparisonSetup) -> str:
         "seed": setup.seed,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def comparison_table(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """A row per candidate with `TABLE_COLUMNS`, the best mean Dice first."""
-    table = pd.DataFrame(results, columns=list(TABLE_COLUMNS))
-    whole = ["parameters", "full_width_parameters", "epochs"]
-    table = table.astype(dict.fromkeys(whole, "Int64"))
-    return table.sort_values(["dice_mean", "name"], ascending=[False, True], ignore_index=True)
-
-
-def verdict(table: pd.DataFrame) -> str:
-    """Which network won, by how much, and what it costs, in a few words."""
-    best = table.iloc[0]
-    sentence = (
-        f"{best['name']} is best: Dice {best['dice_mean']:.4f} "
-        f"(edge error {best['edge_error_px']:.1f} px)"
-    )
-    if len(table) > 1:
-        second = table.iloc[1]
-        ahead = f"{best['dice_mean'] - second['dice_mean']:.4f}"
-        sentence += (
-            f", {'level with' if ahead == '0.0000' else f'{ahead} before'} {second['name']}, "
-            f"which costs {_ratio(second, best)} as much to train"
-        )
-    return sentence + "."
-
-
-def _ratio(this: pd.Series, other: pd.Series) -> str:
-    column = "training_seconds_per_photo"
-    return f"{this[column] / other[column]:.2g} times"
 
 
 def _build(network: Network, settings: Training, setup: ComparisonSetup) -> "keras.Model":

@@ -8,7 +8,9 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
 from car_segmentation.experiments import tracking, tracking_server
+from car_segmentation.experiments.artifact_paths import relocate
 from car_segmentation.hooks import kedro_mlflow_state
+from car_segmentation.hooks.session import user_errors_as_click
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,10 @@ class TrackingServer:
         if credentials:  # As kedro-mlflow does later, and the server is asked for it now.
             os.environ.update(context.config_loader["credentials"].get(credentials, {}))
         tracking_server.fall_back_to(tracking_server.LocalStore(root, experiment["name"]))
+        with user_errors_as_click():
+            moved = relocate(root)
+        if moved:
+            logger.info("This project was moved: MLflow now looks for its artifacts in %s", root)
         problem = tracking_server.server_problem(server["mlflow_tracking_uri"])
         if problem is None:
             return

@@ -12,15 +12,14 @@ from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.parallel import in_fresh_process
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.experiments import tracking
+from car_segmentation.experiments.comparison_table import comparison_table, verdict
 from car_segmentation.experiments.network_comparison import (
     Candidate,
     CandidateResult,
     ComparisonSetup,
     augmentation_of,
-    comparison_table,
     digest,
     train_and_score,
-    verdict,
 )
 from car_segmentation.parameters import Checks, ImageSize, Network, NetworkComparison, Training
 

@@ -13,7 +13,7 @@ from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.parallel import in_fresh_process
 from car_segmentation.data.image_stack import ImageStack
-from car_segmentation.experiments import search, tracking
+from car_segmentation.experiments import search, search_study, tracking
 from car_segmentation.experiments.network_comparison import (
     ComparisonSetup,
     seconds_per_training_photo,
@@ -52,7 +52,7 @@ def search_parameters(
 ) -> Records:
     """Train one trial after the other, each in a process and a run of its own."""
     settings = Search(**parameters)
-    search.check_installed()
+    search_study.check_installed()
     with suppress_native_stderr():
         search.check_networks(settings.space, network)
     groups = {"augmentation": augmentation, "network": network, "training": training}
@@ -67,22 +67,22 @@ def search_parameters(
         seed=seed,
     )
     name = search.search_name(settings.space, settings.minutes, groups, setup)
-    study = search.open_study(folder / STUDIES, name, settings, training["epochs"])
-    search.requeue_interrupted_trials(study)
-    earlier = search.records_of(study, settings.space)
+    study = search_study.open_study(folder / STUDIES, name, settings, training["epochs"])
+    search_study.requeue_interrupted_trials(study)
+    earlier = search_study.records_of(study, settings.space)
     if earlier:
         logger.info("Going on with a search that has %d trials.", len(earlier))
     for record in earlier:
         tracking.reparent_run(record.run_id)
-    for trial in search.trials_to_train(study, settings, seed):
-        values = search.values_of(trial, settings.space)
+    for trial in search_study.trials_to_train(study, settings, seed):
+        values = search_study.values_of(trial, settings.space)
         logger.info(
             "Trial %d (%d of %d): %s",
-            *(trial.number, search.number_done(study) + 1, settings.trials),
+            *(trial.number, search_study.number_done(study) + 1, settings.trials),
             search.format_values(values),
         )
         _run_trial(study, trial, values, groups, setup, settings, folder)
-    return [record.as_dict() for record in search.records_of(study, settings.space)]
+    return [record.as_dict() for record in search_study.records_of(study, settings.space)]
 
 
 def tabulate_trials(
@@ -113,7 +113,7 @@ def plot_trials(search_records: Records, parameters: dict[str, Any]) -> Figure:
     space, records = Search(**parameters).space, _read(search_records)
     logarithmic = [name for name, searched in space.items() if searched.log]
     table = search.trials_table(records, space)
-    return trials(table, list(space), logarithmic, search.importance(records, space))
+    return trials(table, list(space), logarithmic, search_study.importance(records, space))
 
 
 def write_best_parameters(
@@ -150,7 +150,15 @@ def _run_trial(
             trial.set_user_attr("run_id", run_id)
             train = partial(
                 _train_in_own_process,
-                *(study.study_name, trial._trial_id, values, groups, setup, settings, folder),
+                *(
+                    study.study_name,
+                    search_study.trial_id(trial),
+                    values,
+                    groups,
+                    setup,
+                    settings,
+                    folder,
+                ),
                 *(tracking.uri(), run_id),
             )
             outcome = in_fresh_process(train, what.capitalize())
@@ -166,9 +174,9 @@ def _run_trial(
             )
     except UserError as error:
         logger.warning("Trial %d failed: %s", trial.number, error)
-        search.tell_failure(study, trial, str(error))
+        search_study.tell_failure(study, trial, str(error))
     else:
-        search.tell_outcome(study, trial, outcome)
+        search_study.tell_outcome(study, trial, outcome)
         logger.info(
             "Trial %d: %s",
             trial.number,
@@ -189,7 +197,7 @@ def _train_in_own_process(
     run_id: str | None,
 ) -> Outcome:
     """Train a trial, or continue it, and log to its run."""
-    search.check_installed()
+    search_study.check_installed()
     with suppress_native_stderr():
         import keras
         import optuna
@@ -200,7 +208,9 @@ def _train_in_own_process(
     candidate = search.candidate(str(trial_id), changed)
     tracking.resume_run(tracking_uri, run_id)
     tracking.log_groups(changed)
-    study = search.open_study(folder / STUDIES, study_name, settings, candidate.training.epochs)
+    study = search_study.open_study(
+        folder / STUDIES, study_name, settings, candidate.training.epochs
+    )
     seconds = float("nan")
     if setup.minutes is not None:
         seconds = seconds_per_training_photo(candidate.network, candidate.training, setup)
@@ -208,7 +218,7 @@ def _train_in_own_process(
         trained = train_candidate(
             candidate,
             setup,
-            search.watch_epochs(study, trial_id, tracking.log_epoch),
+            search_study.watch_epochs(study, trial_id, tracking.log_epoch),
             seconds,
             folder / CHECKPOINTS,
         )
