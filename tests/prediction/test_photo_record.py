@@ -1,7 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from car_segmentation.prediction.photo_record import expected_dice, mask_warnings
+from car_segmentation.datasets.prediction_folder import PredictionFolderDataset
+from car_segmentation.prediction.photo_record import (
+    PhotoRecord,
+    expected_dice,
+    mask_warnings,
+    write_table,
+)
 from tests.support.photos import SIZE, disc_mask
 
 
@@ -22,3 +30,14 @@ def test_what_to_look_at() -> None:
     assert "distorted" in mask_warnings(disc.T, SIZE[::-1], (24, 32))
     nothing = mask_warnings(np.zeros(SIZE, bool), SIZE, (96, 64))
     assert nothing.startswith("nothing was found; the network sees")
+
+
+def test_names_like_formulas_are_harmless_and_read_as_they_are(tmp_path: Path) -> None:
+    names = ["=1+1.jpg", "-a.jpg", "NA", "two\nlines.jpg"]
+    records = [PhotoRecord(names[0], 48, 64, 0.25, 0.1, 0.9), *map(PhotoRecord, names[1:])]
+    write_table(tmp_path / "predictions.csv", records)
+    text = (tmp_path / "predictions.csv").read_text()
+    assert "\n'=1+1.jpg,48,64," in text and "\n'-a.jpg," in text
+    table = PredictionFolderDataset(str(tmp_path)).load()
+    assert table["photo"].tolist() == names
+    assert table["height"].isna().tolist() == [False, True, True, True]

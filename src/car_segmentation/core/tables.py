@@ -41,12 +41,22 @@ def write_table(
     """
     text = [name for name in table if table[name].dtype.kind in "OTU"]
     if escape_formulas:
-        table = table.assign(**{str(name): table[name].map(_escape) for name in text})
+        table = table.assign(**{str(name): table[name].map(escape_formula) for name in text})
     # Python's csv puts a carriage return into quotes only from version 3.13 on.
     returns = any("\r" in cell for name in text for cell in table[name] if isinstance(cell, str))
     quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     defaults: dict[str, Any] = {"index": False, "lineterminator": "\n", "quoting": quoting}
     table.to_csv(path, **defaults | options)
+
+
+def escape_formula(cell: Any) -> Any:
+    """A cell as it is written: text that a spreadsheet would run gets an apostrophe before it.
+
+    Example:
+        >>> escape_formula("=1+1.jpg"), escape_formula("a.jpg"), escape_formula(-1)
+        ("'=1+1.jpg", 'a.jpg', -1)
+    """
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
 def read_table(
@@ -102,10 +112,6 @@ def _as_numbers(cells: pd.Series) -> pd.Series:
 
 def _as_flags(cells: pd.Series) -> pd.Series:
     return pd.Series([_FLAGS[cell] for cell in cells], cells.index, dtype=bool)
-
-
-def _escape(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
 def _unescape(cell: str) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
+from car_segmentation.core.tables import read_table
 from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.folder import check_folder
 from car_segmentation.datasets.previews import image_preview
@@ -16,8 +17,6 @@ from car_segmentation.report.contact_sheets import contact_sheet
 from car_segmentation.report.error_maps import mask_picture
 
 PREVIEW_COLUMNS = 4
-
-NUMBERS = ("height", "width", "foreground_share", "seconds", "confidence")
 
 
 class PredictionFolderDataset(AbstractDataset[Path, pd.DataFrame]):
@@ -34,12 +33,7 @@ class PredictionFolderDataset(AbstractDataset[Path, pd.DataFrame]):
 
     def load(self) -> pd.DataFrame:
         """Read the table, a row per photo."""
-        return pd.read_csv(
-            self._path / PREDICTIONS_FILE,
-            dtype={"photo": str, "warnings": str},
-            keep_default_na=False,  # a photo may be called NA
-            na_values={number: [""] for number in NUMBERS},
-        )
+        return read_table(self._path / PREDICTIONS_FILE, text=["photo", "warnings"])
 
     def save(self, data: Path) -> None:
         """Check that the predictions are in this folder: the node has written them."""

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from car_segmentation.core.files import atomic_file
+from car_segmentation.core.tables import escape_formula
 
 DISTORTION = 1.25
 """How far a photo's proportions may be from the network's without a warning."""
@@ -38,7 +39,7 @@ class PhotoRecord:
 
 
 def write_table(path: Path, records: Iterable[PhotoRecord]) -> None:
-    """Write records as a CSV file, UTF-8, in one step."""
+    """Write records as a CSV file, UTF-8, in one step; see `core.tables` on names like formulas."""
     with (
         atomic_file(path) as part,
         # Names that are not UTF-8 are written as the bytes that they are.
@@ -46,7 +47,8 @@ def write_table(path: Path, records: Iterable[PhotoRecord]) -> None:
     ):
         table = csv.DictWriter(file, list(PhotoRecord.__dataclass_fields__), lineterminator="\n")
         table.writeheader()
-        table.writerows(vars(record) for record in records)
+        for record in records:
+            table.writerow({name: escape_formula(cell) for name, cell in vars(record).items()})
 
 
 def expected_dice(probability: np.ndarray, mask: np.ndarray) -> float:
