@@ -1,4 +1,4 @@
-"""How many masks broken on purpose does the list of suspect masks show in its first rows.
+"""How many masks broken on purpose the list of suspected label errors shows in its first rows.
 
     python benchmarks/label_errors.py FOLDER [FOLDER …]
 
