@@ -273,8 +273,10 @@ def report(
             return
         matched = match_photos(found.annotations, list(masks))
         scores = []
-        for photo, annotation in matched.by_photo.items():
-            truth = masks[photo]
+        for photo, truth in masks.items():
+            if photo not in matched.by_photo:
+                continue
+            annotation = matched.by_photo[photo]
             mask = annotation.mask(truth.shape, Choice((LABEL,)))[0] == FOREGROUND
             scores.append(2 * np.count_nonzero(mask & truth) / (mask.sum() + truth.sum()))
         problems = [*found.problems, *matched.problems]

@@ -74,7 +74,7 @@ def _read_file(path: Path, kind: str) -> Found:
         return Found([], [(path, f"cannot be read ({error.strerror})")])
     except (ValueError, RecursionError) as error:
         return Found([], [(path, str(error))])
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         return Found([], [(path, f"is damaged ({type(error).__name__}: {error})")])
 
 
