@@ -17,7 +17,7 @@ from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.image_stack import ImageStackDataset
 from car_segmentation.pipelines.data_processing import create_pipeline
 from car_segmentation.pipelines.data_processing.nodes import augment, check_photos_and_masks
-from tests.support.photos import disc_mask, photo_of, write_cars, write_pair
+from tests.support.photos import SIZE, disc_mask, photo_of, write_cars, write_pair
 
 NO_MASKS = ImageStack((), np.empty((0, 24, 32), np.uint8))
 
@@ -132,8 +132,7 @@ def test_annotations_take_the_place_of_masks(raw: Path) -> None:
     masks = [PredictedMask(f"{it}.jpg", other) for it in [*drawn, "gone"]]
     write_coco(raw / "annotations.json", masks, "car")
     changes = {"params:annotations": "annotations.json"}
-    limits = {"max_megapixels": 1, "max_grey_share": 0.05, "max_rejected_share": 0.5}
-    catalog = run(catalog_for(raw, **changes, **{"params:checks": limits}))
+    catalog = run(catalog_for(raw, **changes))
     table = catalog.load("photo_table").set_index("photo_id")
     assert len(table) == 5
     for photo_id, row in table.iterrows():
@@ -146,6 +145,39 @@ def test_annotations_take_the_place_of_masks(raw: Path) -> None:
     assert rejected == {
         str(raw / "train" / f"{bare}.jpg"): "has neither an annotation nor a mask",
         str(raw / "annotations.json"): "annotates 'gone.jpg', which is not among the photos",
+    }
+
+
+def test_later_annotations_win(raw: Path) -> None:
+    write_cars(raw, cars=3, views=1)
+    photos = [f"00000000000{car}_01.jpg" for car in range(3)]
+    first, second = disc_mask(radius=10), disc_mask(radius=20)
+    write_coco(raw / "first.json", [PredictedMask(it, first) for it in photos], "car")
+    write_coco(raw / "second.json", [PredictedMask(photos[0], second)], "car")
+    sources = ["first.json", "second.json"]
+    table = run(catalog_for(raw, **{"params:annotations": sources})).load("photo_table")
+    masks = [read_mask(Path(path)) for path in table["mask_path"]]
+    assert [mask.sum() for mask in masks] == [second.sum(), first.sum(), first.sum()]
+
+
+def test_photos_that_nobody_annotated_or_that_show_nothing_are_no_losses(
+    raw: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_cars(raw, cars=12, views=1)
+    for mask in (raw / "train_masks").iterdir():
+        mask.unlink()
+    photos = [f"{car:012x}_01.jpg" for car in range(12)]
+    drawn = [PredictedMask(it, disc_mask()) for it in photos[:3]]
+    bare = PredictedMask(photos[3], np.zeros(SIZE, bool))
+    write_coco(raw / "a.json", [*drawn, bare], "car")
+    with caplog.at_level(logging.WARNING):
+        catalog = run(catalog_for(raw, **{"params:annotations": "a.json"}))
+    assert len(catalog.load("photo_table")) == 3
+    assert "9 of them are not annotated, or show nothing that is cut out" in caplog.text
+    reasons = catalog.load("rejected_photos")["reason"].value_counts().to_dict()
+    assert reasons == {
+        "has neither an annotation nor a mask": 8,
+        "is annotated, but shows nothing that is cut out": 1,
     }
 
 

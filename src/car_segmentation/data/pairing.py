@@ -32,6 +32,8 @@ class Pair(NamedTuple):
 PAIR_COLUMNS = list(Pair._fields)
 REJECTED_COLUMNS = ["path", "reason"]
 
+NOT_ANNOTATED = "has neither an annotation nor a mask"
+"""Why a photo is not used that nobody has come to yet: no loss."""
 FOLDER_MARK = "__"
 """What stands in a photo's id for the ``/`` of its path: ids are names of files."""
 LONGEST_ID = 200
@@ -174,7 +176,7 @@ def pair_by_name(
         _take_out_further_masks(masks_of, left_over, masks.images, rules.mask_suffix)
     drawn = drawn_masks or {}
     masks_of |= {name: [drawn[path]] for name, path in photos.images.items() if path in drawn}
-    bare = "has no mask" if drawn_masks is None else "has neither an annotation nor a mask"
+    bare = "has no mask" if drawn_masks is None else NOT_ANNOTATED
     without = [(path, bare) for name, path in photos.images.items() if name not in masks_of]
     pairs = [
         Pair(

@@ -47,7 +47,7 @@ class ProjectParameters(Parameters):
     seed: NonNegativeInt
     demo_photos: DemoPhotos
     pairing: Pairing
-    annotations: Annotated[str, Field(min_length=1)] | None = None
+    annotations: Annotated[str, Field(min_length=1)] | tuple[str, ...] | None = None
     annotation_format: AnnotationFormat = "auto"
     masks: Masks = Masks()
     checks: Checks

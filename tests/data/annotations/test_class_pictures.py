@@ -12,8 +12,9 @@ from car_segmentation.data.annotations import (
     Choice,
     read_annotations,
 )
-from car_segmentation.data.annotations.class_pictures import VOC_NAMES, voc_colour
+from car_segmentation.data.annotations.class_pictures import VOC_NAMES
 from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.label_map import voc_colour
 from tests.support.annotations import ANY, drawn
 
 CAR, PERSON, VOID = 7, 15, 255
@@ -95,6 +96,13 @@ def test_cvats_colours(tmp_path: Path, mode: str) -> None:
     assert values(tmp_path, Choice(("car",), ("price tag",)))[0][3] == IGNORED
 
 
+def test_classes_without_a_colour_have_vocs(tmp_path: Path) -> None:
+    path = palette_picture(tmp_path / "SegmentationClass" / "a.png", NUMBERS // CAR % 3)
+    Image.open(path).convert("RGB").save(path)
+    (tmp_path / "labelmap.txt").write_text("# label\nbackground:::\nvan:::\nbus:::\n")
+    assert values(tmp_path, Choice(("van",)))[0] == [0, FOREGROUND, FOREGROUND, 0]
+
+
 def test_grey_numbers_are_lines_of_the_label_map(tmp_path: Path) -> None:
     (tmp_path / "SegmentationClass").mkdir()
     (tmp_path / "labelmap.txt").write_text(LABEL_MAP)
@@ -134,5 +142,5 @@ def test_damaged_pictures_and_jpegs(tmp_path: Path) -> None:
     jpeg.touch()
     found = read_annotations(tmp_path)
     assert found.problems == [(jpeg, "is not a PNG: JPEGs blur the borders of classes")]
-    with pytest.raises(UnusableImage, match="is no PNG that can be read"):
+    with pytest.raises(UnusableImage, match="is truncated or damaged"):
         found.annotations[0].mask((2, 4), ANY)

@@ -6,7 +6,7 @@ to people.
 """
 
 from car_segmentation.data.annotations.coco import write_coco
-from car_segmentation.data.annotations.drawing import DrawnMasks, draw_masks
+from car_segmentation.data.annotations.drawing import NOTHING_CUT_OUT, DrawnMasks, draw_masks
 from car_segmentation.data.annotations.label_studio import labelling_interface, write_label_studio
 from car_segmentation.data.annotations.labelme import write_labelme
 from car_segmentation.data.annotations.matching import Matched, match_photos
@@ -25,6 +25,7 @@ __all__ = [
     "BACKGROUND",
     "FOREGROUND",
     "IGNORED",
+    "NOTHING_CUT_OUT",
     "Annotation",
     "Choice",
     "DrawnMasks",

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from car_segmentation.data.annotations.regions import (
     BACKGROUND,
@@ -22,8 +21,8 @@ from car_segmentation.data.annotations.regions import (
     Found,
     Label,
 )
-from car_segmentation.data.image_files import UnusableImage
-from car_segmentation.data.label_map import LABEL_MAP, Colour, read_label_map
+from car_segmentation.data.image_files import UnusableImage, open_image
+from car_segmentation.data.label_map import LABEL_MAP, Colour, read_label_map, voc_colour
 
 CLASSES, OBJECTS = "SegmentationClass", "SegmentationObject"
 """VOC's folders: pictures of classes, and of a number for each object."""
@@ -36,22 +35,6 @@ VOC_CLASSES = (
     *("cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
     *("train", "tvmonitor"),
 )
-
-
-def voc_colour(number: int) -> Colour:
-    """The colour of a number in VOC's devkit: its bits dealt out to red, green and blue.
-
-    Example:
-        >>> voc_colour(7), voc_colour(255)
-        ((128, 128, 128), (224, 224, 192))
-    """
-    red = green = blue = 0
-    for place in range(8):
-        bits = number >> (3 * place)
-        red |= (bits & 1) << (7 - place)
-        green |= (bits >> 1 & 1) << (7 - place)
-        blue |= (bits >> 2 & 1) << (7 - place)
-    return red, green, blue
 
 
 VOC_NAMES: Mapping[Colour, str] = {
@@ -96,16 +79,13 @@ class ClassPicture:
 
     def _read(self, size: tuple[int, int]) -> tuple[np.ndarray, dict[int, Label]]:
         """A number for each pixel, and what the numbers stand for."""
-        try:
-            with Image.open(self.source, formats=["PNG"]) as picture:
-                if (picture.height, picture.width) != size:
-                    raise UnusableImage(
-                        f"is {picture.width}×{picture.height} pixels, and the photo is "
-                        f"{size[1]}×{size[0]}"
-                    )
-                picture.load()
-        except (OSError, SyntaxError, EOFError, ValueError) as error:
-            raise UnusableImage(f"is no PNG that can be read ({error})") from error
+        opened = open_image(self.source)
+        width, height = opened.header.size
+        if opened.format != "PNG":
+            raise UnusableImage(f"is a {opened.format}, not a PNG")
+        if (height, width) != size:
+            raise UnusableImage(f"is {width}×{height} pixels, and the photo is {size[1]}×{size[0]}")
+        picture = opened.upright()
         if picture.mode == "P":
             numbers = np.asarray(picture)
             palette = np.asarray(picture.getpalette("RGB"), int).reshape(-1, 3).tolist()

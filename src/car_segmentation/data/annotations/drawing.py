@@ -15,6 +15,9 @@ from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import photo_size
 from car_segmentation.data.masks import FOREGROUND, IGNORED, Mask, encode_mask
 
+NOTHING_CUT_OUT = "is annotated, but shows nothing that is cut out"
+"""Why an annotated photo is not used where that may be right: no loss."""
+
 
 class DrawnMasks(NamedTuple):
     """What came of annotated photos."""
@@ -79,7 +82,7 @@ def _draw(
         return f"its annotation {annotation.source.name} {problem}"
     foreground, ignored = values == FOREGROUND, values == IGNORED
     if not foreground.any():
-        return "is annotated, but shows nothing that is cut out"
+        return NOTHING_CUT_OUT
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(encode_mask(Mask(foreground, ignored if ignored.any() else None)))
     return frozenset(labels)

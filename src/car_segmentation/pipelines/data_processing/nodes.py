@@ -11,6 +11,8 @@ import pandas as pd
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.annotations import (
+    NOTHING_CUT_OUT,
+    Annotation,
     Choice,
     draw_masks,
     match_photos,
@@ -31,6 +33,7 @@ from car_segmentation.data.image_stack import (
 from car_segmentation.data.masks import MaskReading, MaskRules, read_class_colours
 from car_segmentation.data.pair_checks import check_pairs, first_cars
 from car_segmentation.data.pairing import (
+    NOT_ANNOTATED,
     REJECTED_COLUMNS,
     NameRules,
     describe_files,
@@ -55,6 +58,8 @@ logger = logging.getLogger(__name__)
 
 DRAWN_COLUMNS = ["path", "mask_path", "reason"]
 """A photo and the mask drawn of it, or a photo or file of annotations and why there is none."""
+NO_LOSSES = (NOT_ANNOTATED, NOTHING_CUT_OUT)
+"""Why photos are left out of a set that is only partly annotated, or shows other things too."""
 SHEET_CARS = 4
 """Cars on the contact sheet of augmentations, in rows."""
 SHEET_DRAWS = 3
@@ -76,7 +81,7 @@ def draw_annotations(
     photo_files: Sequence[Path],
     raw_data: str,
     photo_folder: str,
-    annotations: str | None,
+    annotations: str | Sequence[str] | None,
     annotation_format: AnnotationFormat,
     masks: dict[str, Any],
     checks: dict[str, Any],
@@ -86,10 +91,15 @@ def draw_annotations(
     if annotations is None:
         return pd.DataFrame(columns=DRAWN_COLUMNS)
     raw = Path(raw_data)
-    found = read_annotations(raw / annotations, annotation_format)
-    matched = match_photos(found.annotations, photo_files)
+    by_photo: dict[Path, Annotation] = {}
+    problems: list[tuple[Path, str]] = []
+    for source in [annotations] if isinstance(annotations, str) else annotations:
+        found = read_annotations(raw / source, annotation_format)
+        matched = match_photos(found.annotations, photo_files)
+        by_photo |= matched.by_photo
+        problems += [*found.problems, *matched.problems]
     drawn = draw_masks(
-        matched.by_photo,
+        by_photo,
         raw / photo_folder,
         annotated_masks_folder,
         _choice_of(Masks(**masks)),
@@ -97,8 +107,7 @@ def draw_annotations(
     )
     logger.info("annotations of %d photos were drawn", len(drawn.masks))
     rows = [(str(photo), str(mask), "") for photo, mask in drawn.masks.items()]
-    problems = [*found.problems, *matched.problems, *drawn.problems]
-    rows += [(str(path), "", reason) for path, reason in problems]
+    rows += [(str(path), "", reason) for path, reason in [*problems, *drawn.problems]]
     return pd.DataFrame(rows, columns=DRAWN_COLUMNS)
 
 
@@ -111,7 +120,7 @@ def pair_photos_with_masks(
     mask_folder: str,
     pairing: dict[str, Any],
     subject: dict[str, str],
-    annotations: str | None,
+    annotations: str | Sequence[str] | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pair every photo with its mask, and list the files that have no partner."""
     settings, raw = Pairing(**pairing), Path(raw_data)
@@ -297,17 +306,22 @@ def _stop_if_too_many_are_rejected(
     """Count what was rejected in one warning; stop where it is most of the data."""
     if rejected.empty:
         return
-    share = len(rejected) / (used + len(rejected))
-    first = rejected.iloc[0]
+    losses = rejected[~rejected["reason"].isin(NO_LOSSES)]
+    share = len(losses) / max(used + len(losses), 1)
+    first = rejected.iloc[0] if losses.empty else losses.iloc[0]
     summary = (
         f"{len(rejected)} files were rejected and {used} pairs of photo and mask can be used; "
         f"the first: {first['path']} {first['reason']}."
     )
+    if len(losses) < len(rejected):
+        number = len(rejected) - len(losses)
+        summary += f" {number} of them are not annotated, or show nothing that is cut out."
     if used == 0 or share > max_share:
-        listed = "\n  ".join(f"{row.path} {row.reason}" for row in rejected.head(20).itertuples())
+        shown = rejected if losses.empty else losses
+        listed = "\n  ".join(f"{row.path} {row.reason}" for row in shown.head(20).itertuples())
         raise UserError(
             f"{summary} That is {share:.0%}, and checks.max_rejected_share allows "
-            f"{max_share:.0%}. The first {min(20, len(rejected))}:\n  {listed}"
+            f"{max_share:.0%}. The first {min(20, len(shown))}:\n  {listed}"
         )
     logger.warning("%s All of them: %s/02_intermediate/rejected_photos.csv", summary, data_folder)
 
