@@ -160,7 +160,7 @@ def _train_on_one_batch(
     """Seconds of each epoch of Keras' own `fit` on one batch that is in memory."""
     import keras
 
-    from car_segmentation.training.trainer import compile_network
+    from car_segmentation.training.compilation import compile_network
 
     class ConstantBatch(keras.utils.PyDataset):
         """One batch, again and again."""
@@ -195,15 +195,13 @@ def _train_on_one_batch(
 def _network(parameters: ProjectParameters) -> Any:
     import keras
 
-    from car_segmentation import networks
-    from car_segmentation.training.trainer import precision
+    from car_segmentation.networks.registry import build_network
+    from car_segmentation.training.precision import precision
 
     keras.utils.set_random_seed(parameters.seed)
     network, image = parameters.network, parameters.image
     with precision(parameters.training.precision):
-        return networks.build_network(
-            network.architecture, image.height, image.width, **network.options
-        )
+        return build_network(network.architecture, image.height, image.width, **network.options)
 
 
 def _batches(

@@ -125,11 +125,12 @@ def trained_dice(
     with suppress_native_stderr():
         import keras
 
-        from car_segmentation import networks
         from car_segmentation.evaluation.threshold import search_threshold
+        from car_segmentation.networks.registry import build_network
         from car_segmentation.prediction.segmenter import Segmenter
         from car_segmentation.training.batches import PhotoBatches
-        from car_segmentation.training.trainer import precision, train
+        from car_segmentation.training.precision import precision
+        from car_segmentation.training.trainer import train
 
     whole = _parameters({})
     parameters = _parameters(changes)
@@ -146,7 +147,7 @@ def trained_dice(
     masks = _resized(read_stack(project / "data/cpu/02_intermediate/soft_masks"), *size)
     keras.utils.set_random_seed(parameters.seed)
     with precision(settings.precision):
-        network = networks.build_network(
+        network = build_network(
             parameters.network.architecture, *size, **parameters.network.options
         )
     varied = Augmentation(**parameters.augmentation.model_dump(exclude={"min_in_frame"}))

@@ -10,8 +10,8 @@ from car_segmentation.data.augmentation import (
     augment_pair,
     draw_generator,
     draw_warp,
+    jitter_colour,
     share_in_frame,
-    vary_colour,
     warp,
 )
 from tests.support.photos import disc_mask, photo_of
@@ -57,7 +57,7 @@ def coloured(**settings: float) -> np.ndarray:
     """Two pixels, red and a dark green that is half grey, with colours changed by seed 3."""
     photo = np.array([[[255, 0, 0], [50, 100, 50]]], np.uint8)
     changed = Augmentation(colour_probability=1, **settings)
-    return vary_colour(photo, changed, np.random.default_rng(3))
+    return jitter_colour(photo, changed, np.random.default_rng(3))
 
 
 def test_colours_change_as_the_colour_circle_has_them() -> None:

@@ -21,7 +21,7 @@ from car_segmentation.datasets.prediction_folder import PredictionFolderDataset
 from car_segmentation.datasets.previews import MAX_PREVIEW_WIDTH, encode_picture, image_preview
 from car_segmentation.datasets.record_folder import RecordFolderDataset
 from car_segmentation.datasets.tables import TableDataset
-from car_segmentation.networks import build_network
+from car_segmentation.networks.registry import build_network
 from car_segmentation.training.losses import bce_dice
 from tests.support.folder_jobs import folder_job
 from tests.support.photos import disc_mask, photo_of, write_discs, write_pair

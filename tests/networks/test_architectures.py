@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from car_segmentation.networks import ARCHITECTURES, build_network
+from car_segmentation.networks.registry import ARCHITECTURES, build_network
 from car_segmentation.training.losses import bce_dice
-from car_segmentation.training.trainer import precision
+from car_segmentation.training.precision import precision
 from tests.support.photos import disc_mask, photo_of
 
 SIZE = (61, 50)

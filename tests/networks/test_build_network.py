@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.networks import build_network, check_options, for_any_size
+from car_segmentation.networks.any_size import for_any_size
+from car_segmentation.networks.registry import build_network, check_options
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

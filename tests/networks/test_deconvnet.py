@@ -1,7 +1,7 @@
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.networks import build_network, check_options
+from car_segmentation.networks.registry import build_network, check_options
 from tests.support.layer_counts import VGG16, conv, counts, without_memory
 
 DECODER = [

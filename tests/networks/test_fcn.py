@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from car_segmentation.networks import build_network
 from car_segmentation.networks.fcn import upsample
+from car_segmentation.networks.registry import build_network
 from tests.support.layer_counts import VGG16, conv, without_memory
 
 SKIPS = {"fcn32s": [], "fcn16s": [512], "fcn8s": [512, 256]}

@@ -10,8 +10,9 @@ import pytest
 from keras import layers
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.networks import build_network, read_model
 from car_segmentation.networks.model_check import check_model
+from car_segmentation.networks.model_file import read_model
+from car_segmentation.networks.registry import build_network
 
 SIZE = (16, 24)
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from car_segmentation.networks import build_network
-from car_segmentation.training.trainer import precision
+from car_segmentation.networks.registry import build_network
+from car_segmentation.training.precision import precision
 
 FILTERS = (8, 16, 32, 64, 128, 256, 512)
 CENTRE = 1024

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.networks import build_network, check_options
+from car_segmentation.networks.registry import build_network, check_options
 from car_segmentation.networks.unet import ENCODERS, EncoderName
 from tests.support.layer_counts import conv, without_memory
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.networks import build_network
+from car_segmentation.networks.registry import build_network
 from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction import runtimes
 from car_segmentation.prediction.folder_job import model_digest

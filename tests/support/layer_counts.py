@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from car_segmentation.networks import build_network
+from car_segmentation.networks.registry import build_network
 
 VGG16 = [
     *[(3, 64), (64, 64)],

@@ -5,7 +5,7 @@ import numpy as np
 
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
-from car_segmentation.networks import build_network
+from car_segmentation.networks.registry import build_network
 from car_segmentation.parameters import Training
 from car_segmentation.training.batches import PhotoBatches
 from car_segmentation.training.checkpoints import Checkpoint

@@ -76,7 +76,7 @@ def kedro_run(words: list[str], _: str) -> None:
     """Check everything that a run checks before its work; do the work where it is cheap."""
     from kedro.framework.cli.utils import find_run_command
 
-    from car_segmentation.networks import check_options
+    from car_segmentation.networks.registry import check_options
     from car_segmentation.parameters import check_parameters
 
     words = [fill_in(word) for word in words]

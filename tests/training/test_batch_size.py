@@ -5,14 +5,8 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.training.batch_size import fitting_batch, is_out_of_memory
-from car_segmentation.training.trainer import (
-    fit_to_memory,
-)
-from tests.support.trainings import (
-    TRAINING,
-    tiny_network,
-)
+from car_segmentation.training.batch_size import fit_to_memory, fitting_batch, is_out_of_memory
+from tests.support.trainings import TRAINING, tiny_network
 
 
 class ResourceExhaustedError(Exception):

@@ -6,7 +6,7 @@ import pytest
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.parameters import Stage
-from car_segmentation.training.batches import PhotoBatches
+from car_segmentation.training.batches import Batch, PhotoBatches
 
 IDS = tuple("abcdefg")
 PHOTOS = ImageStack(
@@ -19,37 +19,47 @@ VARIED = Augmentation(shift=0.2, scale=0.2, probability=1.0, flip_probability=0.
 def test_without_augmentation_photos_come_as_they_are_in_order() -> None:
     batches = PhotoBatches(PHOTOS, MASKS, list("cdefg"), batch_size=2)
     assert len(batches) == 3
-    photos, masks = batches[0]
+    photos, masks, weights, size = next(batches.epoch())
+    assert (weights, size) == (None, 2)
     assert photos.shape == (2, 8, 8, 3) and photos.dtype == np.uint8
     assert masks.shape == (2, 8, 8, 1) and masks.dtype == np.float32
-    assert [batch[0].max() for batch in (batches[0], batches[1], batches[2])] == [3, 5, 6]
-    assert len(batches[2][0]) == 1
+    given = list(batches.epoch())
+    assert [batch.photos.max() for batch in given] == [3, 5, 6]
+    assert [batch.size for batch in given] == [len(batch.photos) for batch in given] == [2, 2, 1]
     assert np.unique(masks) == pytest.approx([0.2])
 
 
 def test_every_photo_once_an_epoch_in_a_new_order() -> None:
     batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, Augmentation(), seed=1)
     orders = []
-    for _ in range(3):
-        order = [photo.max() for i in range(len(batches)) for photo in batches[i][0]]
+    for epoch in range(3):
+        order = [photo.max() for batch in batches.epoch(epoch) for photo in batch.photos]
         assert sorted(order) == list(range(7))
         orders.append(tuple(order))
-        batches.on_epoch_end()
     assert len(set(orders)) == 3
 
 
-def test_the_same_seed_gives_the_same_batches_in_any_order_of_reading() -> None:
+def noise() -> tuple[ImageStack, ImageStack]:
     rng = np.random.default_rng(0)
     photos = ImageStack(IDS, rng.integers(0, 256, (7, 16, 16, 3)).astype(np.uint8))
-    masks = ImageStack(IDS, rng.integers(0, 256, (7, 16, 16)).astype(np.uint8))
-    one, other = (PhotoBatches(photos, masks, list(IDS), 3, VARIED, seed=5) for _ in range(2))
-    forwards = [one[i] for i in range(3)]
-    backwards = [other[i] for i in (2, 1, 0)][::-1]
-    for (photos_1, masks_1), (photos_2, masks_2) in zip(forwards, backwards, strict=True):
-        assert np.array_equal(photos_1, photos_2)
-        assert np.array_equal(masks_1, masks_2)
-    one.on_epoch_end()
-    assert not all(np.array_equal(one[i][0], forwards[i][0]) for i in range(3))
+    return photos, ImageStack(IDS, rng.integers(0, 256, (7, 16, 16)).astype(np.uint8))
+
+
+def assert_alike(some: list[Batch], others: list[Batch]) -> None:
+    assert len(some) == len(others) > 0
+    for one, other in zip(some, others, strict=True):
+        assert np.array_equal(one.photos, other.photos)
+        assert np.array_equal(one.masks, other.masks)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_the_same_seed_gives_the_same_batches_with_any_number_of_threads(workers: int) -> None:
+    one = PhotoBatches(*noise(), list(IDS), 3, VARIED, seed=5)
+    other = PhotoBatches(*noise(), list(IDS), 3, VARIED, seed=5, workers=workers)
+    first = list(one.epoch(0))
+    assert_alike(list(other.epoch(0)), first)
+    changed = zip(one.epoch(1), first, strict=True)
+    assert not all(np.array_equal(batch.photos, before.photos) for batch, before in changed)
 
 
 def test_an_epoch_may_be_a_part_of_all_photos() -> None:
@@ -59,26 +69,16 @@ def test_an_epoch_may_be_a_part_of_all_photos() -> None:
     still = Augmentation(shift=0, scale=0, probability=0)
     batches = PhotoBatches(photos, masks, ids, 2, still, seed=3, photos_per_epoch=3)
     seen = []
-    for _ in range(6):
+    for epoch in range(6):
         assert len(batches) == 2
-        seen.append([int(photo.max()) for batch in range(2) for photo in batches[batch][0]])
-        batches.on_epoch_end()
+        seen.append([int(photo.max()) for batch in batches.epoch(epoch) for photo in batch.photos])
     assert all(len(set(epoch)) == 3 for epoch in seen)
     assert {photo for epoch in seen for photo in epoch} == set(range(5))
 
 
 def test_an_epoch_can_be_begun_in_its_middle() -> None:
     batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, seed=5)
-    batches.begin_epoch(3)
-    whole = [batches[number] for number in range(len(batches))]
-    other = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, seed=5)
-    other.begin_epoch(3, done=2)
-    assert (len(whole), len(other)) == (4, 2)
-    for number in range(len(other)):
-        for one, expected in zip(other[number], whole[number + 2], strict=True):
-            assert np.array_equal(one, expected)
-    other.on_epoch_end()
-    assert (other.epoch, len(other)) == (4, len(whole))
+    assert_alike(list(batches.epoch(3, start=2)), list(batches.epoch(3))[2:])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -92,13 +92,11 @@ def test_stages_show_photos_in_other_sizes(workers: int) -> None:
     )
     batches.set_stages(stages, epochs=4)
     sizes = []
-    for _ in range(4):
-        sizes.append(batches.shown_size)
-        shown = [batches[number] for number in range(len(batches))]
-        assert {photos.shape[1:3] for photos, _ in shown} == {batches.shown_size}
-        assert {masks.shape[1:3] for _, masks in shown} == {batches.shown_size}
-        batches.on_epoch_end()
-    batches.close()
+    for epoch in range(4):
+        sizes.append(batches.size_in(epoch))
+        shown = list(batches.epoch(epoch))
+        assert {batch.photos.shape[1:3] for batch in shown} == {sizes[-1]}
+        assert {batch.masks.shape[1:3] for batch in shown} == {sizes[-1]}
     assert sizes == [(16, 24), (16, 24), (24, 16), (32, 32)]
 
 
@@ -106,9 +104,12 @@ def test_devices_share_all_but_the_photos_that_are_too_many() -> None:
     whole = PhotoBatches(PHOTOS, MASKS, list(IDS), 4, VARIED, seed=5)
     shared = PhotoBatches(PHOTOS, MASKS, list(IDS), 4, VARIED, seed=5)
     shared.shard(2)
-    assert [len(shared[number][0]) for number in range(len(shared))] == [4, 2]
-    assert np.array_equal(shared[0][0], whole[0][0])
-    assert np.array_equal(shared[1][0], whole[1][0][:2])
+    first, second = whole.epoch()
+    assert len(shared) == 2
+    given = list(shared.epoch())
+    assert [batch.weights for batch in given] == [None, None]
+    assert np.array_equal(given[0].photos, first.photos)
+    assert np.array_equal(given[1].photos, second.photos[:2])
 
 
 def test_processes_get_parts_that_make_the_whole_batch() -> None:
@@ -118,46 +119,45 @@ def test_processes_get_parts_that_make_the_whole_batch() -> None:
         part = PhotoBatches(PHOTOS, MASKS, list(IDS), 4, VARIED, seed=5, workers=2)
         part.shard(2, process, 2)
         parts.append(part)
-    for number, size in ((0, 4), (1, 2)):
-        for position in (0, 1):
-            together = np.concatenate([part[number][position] for part in parts])
-            assert np.array_equal(together, whole[number][position][:size])
+    shared = zip(*(part.epoch() for part in parts), strict=True)
+    for both, expected, size in zip(shared, whole.epoch(), (4, 2), strict=True):
+        assert [batch.size for batch in both] == [size, size]
+        for field in ("photos", "masks"):
+            together = np.concatenate([getattr(batch, field) for batch in both])
+            assert np.array_equal(together, getattr(expected, field)[:size])
 
 
 def test_a_weighted_mean_over_shared_batches_is_that_of_all_photos() -> None:
     """Seven photos for four devices: the eighth weighs nothing."""
     batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 4)
     batches.shard(4)
-    given = [batches[number] for number in range(len(batches))]
-    assert [len(batch[0]) for batch in given] == [4, 4]
-    brightness = np.concatenate([batch[0].mean((1, 2, 3)) for batch in given])
-    weights = np.concatenate([batch[2] for batch in given])
-    assert weights == pytest.approx([8 / 7] * 7 + [0])
-    assert (brightness * weights).mean() == pytest.approx(np.arange(7).mean())
+    given = list(batches.epoch())
+    assert [len(batch.photos) for batch in given] == [4, 4]
+    assert [batch.size for batch in given] == [4, 3]
+    assert [batch.weights.tolist() for batch in given] == [
+        [1] * 4,
+        pytest.approx([4 / 3] * 3 + [0]),
+    ]
+    means = [np.mean(batch.photos.mean((1, 2, 3)) * batch.weights) for batch in given]
+    assert np.average(means, weights=[4, 3]) == pytest.approx(np.arange(7).mean())
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_threads_that_work_ahead_change_nothing(workers: int) -> None:
-    plain = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, seed=5)
-    ahead = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, seed=5, workers=workers)
+def test_threads_end_with_an_epoch_that_is_left_in_its_middle() -> None:
     before = set(threading.enumerate())
-    for epoch, done in ((0, 0), (1, 2), (0, 0)):
-        plain.begin_epoch(epoch, done)
-        ahead.begin_epoch(epoch, done)
-        # An epoch that is left in its middle leaves nothing behind.
-        for number in (0, *range(len(plain) - epoch)):
-            assert np.array_equal(ahead[number][0], plain[number][0])
-    ahead.close()
-    assert set(threading.enumerate()) <= before
-    assert np.array_equal(ahead[0][0], plain[0][0])
+    epoch = PhotoBatches(PHOTOS, MASKS, list(IDS), 2, VARIED, workers=2).epoch()
+    next(epoch)
+    assert set(threading.enumerate()) > before
+    epoch.close()
+    assert set(threading.enumerate()) == before
 
 
 def test_threads_are_no_more_batches_ahead_than_two_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of seven batches the first is asked for, and no other ever."""
     made = []
     batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 1, workers=2)
-    make = batches._make
-    monkeypatch.setattr(batches, "_make", lambda *args: made.append(args[0]) or make(*args))
-    batches[0]
-    batches._pool.shutdown()
-    assert sorted(made) == [0, 1, 2, 3]
+    make = batches._pair
+    monkeypatch.setattr(batches, "_pair", lambda *args: made.append(args[0]) or make(*args))
+    epoch = batches.epoch()
+    next(epoch)
+    epoch.close()
+    assert sorted(made) <= [0, 1, 2, 3]

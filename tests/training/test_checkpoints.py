@@ -4,58 +4,27 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.training.checkpoints import Checkpoint, Progress, open_checkpoint, unfinished
+from car_segmentation.training.checkpoints import Checkpoint, open_checkpoint, unfinished
+from car_segmentation.training.early_stopping import Progress
 
 STATE = {
     "network": [np.arange(6, dtype=np.float32).reshape(2, 3), np.float32(0.5)],
     "optimizer": [np.int64(7), np.array([1, 2], np.uint32)],
-    "metrics": [],
 }
-
-
-def ended(*losses: float, epochs: int = 9, patience: int = 2, min_delta: float = 0) -> Progress:
-    progress = Progress()
-    for loss in losses:
-        assert not progress.ended
-        progress.end_epoch({"loss": 0.1, "val_loss": loss}, epochs, patience, min_delta)
-    return progress
-
-
-def test_the_best_epoch_is_that_of_the_least_loss() -> None:
-    progress = ended(0.5, 0.3, 0.4)
-    assert (progress.best_epoch, progress.best_loss, progress.epochs_without_gain) == (1, 0.3, 1)
-    assert (progress.epoch, progress.batches, progress.ended) == (3, 0, False)
-    assert progress.by_metric() == {"loss": [0.1] * 3, "val_loss": [0.5, 0.3, 0.4]}
-
-
-@pytest.mark.parametrize(
-    ("losses", "patience", "is_ended"),
-    [
-        ([0.3, 0.4, 0.5], 2, True),
-        ([0.3, 0.4], 2, False),
-        ([0.3, 0.4, 0.2, 0.5], 2, False),
-        ([0.3], 0, False),
-        ([0.3, 0.3], 0, True),
-    ],
-)
-def test_patience(losses: list[float], patience: int, is_ended: bool) -> None:
-    assert ended(*losses, patience=patience).ended == is_ended
-
-
-def test_a_gain_below_min_delta_is_none() -> None:
-    assert ended(0.5, 0.45, min_delta=0.1).best_epoch == 0
-    assert ended(0.5, 0.39, min_delta=0.1).best_epoch == 1
-
-
-def test_the_last_epoch_ends_the_training() -> None:
-    assert ended(0.5, 0.4, epochs=2).ended
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "new" / "folder")
     assert checkpoint.read_last() is None
-    progress = ended(0.5, 0.3)
-    progress.batches = 4
+    progress = Progress(
+        epoch=1,
+        batches=4,
+        photos=8,
+        sums={"loss": 0.1 + 0.2},
+        history=[{"loss": 1 / 3, "val_loss": 0.5}],
+        best_loss=0.5,
+        best_epoch=0,
+    )
     checkpoint.write_last(progress, STATE)
     read, state = checkpoint.read_last()
     assert read == progress

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.training.checkpoints import Checkpoint, Progress
+from car_segmentation.training.checkpoints import Checkpoint
 from car_segmentation.training.devices import (
     JOBS,
     PROCESS,
@@ -24,6 +24,7 @@ from car_segmentation.training.devices import (
     process_count,
     process_number,
 )
+from car_segmentation.training.early_stopping import Progress
 from tests.support.projects import REPOSITORY
 from tests.support.trainings import TRAINING
 
@@ -120,13 +121,18 @@ def test_a_batch_that_devices_cannot_share() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("gradient_accumulation_steps", 2), ("ema_momentum", 0.9), ("precision", "mixed_float16")],
+    [
+        ("gradient_accumulation_steps", 2),
+        ("ema_momentum", 0.9),
+        ("global_clipnorm", 1.0),
+        ("precision", "mixed_float16"),
+    ],
 )
 def test_what_tensorflow_cannot_do_on_several_devices(name: str, value: object) -> None:
     settings = TRAINING.model_copy(update={name: value})
     Devices(count=2).check(settings)
     with pytest.raises(UserError, match=rf"training\.{name} = {value}: TensorFlow cannot do this"):
-        Devices(count=2, mirrored=True).check(settings)
+        Devices(count=2, strategy="MirroredStrategy").check(settings)
 
 
 def test_without_the_variables_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,9 @@
-"""What makes two trainings the same."""
-
 import keras
 import numpy as np
 
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.training.batches import PhotoBatches
-from car_segmentation.training.trainer import (
-    fingerprint,
-)
+from car_segmentation.training.fingerprint import fingerprint
 from tests.support.trainings import (
     IDS,
     MASK_STACK,

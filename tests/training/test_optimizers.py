@@ -5,14 +5,9 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.training.trainer import (
-    build_optimizer,
-    compile_network,
-)
-from tests.support.trainings import (
-    TRAINING,
-    tiny_network,
-)
+from car_segmentation.training.compilation import compile_network
+from car_segmentation.training.optimizers import build_optimizer
+from tests.support.trainings import TRAINING, tiny_network
 
 
 def muon_step(gradient: np.ndarray, **settings: object) -> np.ndarray:
@@ -21,7 +16,7 @@ def muon_step(gradient: np.ndarray, **settings: object) -> np.ndarray:
     pixels = keras.Input((height, width, read))
     network = keras.Model(pixels, keras.layers.Conv2D(made, height, use_bias=False)(pixels))
     chosen = TRAINING.model_copy(update={"optimizer": "muon"} | settings)
-    optimizer = build_optimizer(chosen, steps=100)
+    optimizer = build_optimizer(chosen)
     optimizer.build(network.trainable_variables)
     before = network.get_weights()[0]
     optimizer.apply([keras.ops.convert_to_tensor(gradient)])
@@ -50,20 +45,10 @@ def test_muon_is_read_back_with_its_settings() -> None:
     chosen = TRAINING.model_copy(
         update={"optimizer": "muon", "adamw_lr_multiplier": 0.1, "momentum": 0.9}
     )
-    optimizer = build_optimizer(chosen, steps=100)
+    optimizer = build_optimizer(chosen)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is type(optimizer)
     assert (again.adam_lr_ratio, again.momentum) == (0.1, 0.9)
-
-
-def test_cosine_rises_then_falls_to_nothing() -> None:
-    settings = TRAINING.model_copy(update={"schedule": "cosine", "warmup_fraction": 0.1})
-    optimizer = build_optimizer(settings, steps=100)
-    rates = []
-    for step in (0, 10, 55, 100):
-        optimizer.iterations.assign(step)
-        rates.append(float(optimizer.learning_rate))
-    assert rates == pytest.approx([0, 0.01, 0.005, 0], abs=1e-9)
 
 
 def test_an_encoder_learns_at_a_rate_of_its_own() -> None:
@@ -73,7 +58,7 @@ def test_an_encoder_learns_at_a_rate_of_its_own() -> None:
     score = keras.layers.Conv2D(1, 1, activation="sigmoid")(encoder(photo))
     network = keras.Model(photo, score)
     settings = TRAINING.model_copy(update={"encoder_lr_multiplier": 0.1})
-    compile_network(network, settings, steps=1)
+    compile_network(network, settings)
     before = [np.array(weight) for weight in network.trainable_weights]
     rng = np.random.default_rng(1)
     network.train_on_batch(rng.random((2, 8, 8, 3)), rng.random((2, 8, 8, 1)).round())
@@ -89,7 +74,7 @@ def test_a_rate_for_an_encoder_that_is_not_there() -> None:
     with pytest.raises(
         UserError, match=r"training\.encoder_lr_multiplier = 0\.1: the network segnet_unet"
     ):
-        compile_network(tiny_network(), settings, steps=1)
+        compile_network(tiny_network(), settings)
 
 
 def one_weight(**settings: object) -> tuple[keras.Model, Callable[[float], float]]:
@@ -100,7 +85,7 @@ def one_weight(**settings: object) -> tuple[keras.Model, Callable[[float], float
     photo = keras.Input((1, 1, 1))
     weight = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="zeros")
     network = keras.Model(photo, weight(photo))
-    optimizer = build_optimizer(TRAINING.model_copy(update=settings), steps=100)
+    optimizer = build_optimizer(TRAINING.model_copy(update=settings))
     network.compile(optimizer=optimizer, loss=lambda _, output: keras.ops.mean(output, (1, 2, 3)))
 
     def step(gradient: float) -> float:

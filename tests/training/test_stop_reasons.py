@@ -2,10 +2,8 @@
 
 import pytest
 
-from car_segmentation.training.trainer import (
-    TrainingStopped,
-    train,
-)
+from car_segmentation.training.stop_reasons import TrainingStopped
+from car_segmentation.training.trainer import train
 from tests.support.trainings import (
     TRAINING,
     batches,
@@ -33,7 +31,7 @@ def test_lack_of_memory_ends_it_with_advice(error: Exception) -> None:
     with pytest.raises(TrainingStopped) as stopped:
         train(tiny_network(), batches(), batches(), TRAINING, fail)
     message = str(stopped.value)
-    assert "Memory ran out in training segnet_unet on batches of 2 photos of 32×32" in message
+    assert "Out of memory in training segnet_unet on batches of 2 photos of 32×32" in message
     assert "training.batch_size=1 with training.gradient_accumulation_steps=2" in message
     assert "The best model so far is kept, of epoch 1" in message
 

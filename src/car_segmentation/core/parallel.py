@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Literal, TypeVar
@@ -87,8 +87,11 @@ def _stream_from(
 
 
 def map_bounded(
-    function: Callable[[Item], Result], items: Iterable[Item], ahead: int
-) -> Iterator[Result]:
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    ahead: int,
+    threads: int | None = None,
+) -> Generator[Result, None, None]:
     """Apply ``function`` to items in threads, and yield the results in order.
 
     At most ``ahead`` items are in flight (in work, or waiting to be taken), so memory is bounded
@@ -99,8 +102,9 @@ def map_bounded(
         function: Called once per item, in a thread.
         items: What to work on; taken in the thread that takes the results.
         ahead: How many items may be in flight.
+        threads: None for one per core.
     """
-    pool = ThreadPoolExecutor(min(ahead, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(min(ahead, threads or os.cpu_count() or 1))
     in_flight: deque[Future[Result]] = deque()
     try:
         for item in items:

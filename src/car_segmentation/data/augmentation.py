@@ -1,9 +1,11 @@
-"""One affine warp for photo and mask alike, and other colours, drawn afresh for every epoch."""
+"""Augmentation: one affine warp for photo and mask alike, and colour jitter, drawn every epoch."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from car_segmentation.data.colour_jitter import jitter_colour
 
 BORDERS = {
     "reflect": cv2.BORDER_REFLECT_101,
@@ -20,15 +22,15 @@ class Augmentation:
     Shift, scale and rotation are one warp: one interpolation keeps edges sharp.
 
     Attributes:
-        shift: Largest shift, as a share of height and width.
+        shift: Largest shift, as a fraction of height and width.
         scale: Largest change of size; 0.1 means 0.9 to 1.1 times.
         rotate: Largest rotation in degrees, either way.
         probability: How often a photo is warped at all, 0 to 1.
         flip_probability: How often it is mirrored left to right, 0 to 1.
         border: A key of `BORDERS`.
-        hue: Largest turn of the photo's hues in degrees, either way.
-        saturation: Largest change of saturation, as a share of the full one.
-        brightness: Largest change of brightness (HSV's value), as a share of the full one.
+        hue: Largest shift of the photo's hues in degrees, either way.
+        saturation: Largest change of saturation, as a fraction of the full range.
+        brightness: Largest change of brightness (HSV's value), as a fraction of the full range.
         colour_probability: How often a photo has its colours changed, 0 to 1.
     """
 
@@ -88,23 +90,6 @@ def warp(
     )
 
 
-def vary_colour(
-    photo: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
-) -> np.ndarray:
-    """Change hue, saturation and brightness of a uint8 photo (height, width, 3) by one draw."""
-    changed = rng.random() < augmentation.colour_probability
-    shares = rng.uniform(-1, 1, 3)
-    largest = (augmentation.hue, augmentation.saturation, augmentation.brightness)
-    if not changed or not any(largest):
-        return photo
-    # OpenCV has a hue in steps of two degrees.
-    turn, *more = np.round(shares * largest * (1 / 2, 255, 255)).astype(int)
-    levels = np.arange(256)
-    tables = np.dstack([(levels + turn) % 180, *(np.clip(levels + step, 0, 255) for step in more)])
-    hsv = cv2.LUT(cv2.cvtColor(photo, cv2.COLOR_RGB2HSV), tables.astype(np.uint8))
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-
-
 def augment_pair(
     photo: np.ndarray, mask: np.ndarray, augmentation: Augmentation, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +100,7 @@ def augment_pair(
     height, width = photo.shape[:2]
     matrix = draw_warp(augmentation, height, width, rng)
     photo, mask = (warp(image, matrix, augmentation.border) for image in (photo, mask))
-    return vary_colour(photo, augmentation, rng), mask
+    return jitter_colour(photo, augmentation, rng), mask
 
 
 def share_in_frame(mask: np.ndarray, matrix: np.ndarray) -> float:

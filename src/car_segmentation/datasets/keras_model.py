@@ -42,7 +42,7 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
                 f"`make run` for the demo.{_where_it_was(self._filepath)}"
             )
         # Imports Keras, which takes 5 seconds: only where a model is really needed.
-        from car_segmentation.networks import read_model
+        from car_segmentation.networks.model_file import read_model
 
         return read_model(self._filepath)
 

@@ -216,7 +216,8 @@ def train_candidate(
     from car_segmentation.prediction.segmenter import Segmenter
     from car_segmentation.training.batches import PhotoBatches
     from car_segmentation.training.checkpoints import open_checkpoint
-    from car_segmentation.training.trainer import fingerprint, train
+    from car_segmentation.training.fingerprint import fingerprint
+    from car_segmentation.training.trainer import train
 
     settings = candidate.training
     area = mean_area(settings.stages, *setup.photos.pixels.shape[1:3])
@@ -298,12 +299,13 @@ def seconds_per_training_photo(
 ) -> float:
     """Time of a training step on one real batch, per photo, after the first, which compiles."""
     from car_segmentation.training.batches import PhotoBatches
-    from car_segmentation.training.trainer import compile_network
+    from car_segmentation.training.compilation import compile_network
 
     model = _build(network, settings, setup)
-    compile_network(model, settings, steps=setup.timed_steps + 1)
+    compile_network(model, settings)
     ids = setup.ids("train")[: settings.batch_size]
-    photos, masks = PhotoBatches(setup.photos, setup.soft_masks, ids, settings.batch_size)[0]
+    batches = PhotoBatches(setup.photos, setup.soft_masks, ids, settings.batch_size)
+    photos, masks, _, _ = next(batches.epoch())
     model.train_on_batch(photos, masks)
     start = time.perf_counter()
     for _ in range(setup.timed_steps):
@@ -357,11 +359,11 @@ def digest(candidate: Candidate, setup: ComparisonSetup) -> str:
 def _build(network: Network, settings: Training, setup: ComparisonSetup) -> "keras.Model":
     import keras
 
-    from car_segmentation import networks
-    from car_segmentation.training.trainer import precision
+    from car_segmentation.networks.registry import build_network
+    from car_segmentation.training.precision import precision
 
     keras.utils.set_random_seed(setup.seed)
     with precision(settings.precision):
-        return networks.build_network(
+        return build_network(
             network.architecture, setup.image.height, setup.image.width, **network.options
         )

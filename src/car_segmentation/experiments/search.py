@@ -85,7 +85,7 @@ def check_networks(space: Space, network: Mapping[str, Any]) -> None:
     Raises:
         UserError: One message with all that is wrong.
     """
-    from car_segmentation.networks import check_options
+    from car_segmentation.networks.registry import check_options
 
     problems = []
     for name, searched in space.items():

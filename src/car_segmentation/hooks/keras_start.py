@@ -31,7 +31,7 @@ class KerasStart:
         with suppress_native_stderr():
             import keras
 
-            from car_segmentation.networks import check_options
+            from car_segmentation.networks.registry import check_options
 
             with user_errors_as_click():
                 join_processes()

@@ -18,7 +18,7 @@ from car_segmentation.parameters.group import Fraction, Parameters, Pixels
 
 
 class Network(BaseModel):
-    """Which network; what else stands here goes to its builder (`networks.check_options`)."""
+    """Which network; other options go to its builder (`networks.registry.check_options`)."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     architecture: str

@@ -35,7 +35,7 @@ def build_predictor(model: Predictor, options: PredictionOptions) -> Predictor:
 
 
 def _read_member(path: str) -> "keras.Model":
-    from car_segmentation.networks import read_model
+    from car_segmentation.networks.model_file import read_model
 
     try:
         return read_model(Path(path))

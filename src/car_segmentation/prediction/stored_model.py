@@ -65,6 +65,6 @@ def keras_model(predictor: Predictor) -> Any:
 
 @cache
 def _read_model(path: Path) -> Any:
-    from car_segmentation.networks import read_model
+    from car_segmentation.networks.model_file import read_model
 
     return read_model(path)

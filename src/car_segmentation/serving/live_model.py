@@ -159,7 +159,9 @@ def load_model(source: str, version: str, options: PredictionOptions = ONE_BY_ON
     Raises:
         UserError: If there is no such model, or it is none of this project's.
     """
-    from car_segmentation.networks import read_model  # Imports Keras, which takes seconds.
+    from car_segmentation.networks.model_file import (
+        read_model,
+    )  # Imports Keras, which takes seconds.
 
     is_mlflow_model = model_registry.is_mlflow_model(source)
     where = version if is_mlflow_model else source

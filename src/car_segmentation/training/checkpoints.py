@@ -11,7 +11,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file, remove_parts
+from car_segmentation.training.early_stopping import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -26,64 +27,6 @@ LAST, NOTE = "last.npz", "note.json"
 
 State = Mapping[str, Sequence[np.ndarray]]
 """Values of variables by what they belong to, such as the network and the optimiser."""
-
-
-@dataclass
-class Progress:
-    """How far a training has come.
-
-    Attributes:
-        epoch: The epoch being trained, from 0.
-        batches: How many of its batches are done.
-        history: The metrics of each finished epoch.
-        best_loss: The validation loss of the best epoch; None before the first has ended.
-        best_epoch: The best epoch, from 0.
-        epochs_without_gain: Epochs since the best one.
-        epochs_at_rate: Epochs without gain since the learning rate was last lowered.
-        ended: Whether no epoch is left to train.
-    """
-
-    epoch: int = 0
-    batches: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    best_loss: float | None = None
-    best_epoch: int | None = None
-    epochs_without_gain: int = 0
-    epochs_at_rate: int = 0
-    ended: bool = False
-
-    def end_epoch(
-        self, metrics: Mapping[str, float], epochs: int, patience: int, min_delta: float
-    ) -> bool:
-        """Take note of an epoch's metrics, and of what they mean for the epochs to come.
-
-        Args:
-            metrics: ``val_loss`` and others.
-            epochs: How many epochs there are at most.
-            patience: How many epochs without gain end the training (but for the first epoch).
-            min_delta: The least fall of the validation loss that is a gain.
-
-        Returns:
-            Whether this epoch is the best so far.
-        """
-        loss = metrics["val_loss"]
-        best = self.best_loss is None or loss < self.best_loss - min_delta
-        if best:
-            self.best_loss, self.best_epoch = loss, self.epoch
-            self.epochs_without_gain = self.epochs_at_rate = 0
-        else:
-            self.epochs_without_gain += 1
-            self.epochs_at_rate += 1
-        self.history.append(dict(metrics))
-        self.epoch += 1
-        self.batches = 0
-        out_of_patience = not best and self.epochs_without_gain >= patience
-        self.ended = out_of_patience or self.epoch == epochs
-        return best
-
-    def by_metric(self) -> dict[str, list[float]]:
-        """The history as a list for each metric."""
-        return {name: [epoch[name] for epoch in self.history] for name in self.history[0]}
 
 
 @dataclass(frozen=True)

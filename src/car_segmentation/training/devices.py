@@ -7,7 +7,7 @@ one or several hosts through ``keras.distribution.DataParallel``. Several hosts 
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,13 +16,13 @@ import numpy as np
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.parameters import Training
-from car_segmentation.training.checkpoints import Checkpoint, Progress, State
+from car_segmentation.training.checkpoints import Checkpoint, State
+from car_segmentation.training.early_stopping import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import keras
-    from keras.optimizers import Optimizer
 
 JOBS, PROCESSES, PROCESS = (
     f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")
@@ -83,20 +83,26 @@ class Devices:
         processes: How many processes drive them.
         process: Which of these this is, from 0.
         scope: Variables made inside are on all of the devices.
-        mirrored: Whether they are several of TensorFlow's.
+        strategy: What TensorFlow shares a batch by; None on one device, and on JAX.
     """
 
     count: int = 1
     processes: int = 1
     process: int = 0
     scope: Callable[[], AbstractContextManager[Any]] = nullcontext
-    mirrored: bool = False
+    strategy: Any = None
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether they are several of TensorFlow's."""
+        return self.strategy is not None
 
     def check(self, settings: Training) -> None:
         """Refuse what these devices cannot do together.
 
         Inside of `MirroredStrategy`, Keras 3.15 can neither update averages of weights nor choose
-        between steps, as accumulation and the scaling of the loss for float16 do.
+        between steps, as accumulation and the scaling of the loss for float16 do. Clipping would
+        see the gradient of each device's part, not of the batch.
         """
         if settings.batch_size % self.count:
             raise UserError(
@@ -106,6 +112,7 @@ class Devices:
         steps = settings.gradient_accumulation_steps
         refused = {
             f"gradient_accumulation_steps = {steps}": steps > 1,
+            f"global_clipnorm = {settings.global_clipnorm}": bool(settings.global_clipnorm),
             f"ema_momentum = {settings.ema_momentum}": bool(settings.ema_momentum),
             f"precision = {settings.precision}": settings.precision == "mixed_float16",
         }
@@ -119,33 +126,29 @@ class Devices:
     def replicate(self, network: "keras.Model") -> "keras.Model":
         """A copy of a network on all devices; to be called inside the scope.
 
-        Its batch normalisation sees the whole batch. On JAX it does anyway.
+        Its batch normalisation sees the whole batch. On JAX it does anyway. A single device has the
+        network itself.
         """
-        spread = type(network).from_config(network.get_config())
-        spread.set_weights(network.get_weights())
+        if self.count == 1:
+            return network
+        copy = type(network).from_config(network.get_config())
+        copy.set_weights(network.get_weights())
         if self.mirrored:
-            for layer in spread._flatten_layers():
+            for layer in _innermost_layers(copy):
                 if hasattr(layer, "synchronized"):
                     layer.synchronized = True
-        return spread
+        return copy
 
-    def sum_gradients_first(self, optimizer: "Optimizer") -> None:
-        """Have an optimiser see the gradient of the whole batch from the start.
-
-        `MirroredStrategy`'s adds up the devices' gradients last, after each has clipped its own.
-        """
-        if not self.mirrored:
-            return
-        import tensorflow as tf
-
-        apply = optimizer.apply
-
-        def apply_sum(gradients: Sequence[Any], variables: Sequence[Any] | None = None) -> None:
-            replica = tf.distribute.get_replica_context()
-            apply(replica.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients)), variables)
-
-        optimizer.apply = apply_sum
-        optimizer._all_reduce_sum_gradients = list
+    def spread(self, values: Sequence[np.ndarray]) -> Sequence[Any]:
+        """Arrays of which each of TensorFlow's devices has its part; on JAX, Keras does that."""
+        if self.strategy is None:
+            return values
+        spread = self.strategy.experimental_distribute_values_from_function
+        split = (np.split(value, self.count) for value in values)
+        return [
+            spread(lambda device, parts=parts: parts[device.replica_id_in_sync_group])
+            for parts in split
+        ]
 
     def any_process(self, condition: bool) -> bool:
         """Whether a condition holds in any process; all must ask at the same point."""
@@ -189,6 +192,9 @@ class Devices:
         return _SharedCheckpoint(checkpoint.folder, self)
 
 
+ONE_DEVICE = Devices()
+
+
 def find_devices(wanted: int | Literal["all"]) -> Devices:
     """The devices to train on.
 
@@ -219,7 +225,7 @@ def _find_tensorflow_devices(wanted: int | Literal["all"]) -> Devices:
     if len(chosen) == 1:
         return Devices()
     strategy = tf.distribute.MirroredStrategy(chosen)
-    return Devices(count=len(chosen), scope=strategy.scope, mirrored=True)
+    return Devices(count=len(chosen), scope=strategy.scope, strategy=strategy)
 
 
 def _find_jax_devices(wanted: int | Literal["all"]) -> Devices:
@@ -243,6 +249,16 @@ def _find_jax_devices(wanted: int | Literal["all"]) -> Devices:
         process=jax.process_index(),
         scope=parallel.scope,
     )
+
+
+def _innermost_layers(layer: Any) -> Iterator["keras.layers.Layer"]:
+    """All layers of a network, those of the networks in it included."""
+    inner = getattr(layer, "layers", None)
+    if inner is None:
+        yield layer
+    else:
+        for part in inner:
+            yield from _innermost_layers(part)
 
 
 def _choose(devices: list[Any], wanted: int | Literal["all"]) -> list[Any]:

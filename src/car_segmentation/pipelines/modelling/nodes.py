@@ -38,13 +38,13 @@ def build_network(
     """Build the untrained network by its name, for the input size, from a fixed seed."""
     import keras
 
-    from car_segmentation import networks
-    from car_segmentation.training.trainer import precision
+    from car_segmentation.networks import registry
+    from car_segmentation.training.precision import precision
 
     keras.utils.set_random_seed(seed)
     settings, size = Network(**network), ImageSize(**image)
     with precision(Training(**training).precision):
-        return networks.build_network(
+        return registry.build_network(
             settings.architecture, size.height, size.width, **settings.options
         )
 
@@ -66,15 +66,12 @@ def train_network(
     """
     import keras
 
+    from car_segmentation.training.batch_size import fit_to_memory
     from car_segmentation.training.batches import PhotoBatches
     from car_segmentation.training.devices import find_devices
-    from car_segmentation.training.trainer import (
-        TrainingStopped,
-        fingerprint,
-        fit_to_memory,
-        train,
-        without_training_state,
-    )
+    from car_segmentation.training.fingerprint import fingerprint
+    from car_segmentation.training.stop_reasons import TrainingStopped
+    from car_segmentation.training.trainer import train, without_training_state
 
     keras.utils.set_random_seed(seed)
     settings = Training(**training)

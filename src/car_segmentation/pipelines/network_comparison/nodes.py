@@ -38,7 +38,7 @@ def list_candidates(
 ) -> dict[str, Candidate]:
     """Put each network to compare beside its training, and check the options of all."""
     with suppress_native_stderr():
-        from car_segmentation.networks import check_options
+        from car_segmentation.networks.registry import check_options
 
     candidates = {}
     for name, settings in NetworkComparison(**network_comparison).candidates.items():

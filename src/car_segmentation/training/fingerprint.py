@@ -1,0 +1,46 @@
+"""A digest that tells trainings apart, so that only the very same training is resumed."""
+
+import hashlib
+import json
+
+import keras
+
+from car_segmentation.parameters import Training
+from car_segmentation.training.batches import PhotoBatches
+
+_NOT_IN_FINGERPRINT = {
+    "checkpoint_minutes",
+    "resume",
+    "loader_workers",
+    "devices",
+    "fit_to_memory",
+}
+"""Settings that change nothing about the weights, or only their rounding."""
+
+
+def fingerprint(
+    network: keras.Model,
+    training_batches: PhotoBatches,
+    validation_batches: PhotoBatches,
+    settings: Training,
+) -> str:
+    """A digest of all that the trained weights depend on, except code and machines.
+
+    Args:
+        network: Before training: its weights count.
+        training_batches: What it is trained on.
+        validation_batches: What decides which epoch is best.
+        settings: How it is trained.
+    """
+    weights = hashlib.sha256()
+    for weight in network.get_weights():
+        weights.update(weight.tobytes())
+    content = {
+        "network": network.to_json(),
+        "weights": weights.hexdigest(),
+        "training": training_batches.fingerprint(),
+        "validation": validation_batches.fingerprint(),
+        "settings": settings.model_dump(exclude=_NOT_IN_FINGERPRINT),
+        "keras": [keras.__version__, keras.backend.backend()],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
