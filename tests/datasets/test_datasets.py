@@ -12,15 +12,13 @@ from PIL import Image
 
 from car_segmentation.data.image_stack import ImageStack, new_stack, read_stack
 from car_segmentation.data.masks import read_mask
+from car_segmentation.datasets.folders import PhotoFolderDataset, RecordFolderDataset
 from car_segmentation.datasets.image_stack import ImageStackDataset
 from car_segmentation.datasets.keras_model import KerasModelDataset
-from car_segmentation.datasets.optional_csv import OptionalCSVDataset
-from car_segmentation.datasets.photo_folder import PhotoFolderDataset
 from car_segmentation.datasets.pictures import PictureDataset, PictureFolderDataset
 from car_segmentation.datasets.prediction_folder import PredictionFolderDataset
 from car_segmentation.datasets.previews import MAX_PREVIEW_WIDTH, encode_picture, image_preview
-from car_segmentation.datasets.record_folder import RecordFolderDataset
-from car_segmentation.datasets.tables import TableDataset
+from car_segmentation.datasets.tables import OptionalCSVDataset, TableDataset
 from car_segmentation.networks.registry import build_network
 from car_segmentation.training.losses import bce_dice
 from tests.support.folder_jobs import folder_job

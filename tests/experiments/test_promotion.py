@@ -14,8 +14,11 @@ from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.datasets.chosen_model import ChosenModelDataset, ChosenThresholdDataset
-from car_segmentation.datasets.tracked_model import TrackedModelDataset
+from car_segmentation.datasets.models import (
+    ChosenModelDataset,
+    ChosenThresholdDataset,
+    TrackedModelDataset,
+)
 from car_segmentation.evaluation.run_comparison import RunRecord
 from car_segmentation.experiments import model_registry as registry
 from car_segmentation.experiments.promotion import decide

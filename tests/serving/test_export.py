@@ -7,7 +7,7 @@ import pytest
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.images import read_photo, resize_by_area
-from car_segmentation.datasets.exported_models import ExportedModelsDataset
+from car_segmentation.datasets.models import ExportedModelsDataset
 from car_segmentation.networks.precision import in_float32
 from car_segmentation.networks.registry import build_network
 from car_segmentation.prediction import runtimes

@@ -8,7 +8,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 
 from car_segmentation.data.image_stack import ImageStack, read_stack
-from car_segmentation.datasets.folder import check_folder
+from car_segmentation.datasets.folders import check_folder
 from car_segmentation.datasets.previews import image_preview
 from car_segmentation.report.contact_sheets import contact_sheet
 

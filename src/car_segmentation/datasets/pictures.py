@@ -10,7 +10,7 @@ from kedro_datasets._typing import ImagePreview
 
 from car_segmentation.core.files import atomic_file, atomic_folder
 from car_segmentation.data.images import read_photo
-from car_segmentation.datasets.folder import check_folder
+from car_segmentation.datasets.folders import check_folder
 from car_segmentation.datasets.previews import encode_picture, image_preview
 from car_segmentation.report.contact_sheets import contact_sheet
 

@@ -9,7 +9,7 @@ from kedro_datasets._typing import ImagePreview
 
 from car_segmentation.core.tables import read_table
 from car_segmentation.data.masks import read_mask
-from car_segmentation.datasets.folder import check_folder
+from car_segmentation.datasets.folders import check_folder
 from car_segmentation.datasets.previews import image_preview
 from car_segmentation.prediction.folder_job import PREDICTIONS_FILE
 from car_segmentation.prediction.photo_files import MASKS, output_file

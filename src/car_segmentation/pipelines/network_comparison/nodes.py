@@ -122,7 +122,7 @@ def _train_in_own_process(
         import keras
 
         keras.ops.zeros(())  # The first operation looks for GPUs.
-    from car_segmentation.datasets.tracked_model import TrackedModelDataset
+    from car_segmentation.datasets.models import TrackedModelDataset
     from car_segmentation.serving import ServedModel
 
     tracking.resume_run(tracking_uri, run_id)

@@ -1,13 +1,20 @@
-"""The model that new photos are predicted with: a file, or one that MLflow has."""
+"""Models: the one that is chosen for prediction, the one that MLflow gets, and exported ones."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
+from mlflow.models import Model
 
+from car_segmentation.datasets.folders import check_folder
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.experiments import model_registry as registry
+from car_segmentation.experiments import tracking
 from car_segmentation.prediction.threshold_file import threshold_beside
+from car_segmentation.serving import ServedModel
+from car_segmentation.serving import packaging as saving
+from car_segmentation.serving.export import Format, exported_files
 
 if TYPE_CHECKING:
     import keras
@@ -72,3 +79,65 @@ class ChosenThresholdDataset(AbstractDataset[None, dict[str, float]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path}
+
+
+class ExportedModelsDataset(AbstractDataset[Path, dict[Format, Path]]):
+    """Points at a folder in which a node has exported a model; loads the files by format.
+
+    Args:
+        path: The folder.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None):
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> dict[Format, Path]:
+        """The files by format."""
+        return exported_files(self._path)
+
+    def save(self, data: Path) -> None:
+        """Check that the models are in this folder: the node has written them."""
+        check_folder(data, self._path)
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
+class TrackedModelDataset(AbstractDataset[ServedModel, None]):
+    """Logs a model to the active MLflow run, and registers it where it has a name for that.
+
+    Args:
+        name: Name of the model in the run.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, name: str, metadata: dict[str, Any] | None = None):
+        self._name = name
+        self.metadata = metadata
+
+    def save(self, data: ServedModel) -> None:
+        """Log the model; do nothing where tracking is off."""
+        if not tracking.is_tracking():
+            return
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        logged = Model.log(
+            artifact_path=None,
+            name=self._name,
+            flavor=saving,
+            served=data,
+            validate_serving_input=False,  # It would load Keras' graph again.
+        )
+        if data.registered_name is not None:
+            registry.register(data.registered_name, logged.model_uri, logged.run_id)
+
+    def load(self) -> None:
+        """Refuse: the model itself is another entry of the catalog."""
+        raise TypeError("models are loaded from their file, or from MLflow by their URI")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"name": self._name}

@@ -1,0 +1,145 @@
+"""Folders: those that nodes fill, those of photos, and those of small records.
+
+A node whose result is a folder gets it as an input, of type `FolderDataset`, fills it while it
+runs, and returns what is in it. The dataset of the result points at the same folder: so Kedro names
+and times the node that works, and shows its errors.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import ImagePreview
+
+from car_segmentation.core.files import atomic_file
+from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.images import read_photo
+from car_segmentation.data.masks import read_mask
+from car_segmentation.datasets.previews import image_preview
+from car_segmentation.report.contact_sheets import contact_sheet
+from car_segmentation.report.error_maps import mask_picture
+
+
+class FolderDataset(AbstractDataset[None, Path]):
+    """Loads the path of a folder, there or not; nodes read and write in it as they go.
+
+    Args:
+        path: The folder.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None):
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> Path:
+        """The folder."""
+        return self._path
+
+    def save(self, data: None) -> None:
+        """Refuse: the node that takes the folder writes into it."""
+        raise TypeError("a folder cannot be saved")
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
+def check_folder(filled: Path | None, expected: Path) -> None:
+    """Check that a node has filled the folder of its result's dataset, and not another.
+
+    Raises:
+        ValueError: If it has not: the node's folder and its result differ in the catalog.
+    """
+    if filled is None or filled.resolve() != expected.resolve():
+        raise ValueError(f"the result is in {filled or 'memory'}, and should be in {expected}")
+
+
+PREVIEW_COLUMNS = 4
+
+
+class PhotoFolderDataset(AbstractDataset[list[Path], list[Path]]):
+    """Lists the files of a folder and of folders inside it, in order of path; reads none.
+
+    Hidden files and folders are left out, and links to folders are not followed. A folder that does
+    not exist is an empty list: the node that wants photos says what to do.
+
+    Args:
+        path: The folder, or a single file.
+        masks: Whether it holds masks, for the preview.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, path: str, masks: bool = False, metadata: dict[str, Any] | None = None):
+        self._path = Path(path)
+        self._masks = masks
+        self.metadata = metadata
+
+    def load(self) -> list[Path]:
+        """List the files."""
+        if self._path.is_file():
+            return [self._path]
+        files = []
+        for folder, inside, names in os.walk(self._path):
+            inside[:] = [name for name in inside if not name.startswith((".", "__MACOSX"))]
+            files += [Path(folder, name) for name in names if not name.startswith(".")]
+        return sorted(files)
+
+    def save(self, data: list[Path]) -> None:
+        """Refuse: raw photos are never written."""
+        raise TypeError("a folder of raw photos is read-only")
+
+    def _exists(self) -> bool:
+        return self._path.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "masks": self._masks}
+
+    def preview(self) -> ImagePreview:
+        """The first few files of the folder, on one sheet."""
+        pictures = []
+        for path in self.load()[:PREVIEW_COLUMNS]:
+            try:
+                picture = mask_picture(read_mask(path)) if self._masks else read_photo(path)
+            except UnusableImage:
+                continue
+            pictures.append(picture)
+        sheet = contact_sheet([pictures], [str(self._path.name)], cell_width=320)
+        return image_preview(sheet)
+
+
+Records = dict[str, dict[str, Any]]
+
+
+class RecordFolderDataset(AbstractDataset[Records, Records]):
+    """Records by name. Saving adds to those that are there, or replaces those of the same name.
+
+    Args:
+        path: The folder; one that does not exist has no records.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, path: str, metadata: dict[str, Any] | None = None):
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> Records:
+        """Read all records."""
+        files = sorted(self._path.glob("*.json"))
+        return {file.stem: json.loads(file.read_text()) for file in files if file.stem[0] != "."}
+
+    def save(self, data: Records) -> None:
+        """Write records, each in one step."""
+        for name, record in data.items():
+            with atomic_file(self._path / f"{name}.json") as part:
+                part.write_text(json.dumps(record, indent=2))
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
