@@ -128,7 +128,7 @@ def _check(raw: Path, photos: list[Path]) -> int:
     masks = write_resized_masks(
         raw / "soft_masks", ids, paths, 64, 96, MaskRules(max_megapixels=100)
     )
-    table, rejected = check_pairs(pairs, masks.notes, max_megapixels=100)
+    table, rejected, _ = check_pairs(pairs, masks.notes, max_megapixels=100)
     for path in table["photo_path"]:
         read_photo(Path(path))  # What the check lets through can be read.
     reasons = [*unpaired.itertuples(index=False), *rejected.itertuples(index=False)]

@@ -87,3 +87,26 @@ def test_a_car_in_two_splits_is_found() -> None:
         check_no_car_in_two_splits(
             pd.Series(["a", "b", "b"]), pd.Series(["train", "train", "test"])
         )
+
+
+def test_uneven_cars_are_dealt_out_by_photos_too() -> None:
+    car = np.repeat(["a", "b", "c"], [6, 8, 10])
+    photos = pd.DataFrame({"car": car, "foreground_share": 0.3})
+    for seed in range(5):
+        split = split_by_car(photos, FRACTIONS, seed)
+        assert split.value_counts()["train"] == 10
+
+
+def test_one_car_of_most_photos_trains() -> None:
+    car = np.repeat([f"{number}" for number in range(10)], [100, *[3] * 9])
+    photos = pd.DataFrame({"car": car, "foreground_share": np.linspace(0.9, 0.1, len(car))})
+    for seed in range(5):
+        split = split_by_car(photos, FRACTIONS, seed)
+        assert set(split[photos["car"] == "0"]) == {"train"}
+
+
+def test_cars_of_about_as_many_photos_stay_where_they_are(photo_table: MakeTable) -> None:
+    even = photo_table(40)
+    uneven = even.drop(index=[3, 40, 41, 200])
+    expected = split_by_car(even, FRACTIONS, 1)[uneven.index]
+    assert split_by_car(uneven, FRACTIONS, 1).equals(expected)

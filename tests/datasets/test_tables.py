@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from car_segmentation.core.tables import read_table
+from car_segmentation.data.overview import SUMMARY_COLUMNS
 from car_segmentation.data.pairing import PAIR_COLUMNS, REJECTED_COLUMNS
 from car_segmentation.datasets.tables import TableDataset
 from car_segmentation.evaluation.car_colour import colour_of_cars
@@ -35,6 +36,7 @@ TABLES: dict[str, dict[str, list[Any]]] = {
     "photo_pairs": dict.fromkeys(PAIR_COLUMNS, TEXT),
     "drawn_masks": dict.fromkeys(DRAWN_COLUMNS, TEXT),
     "unpaired_files": dict.fromkeys(REJECTED_COLUMNS, TEXT),
+    "data_summary": dict.fromkeys(SUMMARY_COLUMNS[:-1], TEXT) | {"photos": NUMBERS},
     "rejected_photos": dict.fromkeys(REJECTED_COLUMNS, TEXT),
     "photo_table": PHOTOS,
     "photo_splits": {**PHOTOS, "split": TEXT},

@@ -104,6 +104,11 @@ def test_from_files_to_stacks(raw: Path, caplog: pytest.LogCaptureFixture) -> No
     assert shares == pytest.approx(splits["foreground_share"].to_numpy(), abs=2e-3)
     assert catalog.load("augmentation")["rotate"] == 5
     assert catalog.load("augmentation_sheet").dtype == np.uint8
+    assert catalog.load("data_sheet").shape[1] > 6 * 240
+    summary = catalog.load("data_summary").set_index(["of", "what", "value"])["photos"]
+    assert summary["photos", "format", "JPEG"] == 10
+    assert summary["photos", "size in pixels", "64×48"] == 10
+    assert summary["masks", "values", "0, 255"] == 10
 
 
 def test_the_number_of_cars_can_be_limited(raw: Path) -> None:
@@ -247,7 +252,7 @@ def test_too_many_rejected_stop_the_run() -> None:
     metadata = pd.DataFrame(columns=["id"])
     checks = {"max_megapixels": 1, "max_grey_share": 0.05, "max_rejected_share": 1.0}
     with pytest.raises(UserError, match=r"2 files were rejected and 0 pairs(.|\n)*b\.jpg has no"):
-        check_photos_and_masks(pairs, NO_MASKS, unpaired, metadata, checks, "data")
+        check_photos_and_masks(pairs, NO_MASKS, unpaired, metadata, {}, checks, "data")
 
 
 def augmented(**changes: object) -> tuple[dict, np.ndarray]:

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.image_files import UnusableImage
-from car_segmentation.data.images import photo_size
+from car_segmentation.data.image_files import Limits, UnusableImage, open_image
 from car_segmentation.data.pairing import PAIR_COLUMNS, Pair, rejected_table, split_paths
 
 CHECKED_COLUMNS = [*PAIR_COLUMNS, "height", "width", "foreground_share"]
@@ -26,7 +25,7 @@ def first_cars(pairs: pd.DataFrame, max_cars: int | None) -> pd.DataFrame:
 
 def check_pairs(
     pairs: pd.DataFrame, mask_notes: Mapping[str, Mapping[str, Any]], max_megapixels: float
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Open every photo, compare it with what is known of its mask, and keep the usable pairs.
 
     Args:
@@ -36,14 +35,15 @@ def check_pairs(
 
     Returns:
         The usable pairs (columns `CHECKED_COLUMNS`; sizes in pixels, share 0 to 1) and the
-        rejected files (columns `REJECTED_COLUMNS`).
+        rejected files (columns `REJECTED_COLUMNS`), and the formats of the usable photos.
     """
-    reasons = map_photos(
-        partial(_reason_against, max_megapixels=max_megapixels),
+    results = map_photos(
+        partial(_check, max_megapixels=max_megapixels),
         ((pair, mask_notes[pair.photo_id]) for pair in _plain(pairs)),
         total=len(pairs),
         description="check photos",
     )
+    reasons = [reason for reason, _ in results]
     is_usable = np.array([reason is None for reason in reasons], dtype=bool)
     usable = pairs[is_usable].reset_index(drop=True)
     usable["mask_path"] = [
@@ -56,17 +56,24 @@ def check_pairs(
         for path, reason in zip(pairs["photo_path"], reasons, strict=True)
         if reason is not None
     ]
-    return pd.concat([usable, measured], axis="columns"), rejected_table(rejected)
+    formats = [kind for reason, kind in results if reason is None]
+    return pd.concat([usable, measured], axis="columns"), rejected_table(rejected), formats
 
 
-def _reason_against(item: tuple[Pair, Mapping[str, Any]], max_megapixels: float) -> str | None:
-    """Why a pair cannot be used, or None if it can."""
+def _check(item: tuple[Pair, Mapping[str, Any]], max_megapixels: float) -> tuple[str | None, str]:
+    """Why a pair cannot be used, or None if it can; and the photo's format."""
     pair, mask = item
-    mask_name = ", ".join(path.name for path in split_paths(pair.mask_path))
     try:
-        height, width = photo_size(Path(pair.photo_path), max_megapixels)
+        photo = open_image(Path(pair.photo_path), Limits(max_megapixels))
+        return _reason_against(pair, photo.check(), mask), photo.format
     except UnusableImage as problem:
-        return str(problem)
+        return str(problem), ""
+
+
+def _reason_against(pair: Pair, size: tuple[int, int], mask: Mapping[str, Any]) -> str | None:
+    """Why a pair cannot be used, or None if it can."""
+    height, width = size
+    mask_name = ", ".join(path.name for path in split_paths(pair.mask_path))
     if "problem" in mask:
         return f"its mask {mask_name} {mask['problem']}"
     if (mask["height"], mask["width"]) != (height, width):

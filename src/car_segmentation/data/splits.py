@@ -1,6 +1,7 @@
 """Split photos into train, validation and test so that all views of a car stay together."""
 
 from collections.abc import Mapping
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,9 @@ def split_by_car(
     """Assign every photo to a split, by car, balanced by mask area.
 
     Cars are sorted by mean mask area and dealt out to the splits in turn, so that each split
-    has small and large cars alike. With ``folds``, the test cars stay the same and the others
-    are dealt out to that many folds, of which one validates and the rest train.
+    has small and large cars alike. If cars have photos in different numbers, some are then swapped,
+    so that the fractions hold of photos, too. With ``folds``, the test cars stay the same and the
+    others are dealt out to that many folds, of which one validates and the rest train.
 
     Args:
         photos: Columns ``car`` and ``foreground_share``.
@@ -41,10 +43,12 @@ def split_by_car(
     """
     area = photos.groupby("car")["foreground_share"].mean()
     rng = np.random.default_rng(seed)
-    split_of = _deal_out(area, fractions, rng, subject)
+    photos_of = photos.groupby("car").size()
+    split_of = even_out(_deal_out(area, fractions, rng, subject), photos_of, fractions)
     if folds is not None:
         others = area[split_of != "test"]
-        fold_of = _deal_out(others, {str(k): 1 / folds for k in range(folds)}, rng, subject)
+        equal = {str(k): 1 / folds for k in range(folds)}
+        fold_of = even_out(_deal_out(others, equal, rng, subject), photos_of, equal)
         split_of[others.index] = np.where(fold_of == str(fold), "validation", "train")
     split = photos["car"].map(split_of).rename("split")
     check_no_car_in_two_splits(photos["car"], split)
@@ -84,6 +88,49 @@ def _deal_out(
         dealt[group] += 1
         group_of[car] = group
     return pd.Series(group_of, dtype="str").reindex(area.index)
+
+
+def even_out(
+    group_of: pd.Series, photos_of: pd.Series, fractions: Mapping[str, float]
+) -> pd.Series:
+    """Swap cars between groups as long as that brings their photos nearer to the fractions.
+
+    Cars of about as many photos each stay where they are: a swap has to gain at least one photo in
+    a hundred.
+
+    Args:
+        group_of: The group of each car.
+        photos_of: How many photos each car has.
+        fractions: Of all photos, for each group.
+    """
+    cars = group_of.index.tolist()
+    groups = dict(zip(cars, group_of.tolist(), strict=True))
+    sizes = dict(zip(cars, photos_of[cars].tolist(), strict=True))
+    total = sum(sizes.values())
+    names = [name for name, fraction in fractions.items() if fraction > 0]
+    off = {name: -fractions[name] * total for name in names}
+    for car, group in groups.items():
+        off[group] += sizes[car]
+    while True:
+        best, swap = max(2.0, total / 100), None
+        for one, other in combinations(names, 2):
+            # Of cars of one size, any is as good as another.
+            own, partners = (
+                {sizes[car]: car for car in groups if groups[car] == name} for name in (one, other)
+            )
+            for (size, car), (partner_size, partner) in product(own.items(), partners.items()):
+                moved = size - partner_size
+                gain = abs(off[one]) + abs(off[other])
+                gain -= abs(off[one] - moved) + abs(off[other] + moved)
+                if gain > best or (swap is None and gain == best):
+                    best, swap = gain, (car, partner)
+        if swap is None:
+            return pd.Series(groups, dtype="str").reindex(group_of.index)
+        car, partner = swap
+        moved = sizes[car] - sizes[partner]
+        off[groups[car]] -= moved
+        off[groups[partner]] += moved
+        groups[car], groups[partner] = groups[partner], groups[car]
 
 
 def _cars_per_group(cars: int, fractions: Mapping[str, float], subject: Subject) -> dict[str, int]:

@@ -31,6 +31,12 @@ from car_segmentation.data.image_stack import (
     write_resized_photos,
 )
 from car_segmentation.data.masks import MaskReading, MaskRules, read_class_colours
+from car_segmentation.data.overview import (
+    check_object_values,
+    describe_vanishing,
+    photos_to_look_at,
+    summarise,
+)
 from car_segmentation.data.pair_checks import check_pairs, first_cars
 from car_segmentation.data.pairing import (
     NOT_ANNOTATED,
@@ -51,7 +57,7 @@ from car_segmentation.parameters import (
     Subject,
 )
 from car_segmentation.report.colours import rgb
-from car_segmentation.report.contact_sheets import contact_sheet
+from car_segmentation.report.contact_sheets import contact_sheet, fitted, photo_sheet
 from car_segmentation.report.error_maps import outlined
 
 logger = logging.getLogger(__name__)
@@ -60,6 +66,8 @@ DRAWN_COLUMNS = ["path", "mask_path", "reason"]
 """A photo and the mask drawn of it, or a photo or file of annotations and why there is none."""
 NO_LOSSES = (NOT_ANNOTATED, NOTHING_CUT_OUT)
 """Why photos are left out of a set that is only partly annotated, or shows other things too."""
+SHOWN_PHOTOS, SHOWN_COLUMNS, SHOWN_WIDTH = 30, 6, 240
+"""Photos on the sheet of the data, how many side by side, and how wide in pixels."""
 SHEET_CARS = 4
 """Cars on the contact sheet of augmentations, in rows."""
 SHEET_DRAWS = 3
@@ -197,16 +205,27 @@ def check_photos_and_masks(
     soft_masks: ImageStack,
     unpaired_files: pd.DataFrame,
     car_metadata: pd.DataFrame,
+    masks: dict[str, Any],
     checks: dict[str, Any],
     data_folder: str,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Keep every pair that can be used, with its size and area, and say why not the rest."""
-    settings = Checks(**checks)
-    checked, broken = check_pairs(photo_pairs, soft_masks.notes, settings.max_megapixels)
+    settings, meaning = Checks(**checks), Masks(**masks)
+    checked, broken, formats = check_pairs(photo_pairs, soft_masks.notes, settings.max_megapixels)
     rejected = pd.concat([unpaired_files, broken], ignore_index=True)
     _stop_if_too_many_are_rejected(len(checked), rejected, settings.max_rejected_share, data_folder)
-    _warn_of_inverted_masks([soft_masks.notes[name] for name in checked["photo_id"]])
-    return checked.merge(_one_row_per_car(car_metadata), on="car", how="left"), rejected
+    notes = [soft_masks.notes[name] for name in checked["photo_id"]]
+    _warn_of_inverted_masks(notes)
+    if meaning.foreground is None:
+        check_object_values(notes)
+    if meaning.ignore and not any("ignored_share" in note for note in notes):
+        logger.warning("No mask has any of masks.ignore: %s", list(meaning.ignore))
+    vanishing = describe_vanishing(checked, notes, *soft_masks.pixels.shape[1:3])
+    if vanishing:
+        logger.warning("%s", vanishing)
+    summary = summarise(checked, formats, notes)
+    table = checked.merge(_one_row_per_car(car_metadata), on="car", how="left")
+    return table, rejected, summary
 
 
 def split_cars(
@@ -232,6 +251,24 @@ def resize_photos(
     size = ImageSize(**image)
     ids, paths = photo_splits["photo_id"].tolist(), photo_splits["photo_path"].tolist()
     return write_resized_photos(photos_folder, ids, paths, size.height, size.width)
+
+
+def show_data(photos: ImageStack, soft_masks: ImageStack, photo_splits: pd.DataFrame) -> np.ndarray:
+    """Draw the outlines of masks on photos of all splits, to be looked at before training."""
+    shown = photos_to_look_at(photo_splits, SHOWN_PHOTOS)
+    ids = shown["photo_id"].tolist()
+    heights = np.rint(SHOWN_WIDTH * shown["height"] / shown["width"]).clip(1).astype(int)
+    rows = zip(photos.rows_of(ids), soft_masks.rows_of(ids), heights, strict=True)
+    pictures = (
+        fitted(
+            outlined(photos.pixels[photo], soft_masks.pixels[mask] > HALF_COVERED, OUTLINE),
+            SHOWN_WIDTH,
+            height,
+        )
+        for photo, mask, height in rows
+    )
+    captions = [f"{split}: {name}" for split, name in zip(shown["split"], ids, strict=True)]
+    return photo_sheet(pictures, captions, SHOWN_COLUMNS, SHOWN_WIDTH)
 
 
 def augment(

@@ -9,6 +9,7 @@ from car_segmentation.pipelines.data_processing.nodes import (
     pair_photos_with_masks,
     resize_masks,
     resize_photos,
+    show_data,
     split_cars,
 )
 
@@ -86,10 +87,11 @@ def create_pipeline() -> Pipeline:
                     "soft_masks",
                     "unpaired_files",
                     "car_metadata",
+                    "params:masks",
                     "params:checks",
                     "params:data_folder",
                 ],
-                outputs=["photo_table", "rejected_photos"],
+                outputs=["photo_table", "rejected_photos", "data_summary"],
                 name="check_photos_and_masks",
             ),
             Node(
@@ -103,6 +105,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["photo_splits", "params:image", "photos_folder"],
                 outputs="photos",
                 name="resize_photos",
+            ),
+            Node(
+                func=show_data,
+                inputs=["photos", "soft_masks", "photo_splits"],
+                outputs="data_sheet",
+                name="show_data",
             ),
         ],
         tags="data_processing",
