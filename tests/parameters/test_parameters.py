@@ -147,6 +147,7 @@ def test_all_problems_of_a_space_are_listed_at_once() -> None:
         ("training", {"clip_norm": 1.0}, "training.global_clipnorm"),
         ("training", {"stages": [{"show": "window"}]}, "training.stages.mode"),
         ("search", {"space": {"training.adam_rate": {"choices": [1]}}}, "adamw_lr_multiplier"),
+        ("reporting", {"suspect_masks": 3}, "reporting.label_errors"),
         ("search", {"space": {"network.fold": {"choices": [1]}}}, "network.space_to_depth"),
         (
             "search",

@@ -93,6 +93,7 @@ def report_of(raw: Path, folder: Path, truth: np.ndarray) -> tuple[str, dict[str
         network={"architecture": "unet"},
         image={"height": HEIGHT, "width": WIDTH},
         subject={"one": "shoe", "many": "shoes"},
+        provenance={"environment": "tiny"},
     )
     return page, tables
 
