@@ -179,7 +179,7 @@ def _done(client: "Client", cluster: Cluster, futures: "Iterable[Future]") -> "l
     """Wait until some are done; the cluster may be without workers for a while, but not away."""
     from distributed import CancelledError, wait
 
-    without_workers = None
+    # `as_completed` would wait for ever where the last worker has gone.
     while True:
         try:
             with client.as_current():
@@ -187,19 +187,24 @@ def _done(client: "Client", cluster: Cluster, futures: "Iterable[Future]") -> "l
         except CancelledError as error:
             raise _gone(cluster) from error
         except TimeoutError:
-            pass
-        if client.status != "running":
-            raise _gone(cluster)
-        if client.nthreads():
-            without_workers = None
-        elif without_workers is None:
-            without_workers = time.monotonic()
-            logger.warning("The cluster at %s has no workers: waiting", cluster.scheduler)
-        elif time.monotonic() > without_workers + WORKERS_SECONDS:
-            raise UserError(
-                f"The Dask cluster at {cluster.scheduler} had no workers for {WORKERS_SECONDS} "
-                f"seconds. Start some (`dask worker {cluster.scheduler}`), and run again."
-            )
+            _wait_for_a_worker(client, cluster)
+
+
+def _wait_for_a_worker(client: "Client", cluster: Cluster) -> None:
+    if client.status != "running":
+        raise _gone(cluster)
+    if client.nthreads():
+        return
+    logger.warning("The cluster at %s has no workers: waiting", cluster.scheduler)
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_SECONDS)
+    except TimeoutError as error:
+        raise UserError(
+            f"The Dask cluster at {cluster.scheduler} had no workers for {WORKERS_SECONDS} "
+            f"seconds. Start some (`dask worker {cluster.scheduler}`), and run again."
+        ) from error
+    except OSError as error:
+        raise _gone(cluster) from error
 
 
 def _gone(cluster: Cluster) -> UserError:
