@@ -7,7 +7,7 @@ from PIL import Image
 from car_segmentation.core.errors import UserError
 from car_segmentation.prediction.composites import (
     Backdrop,
-    clear_other_composites,
+    clear_if_other,
     composite,
     read_backdrop,
 )
@@ -89,10 +89,25 @@ def test_what_is_no_backdrop_is_the_users_to_mend(tmp_path: Path) -> None:
 
 def test_composites_on_another_backdrop_are_cleared(tmp_path: Path) -> None:
     white, black = read_backdrop("#ffffff", ".jpg"), read_backdrop("#000000", ".jpg")
-    clear_other_composites(tmp_path, white)
+    clear_if_other(tmp_path, white.digest())
     (tmp_path / "a.jpg").touch()
-    clear_other_composites(tmp_path, read_backdrop("#FFFFFF", ".jpg"))
+    clear_if_other(tmp_path, read_backdrop("#FFFFFF", ".jpg").digest())
     assert (tmp_path / "a.jpg").exists()
-    clear_other_composites(tmp_path, black)
+    clear_if_other(tmp_path, black.digest())
     assert not (tmp_path / "a.jpg").exists()
     assert read_backdrop("#000000", ".png").digest() != black.digest()
+
+
+def test_a_colour_has_a_name() -> None:
+    assert read_backdrop("White", ".jpg").picture.tolist() == [[[255, 255, 255]]]
+    assert read_backdrop("rebeccapurple", ".jpg").picture.tolist() == [[[0x66, 0x33, 0x99]]]
+
+
+def test_a_folder_of_before_there_were_notes_is_kept_where_it_is_what_is_wanted(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.png").touch()
+    clear_if_other(tmp_path, "plain", unless_noted="plain")
+    assert (tmp_path / "a.png").exists()
+    clear_if_other(tmp_path, "with shadow", unless_noted="plain")
+    assert not (tmp_path / "a.png").exists()

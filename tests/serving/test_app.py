@@ -14,10 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from car_segmentation.data.image_files import open_image
 from car_segmentation.prediction.cutouts import cut_out
-from car_segmentation.prediction.folder_job import FolderJob, NewPhotos
+from car_segmentation.prediction.folder_job import FolderJob, sort_out_photos
 from car_segmentation.prediction.segmenter import Segmenter
 from tests.support.models import Darkness
 from tests.support.photos import disc_mask, photo_of
@@ -34,7 +35,7 @@ def test_a_mask_is_inferences_to_the_byte(service: Service, tmp_path: Path) -> N
     photo = tmp_path / "disc.jpg"
     photo.write_bytes(image())
     folder = tmp_path / "predictions"
-    job = FolderJob(Segmenter(Darkness(), batch_size=4), NewPhotos((photo,), ()), 1.0)
+    job = FolderJob(Segmenter(Darkness(), batch_size=4), sort_out_photos([photo], tmp_path), 1.0)
     folder.mkdir()
     job.write(folder)
     expected = (folder / "masks" / "disc.png").read_bytes()
@@ -120,6 +121,50 @@ def test_a_cut_out_is_laid_on_a_colour_or_a_picture(service: Service) -> None:
     assert np.array_equal(on_picture[24, 32], on_colour[24, 32])
 
 
+def test_views_of_one_request_are_laid_on_canvases_of_one_scale(service: Service) -> None:
+    small, large = (image(photo_of(disc_mask(radius=radius)), "PNG") for radius in (5, 15))
+    options = {"canvas_width": "80", "canvas_height": "60", "canvas_align": "floor"}
+    request = form(("photo", "a.png", small), ("photo", "b.png", large), fields=options)
+    archive = zipfile.ZipFile(io.BytesIO(service.ask("/cut-outs", **request).content))
+    sizes, floors = [], []
+    for name in ("a.png", "b.png"):
+        alpha = np.asarray(Image.open(io.BytesIO(archive.read(name))))[..., 3]
+        assert alpha.shape == (60, 80)
+        rows = np.flatnonzero((alpha > 127).any(axis=1))
+        sizes.append(len(rows))
+        floors.append(rows[-1])
+    # 54 pixels are free for the larger disc's 31 or so; the smaller keeps its third.
+    assert sizes[1] in range(52, 57) and sizes[0] in range(17, 23)
+    assert abs(floors[0] - floors[1]) <= 2
+    alone = service.ask("/cut-outs", **form(("photo", "a.png", small), fields=options)).pixels()
+    assert np.count_nonzero((alone[..., 3] > 127).any(axis=1)) in range(52, 57)
+
+
+def test_only_the_largest_piece_is_left_if_that_is_wished(service: Service) -> None:
+    two = disc_mask(radius=12)
+    two[2:6, 2:6] = True
+    photo = image(photo_of(two), "PNG")
+    both = service.ask("/masks", photo).pixels() > 0
+    one = service.ask("/masks?largest_piece=true", photo).pixels() > 0
+    assert both[:8, :8].any() and not one[:8, :8].any()
+    assert np.array_equal(one[10:], both[10:])
+    cut = service.ask("/cut-outs?largest_piece=1", photo).pixels()
+    assert not cut[:8, :8].any() and cut[24, 32, 3] == 255
+
+
+def test_the_shadow_is_kept_if_that_is_wished(service: Service) -> None:
+    mask = np.zeros((120, 180), bool)
+    mask[30:70, 50:130] = True
+    photo = np.full((120, 180, 3), 200, np.uint8)
+    photo[70:80, 50:130] = 150  # In shadow.
+    photo[mask] = (120, 10, 10)
+    plain = service.ask("/cut-outs", image(photo, "PNG")).pixels()
+    kept = service.ask("/cut-outs?shadow=true", image(photo, "PNG")).pixels()
+    assert plain[76, 90, 3] == 0
+    assert kept[76, 90].tolist()[:3] == [0, 0, 0] and 20 < kept[76, 90, 3] < 90
+    assert np.array_equal(plain[50, 90], kept[50, 90])
+
+
 @pytest.mark.parametrize(
     ("path", "request_", "status", "detail"),
     [
@@ -130,7 +175,16 @@ def test_a_cut_out_is_laid_on_a_colour_or_a_picture(service: Service) -> None:
         ("/masks", form(*[("photo", "a", b"x")] * 5), 400, "The form is malformed: Too many files"),
         ("/masks?background=%23ffffff", {"body": image()}, 400, "There is no option 'background'"),
         ("/cut-outs?backround=x", {"body": image()}, 400, "There is no option 'backround'"),
-        ("/cut-outs?background=red", {"body": image()}, 400, "background is 'red', which is not"),
+        ("/cut-outs?background=reed", {"body": image()}, 400, "background is 'reed', which is not"),
+        ("/cut-outs?shadow=perhaps", {"body": image()}, 400, "shadow = 'perhaps': input should"),
+        ("/cut-outs?canvas_width=100", {"body": image()}, 400, "a canvas has both width and"),
+        ("/cut-outs?canvas_margin=2", {"body": image()}, 400, "margin = 2.0: input should be less"),
+        (
+            "/cut-outs?canvas_width=1000000&canvas_height=1000000",
+            {"body": image()},
+            400,
+            "width = 1000000: input should be less",
+        ),
         ("/cut-outs?background=/etc/passwd", {"body": image()}, 400, "background is '/etc/passwd'"),
         (
             "/cut-outs",

@@ -202,6 +202,12 @@ def pair_by_name(
     )
 
 
+def car_of(photo: str, name_pattern: str | None) -> str:
+    """The car of a photo, given by its path in its folder; a name of its own without one."""
+    name = without_extension(photo)
+    return _fields_of_photo(photo, name, name_pattern).get("car") or _own_group(name)
+
+
 def join_paths(paths: Sequence[Path]) -> str:
     """One or several paths as the cell of a table."""
     texts = sorted(map(str, paths))

@@ -26,7 +26,9 @@ from car_segmentation.parameters.experiments import (
 )
 from car_segmentation.parameters.group import Parameters, flatten
 from car_segmentation.parameters.prediction import (
+    CanvasOptions,
     Inference,
+    PictureOptions,
     PredictionOptions,
     Reporting,
     TileOptions,
@@ -46,6 +48,7 @@ __all__ = [
     "SEARCHED_GROUPS",
     "AnnotationFormat",
     "AugmentationRanges",
+    "CanvasOptions",
     "Checks",
     "ComparedRuns",
     "ComparisonCandidate",
@@ -59,6 +62,7 @@ __all__ = [
     "NetworkComparison",
     "Pairing",
     "Parameters",
+    "PictureOptions",
     "PredictionOptions",
     "ProjectParameters",
     "Registry",

@@ -1,8 +1,8 @@
 """How photos are predicted, what the report shows, and what inference writes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from car_segmentation.parameters.group import Parameters, Pixels
 
@@ -45,7 +45,34 @@ class Reporting(Parameters):
     include_train: bool
 
 
-class Inference(Parameters):
+class CanvasOptions(Parameters):
+    """What a thing is laid on: see `prediction.canvas`."""
+
+    width: Pixels | None = None
+    height: Pixels | None = None
+    proportion: Annotated[float, Field(ge=0.1, le=10)] | None = None
+    margin: Annotated[float, Field(ge=0, le=0.4)] = 0.05
+    align: Literal["centre", "floor"] = "centre"
+    same_scale: bool = True
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("a canvas has both width and height, or neither")
+        if self.width is not None and self.proportion is not None:
+            raise ValueError("a canvas has a width and height, or a proportion, not both")
+        return self
+
+
+class PictureOptions(Parameters):
+    """How pictures of what was found are made."""
+
+    largest_piece: bool = False
+    shadow: bool = False
+    canvas: CanvasOptions | None = None
+
+
+class Inference(PictureOptions):
     """What is written beside the masks of new photos."""
 
     probability_maps: bool

@@ -8,13 +8,15 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from PIL import ImageColor
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import photo_size, read_photo
 
-BACKDROP_FILE = ".backdrop"
+NOTE_FILE = ".backdrop"
+"""In a folder of pictures: what they were made with."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,19 @@ class Backdrop:
 def read_backdrop(
     description: str, suffix: Literal[".jpg", ".png"], max_megapixels: float = float("inf")
 ) -> Backdrop:
-    """Read a backdrop: a colour, ``#rrggbb`` in hexadecimal digits, or the path of a picture.
+    """Read a backdrop: a colour as for `parse_colour`, or the path of a picture.
 
     Raises:
         UserError: If it is neither, or the picture cannot be used.
     """
-    if description.startswith("#"):
+    if description.startswith("#") or description.lower() in ImageColor.colormap:
         colour = parse_colour(description, "inference.composites")
         return Backdrop(np.array([[colour]], np.uint8), suffix)
     path = Path(description)
     if not path.is_file():
         raise UserError(
             f"inference.composites is '{description}', and there is no such picture. Give the path "
-            "of one, or a colour such as '#ffffff'."
+            "of one, or a colour such as white or '#ffffff'."
         )
     try:
         photo_size(path, max_megapixels)
@@ -77,7 +79,7 @@ def read_backdrop(
 
 
 def parse_colour(text: str, name: str) -> tuple[int, int, int]:
-    """Red, green and blue, 0 to 255, of ``#rrggbb`` in hexadecimal digits.
+    """Red, green and blue, 0 to 255, of ``#rrggbb`` in hexadecimal digits or a colour's CSS name.
 
     Args:
         text: The colour.
@@ -86,13 +88,15 @@ def parse_colour(text: str, name: str) -> tuple[int, int, int]:
     Raises:
         UserError: If it is not a colour.
     """
-    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
-        raise UserError(
-            f"{name} is '{text[:40]}', which is not a valid colour: write six hexadecimal digits "
-            "after the #, such as '#ffffff' for white."
-        )
-    red, green, blue = bytes.fromhex(text[1:])
-    return red, green, blue
+    if re.fullmatch("#[0-9a-fA-F]{6}", text):
+        red, green, blue = bytes.fromhex(text[1:])
+        return red, green, blue
+    if text.lower() in ImageColor.colormap:
+        return ImageColor.getrgb(text)[:3]
+    raise UserError(
+        f"{name} is '{text[:40]}', which is not a valid colour: write six hexadecimal digits after "
+        "the #, such as '#ffffff' for white, or a name such as white."
+    )
 
 
 def composite(picture: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
@@ -115,13 +119,20 @@ def composite(picture: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
     return result
 
 
-def clear_other_composites(folder: Path, backdrop: Backdrop) -> None:
-    """Delete composites that a folder has on another backdrop, so that they are made anew."""
-    note = folder / BACKDROP_FILE
-    if note.is_file() and note.read_text(encoding="ascii") == backdrop.digest():
+def clear_if_other(folder: Path, made_with: str, unless_noted: str | None = None) -> None:
+    """Delete pictures that a folder has by other options, so that they are made again.
+
+    Args:
+        folder: The folder, which keeps a note of its options.
+        made_with: The options, in ASCII.
+        unless_noted: Options of a folder without a note; None: it has none that count.
+    """
+    note = folder / NOTE_FILE
+    noted = note.read_text(encoding="ascii") if note.is_file() else unless_noted
+    if noted == made_with:
         return
     for suffix in (".jpg", ".png"):
         for file in folder.rglob(f"*{suffix}"):
             file.unlink()
     with atomic_file(note) as part:
-        part.write_text(backdrop.digest(), encoding="ascii")
+        part.write_text(made_with, encoding="ascii")

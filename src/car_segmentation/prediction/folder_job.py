@@ -24,9 +24,11 @@ from car_segmentation.core.parallel import map_bounded
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import PHOTO_SUFFIXES, photo_size, read_photo
 from car_segmentation.data.pairing import describe_files, name_files, relative_name
-from car_segmentation.prediction.composites import Backdrop, clear_other_composites
+from car_segmentation.prediction.composites import Backdrop, clear_if_other
+from car_segmentation.prediction.largest_piece import keep_largest_piece
 from car_segmentation.prediction.photo_files import (
     COMPOSITES,
+    CUT_OUTS,
     FOLDERS,
     MASKS,
     PhotoFiles,
@@ -120,6 +122,8 @@ class FolderJob:
         outputs: Folders of what is written for each photo; see `photo_files`.
         backdrop: What composites are laid on; None where there are none.
         submission: Photos of a Kaggle submission in its order; None for no submission.
+        largest_piece: Whether only the largest connected piece of each mask is kept.
+        shadow: Whether cut-outs and composites keep the shadow.
     """
 
     segmenter: Segmenter
@@ -128,35 +132,45 @@ class FolderJob:
     outputs: tuple[str, ...] = (MASKS,)
     backdrop: Backdrop | None = None
     submission: tuple[str, ...] | None = None
+    largest_piece: bool = False
+    shadow: bool = False
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path) -> list[PhotoRecord]:
         """Predict what the folder lacks, and write the table of all photos.
+
+        Returns:
+            The rows of the table.
 
         Raises:
             UserError: If the folder cannot be written to, or holds predictions of another model.
         """
         try:
-            self._write(folder)
+            return self._write(folder)
         except OSError as error:
             raise UserError(
                 f"Predictions cannot be written to {folder}: {error.strerror}."
             ) from error
 
-    def _write(self, folder: Path) -> None:
+    def _write(self, folder: Path) -> list[PhotoRecord]:
         for written_to in ("", *FOLDERS):
             remove_parts(folder / written_to, inside=bool(written_to))
         origin = {
             "model": model_digest(self.segmenter.predictor),
             "threshold": self.segmenter.threshold,
+            # Folders of before this option resume, too.
+            **({"largest_piece": True} if self.largest_piece else {}),
         }
         journal = Journal(folder / JOURNAL_FILE, origin)
+        shadow = " with shadow" if self.shadow else ""
+        if CUT_OUTS in self.outputs:
+            clear_if_other(folder / CUT_OUTS, f"cut-outs{shadow}", unless_noted="cut-outs")
         if self.backdrop is not None:
-            clear_other_composites(folder / COMPOSITES, self.backdrop)
+            clear_if_other(folder / COMPOSITES, f"{self.backdrop.digest()}{shadow}")
         name = self.photos.name
         records = {
             path: PhotoRecord(name(path), warnings=why) for path, why in self.photos.rejected
         }
-        files = PhotoFiles(folder, self.outputs, self.backdrop)
+        files = PhotoFiles(folder, self.outputs, self.backdrop, self.shadow)
         missing = []
         for path in self.photos.usable:
             record = journal.finished(path, name(path))
@@ -189,14 +203,19 @@ class FolderJob:
             }
             write_submission(folder / SUBMISSION_FILE, self.submission, masks)
         _log_summary(folder, records)
+        return list(records.values())
 
     def predict(self, paths: Sequence[Path], folder: Path) -> Iterator[tuple[Path, PhotoRecord]]:
         """Predict photos and write their files, three stages at work at the same time."""
         ahead = AHEAD if self.segmenter.input_size else AHEAD_AT_NATIVE_SIZE
         photos = map_bounded(self._read, paths, self.segmenter.photos_at_a_time + ahead)
-        files = PhotoFiles(folder, self.outputs, self.backdrop)
+        files = PhotoFiles(folder, self.outputs, self.backdrop, self.shadow)
         write = partial(
-            _write_files, files=files, photos=self.photos, threshold=self.segmenter.threshold
+            _write_files,
+            files=files,
+            photos=self.photos,
+            threshold=self.segmenter.threshold,
+            largest_piece=self.largest_piece,
         )
         records = map_bounded(write, self._predicted(photos), ahead)
         return zip(paths, records, strict=True)
@@ -304,7 +323,11 @@ def _killed(photos: NewPhotos, path: Path) -> PhotoRecord:
 
 
 def _write_files(
-    predicted: PredictedPhoto | PhotoRecord, files: PhotoFiles, photos: NewPhotos, threshold: float
+    predicted: PredictedPhoto | PhotoRecord,
+    files: PhotoFiles,
+    photos: NewPhotos,
+    threshold: float,
+    largest_piece: bool,
 ) -> PhotoRecord:
     """Write the files of a photo at native size, and say what is in them."""
     if isinstance(predicted, PhotoRecord):
@@ -314,6 +337,8 @@ def _write_files(
     name = photos.name(photo.path)
     height, width = photo.native_shape
     probability = to_native_size(predicted.probability, height, width)
+    if largest_piece:
+        probability = keep_largest_piece(probability, threshold)
     mask = probability >= threshold
     try:
         files.write(photo.path, name, probability, mask, threshold)

@@ -14,10 +14,12 @@ from car_segmentation.core.name_patterns import without_extension
 from car_segmentation.data.images import read_photo
 from car_segmentation.prediction.composites import Backdrop, composite
 from car_segmentation.prediction.cutouts import cut_out
+from car_segmentation.prediction.shadow import lay_on_shadow, shadow_of
 
 MASKS, PROBABILITY_MAPS = "masks", "probability_maps"
 CUT_OUTS, COMPOSITES = "cut_outs", "composites"
-FOLDERS = (MASKS, PROBABILITY_MAPS, CUT_OUTS, COMPOSITES)
+CANVASES = "canvases"
+FOLDERS = (MASKS, PROBABILITY_MAPS, CUT_OUTS, COMPOSITES, CANVASES)
 
 PROBABILITY_STEPS = 65535
 """Levels of a probability map, which has 16 bits."""
@@ -29,13 +31,16 @@ class PhotoFiles:
 
     Attributes:
         folder: The folder of all predictions.
-        outputs: Those of `FOLDERS` in which each photo gets a file.
+        outputs: Those of `FOLDERS` in which each photo gets a file; not `CANVASES`, which
+            `canvas_files` fills.
         backdrop: What `COMPOSITES` are laid on; None where there are none.
+        shadow: Whether cut-outs and composites keep the shadow.
     """
 
     folder: Path
     outputs: Sequence[str] = (MASKS,)
     backdrop: Backdrop | None = None
+    shadow: bool = False
 
     def exist(self, name: str) -> bool:
         """Whether a photo has all its files."""
@@ -63,7 +68,7 @@ class PhotoFiles:
         @cache
         def car() -> np.ndarray:
             # Decoded again, because photos that wait at native size would cost memory.
-            return cut_out(read_photo(photo), probability, threshold)
+            return cut_out_with(read_photo(photo), probability, threshold, self.shadow)
 
         def on_backdrop() -> np.ndarray:
             if self.backdrop is None:
@@ -81,9 +86,20 @@ class PhotoFiles:
             write_picture(path, pictures[output]())
 
 
+def cut_out_with(
+    photo: np.ndarray, probability: np.ndarray, threshold: float, shadow: bool
+) -> np.ndarray:
+    """See `cut_out`; with its shadow under it, if that is asked for."""
+    picture = cut_out(photo, probability, threshold)
+    if not shadow:
+        return picture
+    return lay_on_shadow(picture, shadow_of(photo, probability >= threshold))
+
+
 def output_file(folder: Path, output: str, photo: str, backdrop: Backdrop | None = None) -> Path:
     """Where an output, `MASKS` say, of a photo, given by its name, is."""
-    suffix = backdrop.suffix if output == COMPOSITES and backdrop is not None else ".png"
+    on_backdrop = output in {COMPOSITES, CANVASES} and backdrop is not None
+    suffix = backdrop.suffix if on_backdrop and backdrop is not None else ".png"
     return folder / output / f"{without_extension(photo)}{suffix}"
 
 

@@ -60,7 +60,7 @@ class Journal:
         if origin != self._origin:
             raise UserError(
                 f"{self._path.parent} holds predictions of another model, threshold or "
-                "`prediction` parameters. Give "
+                "`prediction` parameters, or with another inference.largest_piece. Give "
                 "another folder (--params=predictions=FOLDER), or delete this one."
             )
         return {without_extension(entry["record"]["photo"]): entry for entry in entries}

@@ -1,18 +1,23 @@
 """From the bytes of a photo to the picture that is asked for, and what is to be said of it."""
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+import cv2
 import numpy as np
 
+from car_segmentation.core.errors import UserError
 from car_segmentation.data.image_files import Limits
+from car_segmentation.parameters import CanvasOptions
+from car_segmentation.prediction.canvas import Box, box_of, lay_on_canvas, plan_canvas
 from car_segmentation.prediction.composites import Backdrop, composite
-from car_segmentation.prediction.cutouts import cut_out
-from car_segmentation.prediction.photo_files import encode_picture
+from car_segmentation.prediction.largest_piece import keep_largest_piece
+from car_segmentation.prediction.photo_files import cut_out_with, encode_picture
 from car_segmentation.prediction.photo_record import expected_dice
 from car_segmentation.serving.live_model import PhotoModel
-from car_segmentation.serving.picture_options import NO_OPTIONS, PictureOptions, Wanted
+from car_segmentation.serving.picture_options import NO_OPTIONS, RequestOptions, Wanted
 from car_segmentation.serving.problems import Problem
 from car_segmentation.serving.uploads import decode
 
@@ -28,6 +33,7 @@ class Answer:
         foreground_fraction: Of its pixels, 0 to 1.
         confidence: The Dice that the model expects of its mask, 0 to 1.
         warnings: What to look at.
+        box: Where the thing is.
     """
 
     png: bytes
@@ -36,6 +42,7 @@ class Answer:
     foreground_fraction: float
     confidence: float
     warnings: tuple[str, ...]
+    box: Box
 
 
 @dataclass(frozen=True)
@@ -43,19 +50,19 @@ class Asked:
     """What is wanted of photos.
 
     Attributes:
-        wanted: A mask (PNG, 8 bits, 0 or 255) or a cut-out (PNG, RGBA), at the photo's native size.
+        wanted: A mask (PNG, 8 bits, 0 or 255) or a cut-out (PNG, RGBA).
         model: Predicts them.
         limits: Larger photos are refused before they are decoded.
-        options: Of cut-outs.
+        options: Of pictures.
     """
 
     wanted: Wanted
     model: PhotoModel
     limits: Limits
-    options: PictureOptions = NO_OPTIONS
+    options: RequestOptions = NO_OPTIONS
 
     def answer(self, content: bytes, unwanted: threading.Event) -> Answer:
-        """Decode a photo, predict it and encode the picture.
+        """Decode a photo, predict it and encode its picture, at native size.
 
         Args:
             content: An image file.
@@ -69,12 +76,14 @@ class Asked:
         probability = self.model.probability(photo)
         _stop_if(unwanted)
         threshold = self.model.identity.threshold
+        if self.options.largest_piece:
+            probability = keep_largest_piece(probability, threshold)
         mask = probability >= threshold
         if self.wanted == "mask":
             picture = mask.view(np.uint8) * np.uint8(255)
         else:
-            picture = cut_out(photo, probability, threshold)
-            if self._backdrop is not None:
+            picture = cut_out_with(photo, probability, threshold, self.options.shadow)
+            if self._backdrop is not None and not self.has_canvas:
                 picture = composite(picture, self._backdrop.behind(*mask.shape))
         return Answer(
             png=encode_picture(picture),
@@ -83,7 +92,34 @@ class Asked:
             foreground_fraction=np.count_nonzero(mask) / mask.size,
             confidence=expected_dice(probability, mask),
             warnings=tuple(filter(None, self.model.warnings(mask).split("; "))),
+            box=box_of(mask),
         )
+
+    @property
+    def has_canvas(self) -> bool:
+        """Whether `lay_out` has to follow."""
+        return self.wanted == "cut_out" and self.options.canvas() is not None
+
+    def lay_out(self, answer: Answer, boxes: Sequence[Box], unwanted: threading.Event) -> Answer:
+        """Lay a cut-out on its canvas.
+
+        Args:
+            answer: Of a photo.
+            boxes: Where the things are in all photos of the request.
+            unwanted: As for `answer`.
+        """
+        options = self.options.canvas() or CanvasOptions()
+        _stop_if(unwanted)
+        try:
+            canvas = plan_canvas(boxes if options.same_scale else [answer.box], options)
+        except UserError as error:
+            raise Problem(400, str(error)) from None
+        stored = cv2.imdecode(np.frombuffer(answer.png, np.uint8), cv2.IMREAD_UNCHANGED)
+        picture = cv2.cvtColor(np.asarray(stored), cv2.COLOR_BGRA2RGBA)
+        picture = lay_on_canvas(picture, answer.box, canvas)
+        if self._backdrop is not None:
+            picture = composite(picture, self._backdrop.behind(canvas.height, canvas.width))
+        return replace(answer, png=encode_picture(picture))
 
     @cached_property
     def _backdrop(self) -> Backdrop | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from car_segmentation.serving.picture_options import PictureOptions
+from car_segmentation.serving.picture_options import RequestOptions
 
 SUMMARY = (
     "Photos in, masks and cut-outs out. A photo is sent as the body, or as the file `photo` of a "
@@ -40,6 +40,7 @@ PROBLEMS = {
     429: "The queue is full; Retry-After says when to try again.",
     503: "It took too long.",
 }
+OPTIONS = RequestOptions.model_json_schema()["properties"]
 
 
 def _photo_route(summary: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -81,10 +82,13 @@ def _photo_route(summary: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 ROUTES: dict[str, dict[str, Any]] = {
-    "/masks": _photo_route("The mask of a photo: 8 bits, 0 or 255, at native size", {}),
+    "/masks": _photo_route(
+        "The mask of a photo: 8 bits, 0 or 255, at native size",
+        {"largest_piece": OPTIONS["largest_piece"]},
+    ),
     "/cut-outs": _photo_route(
         "The cut-out of a photo: RGBA with a soft edge, or on a background",
-        PictureOptions.model_json_schema()["properties"],
+        OPTIONS,
     ),
     "/invocations": {"summary": "Masks by MLflow's protocol: photos in base64, in JSON"},
     "/ping": {"summary": "Whether the service is alive, for MLflow's clients"},

@@ -24,7 +24,7 @@ from car_segmentation.serving.answers import Answer, Asked, Wanted
 from car_segmentation.serving.invocations import photos_in, prediction, refused
 from car_segmentation.serving.live_model import LiveModel, PhotoModel
 from car_segmentation.serving.metrics import Metrics
-from car_segmentation.serving.picture_options import PictureOptions
+from car_segmentation.serving.picture_options import RequestOptions
 from car_segmentation.serving.problems import Problem
 from car_segmentation.serving.request_limits import RequestLimits, ServiceLimits
 from car_segmentation.serving.uploads import Upload, read_uploads, safe_names
@@ -118,16 +118,16 @@ class _Service:
 
     async def masks(self, request: Request) -> Response:
         uploads, options = await read_uploads(request, self._limits)
-        chosen = PictureOptions.of(options, "mask")
+        chosen = RequestOptions.of(options, "mask")
         return await self._pictures(request, uploads, "mask", chosen)
 
     async def cut_outs(self, request: Request) -> Response:
         uploads, options = await read_uploads(request, self._limits)
-        chosen = PictureOptions.of(options, "cut_out")
+        chosen = RequestOptions.of(options, "cut_out")
         return await self._pictures(request, uploads, "cut_out", chosen)
 
     async def _pictures(
-        self, request: Request, uploads: Sequence[Upload], wanted: Wanted, options: PictureOptions
+        self, request: Request, uploads: Sequence[Upload], wanted: Wanted, options: RequestOptions
     ) -> Response:
         form = _form(request, len(uploads))
         model = self._model.current
@@ -136,6 +136,8 @@ class _Service:
             await self._result(asked, upload.content, is_admitted=place > 0)
             for place, upload in enumerate(uploads)
         ]
+        if asked.has_canvas:
+            results = await self._laid_out(asked, results)
         if len(results) == 1 and isinstance(results[0], Problem):
             raise results[0]
         names = safe_names([upload.name for upload in uploads])
@@ -145,6 +147,17 @@ class _Service:
             version = {"Model-Version": model.identity.version}
             return Response(_zipped(names, results, model), 200, version, ZIP)
         return JSONResponse(_described(names, results, model, with_pictures=True))
+
+    async def _laid_out(
+        self, asked: Asked, results: Sequence[Answer | Problem]
+    ) -> list[Answer | Problem]:
+        boxes = [result.box for result in results if isinstance(result, Answer)]
+        return [
+            await self._queue.run(partial(asked.lay_out, result, boxes), is_admitted=True)
+            if isinstance(result, Answer)
+            else result
+            for result in results
+        ]
 
     async def _result(self, asked: Asked, content: bytes, is_admitted: bool) -> Answer | Problem:
         """The answer to a photo, or what is wrong with it."""

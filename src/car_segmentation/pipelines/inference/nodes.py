@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.parameters import Checks, Inference, PredictionOptions
+from car_segmentation.data.pairing import car_of
+from car_segmentation.parameters import Checks, Inference, Pairing, PredictionOptions
+from car_segmentation.prediction.canvas_files import write_canvases
 from car_segmentation.prediction.composites import Backdrop, read_backdrop
 from car_segmentation.prediction.folder_job import FolderJob, NewPhotos, sort_out_photos
 from car_segmentation.prediction.photo_files import COMPOSITES, CUT_OUTS, MASKS, PROBABILITY_MAPS
@@ -39,6 +41,7 @@ def predict_new_photos(
     checks: dict[str, Any],
     prediction: dict[str, Any],
     inference: dict[str, Any],
+    pairing: dict[str, Any],
     predictions_folder: Path,
 ) -> Path:
     """Predict the mask of every photo at its native size, where it is not there yet."""
@@ -47,18 +50,29 @@ def predict_new_photos(
     wanted = {
         MASKS: True,
         PROBABILITY_MAPS: settings.probability_maps,
-        CUT_OUTS: settings.cut_outs,
+        CUT_OUTS: settings.cut_outs or settings.canvas is not None,
         COMPOSITES: settings.composites is not None,
     }
+    backdrop = _backdrop(settings, limits)
     job = FolderJob(
         segmenter=Segmenter.from_options(model, options, threshold["threshold"]),
         photos=new_photos,
         max_megapixels=limits.max_megapixels,
         outputs=tuple(output for output, is_wanted in wanted.items() if is_wanted),
-        backdrop=_backdrop(settings, limits),
+        backdrop=backdrop,
         submission=_submission_photos(settings, new_photos),
+        largest_piece=settings.largest_piece,
+        shadow=settings.shadow,
     )
-    job.write(predictions_folder)
+    records = job.write(predictions_folder)
+    if settings.canvas is not None:
+        pattern = Pairing(**pairing).name_pattern
+        cars = {
+            record.photo: car_of(record.photo, pattern)
+            for record in records
+            if record.height is not None
+        }
+        write_canvases(predictions_folder, cars, settings.canvas, backdrop, settings.shadow)
     return predictions_folder
 
 

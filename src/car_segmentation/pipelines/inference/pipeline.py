@@ -24,6 +24,7 @@ def create_pipeline() -> Pipeline:
                     "params:checks",
                     "params:prediction",
                     "params:inference",
+                    "params:pairing",
                     "predictions_folder",
                 ],
                 outputs="predictions",
