@@ -12,8 +12,6 @@ from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.image_files import Limits, UnusableImage, open_image
 from car_segmentation.data.pairing import PAIR_COLUMNS, Pair, rejected_table, split_paths
 
-CHECKED_COLUMNS = [*PAIR_COLUMNS, "height", "width", "foreground_share"]
-
 
 def first_cars(pairs: pd.DataFrame, max_cars: int | None) -> pd.DataFrame:
     """Keep the pairs of the first ``max_cars`` cars in order of name; all for None."""
@@ -34,8 +32,9 @@ def check_pairs(
         max_megapixels: See `photos.photo_size`.
 
     Returns:
-        The usable pairs (columns `CHECKED_COLUMNS`; sizes in pixels, share 0 to 1) and the
-        rejected files (columns `REJECTED_COLUMNS`), and the formats of the usable photos.
+        The usable pairs (columns `PAIR_COLUMNS`, ``height`` and ``width`` in pixels, and
+        ``foreground_share``, the fraction that is foreground), the rejected files (columns
+        `REJECTED_COLUMNS`), and the formats of the usable photos.
     """
     results = map_photos(
         partial(_check, max_megapixels=max_megapixels),
