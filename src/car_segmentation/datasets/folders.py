@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
-from kedro_datasets._typing import ImagePreview
 
 from car_segmentation.core.files import atomic_file
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import read_mask
-from car_segmentation.datasets.previews import image_preview
+from car_segmentation.datasets.previews import ImagePreview, image_preview
 from car_segmentation.report.contact_sheets import contact_sheet
 from car_segmentation.report.error_maps import mask_picture
 

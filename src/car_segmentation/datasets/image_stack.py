@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset
-from kedro_datasets._typing import ImagePreview
 
 from car_segmentation.data.image_stack import ImageStack, read_stack
 from car_segmentation.datasets.folders import check_folder
-from car_segmentation.datasets.previews import image_preview
+from car_segmentation.datasets.previews import ImagePreview, image_preview
 from car_segmentation.report.contact_sheets import contact_sheet
 
 PREVIEW_COLUMNS = 4

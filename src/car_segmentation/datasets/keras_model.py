@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
-from kedro_datasets._typing import TablePreview
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
+from car_segmentation.datasets.previews import TablePreview
 
 if TYPE_CHECKING:
     import keras

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset
-from kedro_datasets._typing import ImagePreview
 
 from car_segmentation.core.files import atomic_file, atomic_folder
 from car_segmentation.data.images import read_photo
 from car_segmentation.datasets.folders import check_folder
-from car_segmentation.datasets.previews import encode_picture, image_preview
+from car_segmentation.datasets.previews import ImagePreview, encode_picture, image_preview
 from car_segmentation.report.contact_sheets import contact_sheet
 
 PREVIEW_PICTURES = 4

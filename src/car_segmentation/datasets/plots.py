@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
-from kedro_datasets._typing import PlotlyPreview
 
 from car_segmentation.core.files import atomic_file
+from car_segmentation.datasets.previews import PlotlyPreview
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -5,12 +5,11 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset
-from kedro_datasets._typing import ImagePreview
 
 from car_segmentation.core.tables import read_table
 from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.folders import check_folder
-from car_segmentation.datasets.previews import image_preview
+from car_segmentation.datasets.previews import ImagePreview, image_preview
 from car_segmentation.prediction.folder_job import PREDICTIONS_FILE
 from car_segmentation.prediction.photo_files import MASKS, output_file
 from car_segmentation.report.contact_sheets import contact_sheet

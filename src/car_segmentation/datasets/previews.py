@@ -5,8 +5,11 @@ import io
 
 import cv2
 import numpy as np
-from kedro_datasets._typing import ImagePreview
+from kedro_datasets._typing import ImagePreview, PlotlyPreview, TablePreview
 from PIL import Image
+
+__all__ = ["ImagePreview", "PlotlyPreview", "TablePreview", "encode_picture", "image_preview"]
+# Kedro-Viz knows previews by these types' names, and Kedro's documentation takes them from there.
 
 MAX_PREVIEW_WIDTH = 1600
 """Pixels; a preview travels inside a JSON answer."""

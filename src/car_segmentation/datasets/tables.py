@@ -7,12 +7,12 @@ from typing import Any, Literal
 import mlflow
 import pandas as pd
 from kedro.io import AbstractDataset
-from kedro_datasets._typing import TablePreview
 from kedro_datasets.pandas import CSVDataset
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.tables import read_table, write_table
+from car_segmentation.datasets.previews import TablePreview
 from car_segmentation.experiments.tracking import is_tracking
 
 

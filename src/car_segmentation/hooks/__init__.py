@@ -33,4 +33,6 @@ def project_hooks() -> tuple[object, ...]:
         ResultSummary(session),
         UserErrors(),
     )
-    return tuple(reversed(called))  # Kedro calls first what it was given last.
+    # Kedro calls first what it was given last. kedro-mlflow, which it is given after all of these,
+    # comes after those that ask to be first, and before the others.
+    return tuple(reversed(called))

@@ -34,7 +34,7 @@ class MlflowRun:
         self._described: str | None = None
         self._run_params: dict[str, Any] = {}
 
-    @hook_impl(trylast=True)
+    @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Name and tag the run that kedro-mlflow has started."""
         self._photos_logged, self._described = False, None

@@ -38,7 +38,7 @@ class ReportProvenance:
     def __init__(self, session: Session):
         self._session = session
 
-    @hook_impl(trylast=True)
+    @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
