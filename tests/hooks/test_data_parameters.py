@@ -142,6 +142,14 @@ def test_a_result_that_was_being_replaced_is_not_believed(made: Path) -> None:
     begun(made, "modelling")
 
 
+def test_a_folder_that_a_node_was_filling_is_not_believed(made: Path) -> None:
+    hook, _ = begun(made, "data_processing")
+    (node,) = (node for node in PIPELINES["data_processing"].nodes if "photos" in node.outputs)
+    hook.before_node_run(node)  # And no more.
+    with pytest.raises(ClickException, match="killed while it replaced `photos`"):
+        begun(made, "modelling")
+
+
 def test_data_from_before_there_were_records_is_taken_as_it_is(tmp_path: Path) -> None:
     begun(tmp_path, "modelling", image={"height": 96})
 

@@ -68,6 +68,13 @@ class DataParameters:
             raise ClickException(_refusal(found, session.parameters.data_folder))
 
     @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Take the record away where the node fills the folder of its result while it runs."""
+        for name in node.outputs:
+            if f"{name}_folder" in node.inputs:
+                self._keep(name, None)
+
+    @hook_impl
     def before_dataset_saved(self, dataset_name: str) -> None:
         """Take the record away while a result is replaced: a kill may leave either."""
         self._keep(dataset_name, None)

@@ -21,7 +21,8 @@ WITHOUT_EFFECT = (
     *("training.checkpoint_minutes", "training.devices", "training.fit_to_memory"),
     *("training.loader_workers", "training.resume"),
     # What is looked at, and not what is found.
-    *("augmentation.min_in_frame", "prediction.batch_size", "reporting.random_photos"),
+    *("augmentation.min_in_frame", "prediction.backend", "prediction.batch_size"),
+    "reporting.random_photos",
     *("reporting.label_errors", "reporting.worst_photos", "registry"),
 )
 """Groups and parameters that change no result, or only its rounding."""

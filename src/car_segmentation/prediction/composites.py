@@ -12,6 +12,7 @@ from PIL import ImageColor
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
+from car_segmentation.data.boxes import Box
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import photo_size, read_photo
 
@@ -110,8 +111,7 @@ def composite(picture: np.ndarray, backdrop: np.ndarray) -> np.ndarray:
         uint8 RGB (height, width, 3): colours mixed by alpha as they are stored, as browsers do.
     """
     result = backdrop.copy()
-    left, top, width, height = cv2.boundingRect(picture[..., 3])
-    seen = (slice(top, top + height), slice(left, left + width))
+    seen = Box.around(picture[..., 3] > 0).slices
     # 255 · 255 and half of 255 fit into 16 bits.
     alpha = picture[seen][..., 3:].astype(np.uint16)
     mixed = picture[seen][..., :3] * alpha + backdrop[seen] * (255 - alpha)

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from car_segmentation.data.boxes import Box
+
 EDGE_WIDTH = 1.5
 """Pixels over which the edge goes from clear to solid."""
 SOILED_DEPTH, CLEAN_DEPTH = 3.0, 5.0
@@ -33,7 +35,8 @@ def cut_out(photo: np.ndarray, probability: np.ndarray, threshold: float) -> np.
     alpha = np.rint(soft_alpha(probability, threshold) * 255).astype(np.uint8)
     picture = np.zeros((*alpha.shape, 4), np.uint8)
     if alpha.any():
-        seen = _frame_around(alpha)
+        # The margin shows colours and edge from outside.
+        seen = Box.around(alpha > 0, margin=1).slices
         picture[seen][..., :3] = clean_edge_colours(photo[seen], probability[seen] >= threshold)
     picture[..., 3] = alpha
     picture[alpha == 0] = 0
@@ -57,7 +60,7 @@ def clean_edge_colours(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Take the background's colour out of the pixels at a mask's edge.
 
     Each is thought of as a mixture of the colour deep inside the mask and the one well outside it,
-    both from around the pixel, and loses the share of the latter; what else it shows stays. Thin
+    both from around the pixel, and loses its part of the latter; what else it shows stays. Thin
     parts have no deep inside: they take the colour along their middle for it.
 
     Args:
@@ -95,9 +98,9 @@ def _clean_tile(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     _, outside = _depth_and_colour(photo, ~mask)
     towards_background = outside - inside
     length = np.maximum(np.sum(towards_background**2, axis=2), 1)
-    share = np.sum((photo - inside) * towards_background, axis=2) / length
+    fraction = np.sum((photo - inside) * towards_background, axis=2) / length
     near_edge = (CLEAN_DEPTH - depth) / (CLEAN_DEPTH - SOILED_DEPTH)
-    removed = (np.clip(share, 0, 1) * np.clip(near_edge, 0, 1))[..., np.newaxis]
+    removed = (np.clip(fraction, 0, 1) * np.clip(near_edge, 0, 1))[..., np.newaxis]
     # Under the soft edge outside the mask, nothing of the photo is worth keeping.
     clean = np.where(mask[..., np.newaxis], photo - removed * towards_background, inside)
     return np.rint(clean).clip(0, 255).astype(np.uint8)
@@ -111,9 +114,3 @@ def _depth_and_colour(photo: np.ndarray, region: np.ndarray) -> tuple[np.ndarray
     colours = cv2.GaussianBlur(weight * photo, (0, 0), COLOUR_REACH)
     total = cv2.GaussianBlur(weight, (0, 0), COLOUR_REACH)
     return depth, colours / np.maximum(total, np.float32(1e-6))
-
-
-def _frame_around(alpha: np.ndarray) -> tuple[slice, slice]:
-    """What is seen, with a margin from which its edge can be told: rows and columns."""
-    left, top, width, height = cv2.boundingRect(alpha)
-    return slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)

@@ -20,13 +20,13 @@ logger = logging.getLogger(__name__)
 
 
 def export_model(
-    model: Model, threshold: dict[str, float], export: dict[str, Any], export_folder: Path
+    model: Model, threshold: dict[str, float], export: dict[str, Any], exported_models_folder: Path
 ) -> Path:
     """Write the model, with resizing and threshold inside, in other formats."""
     settings = Export(**export)
     files.check_packages(settings.formats)
-    files.export_model(export_folder, model, threshold["threshold"], settings.formats)
-    return export_folder
+    files.export_model(exported_models_folder, model, threshold["threshold"], settings.formats)
+    return exported_models_folder
 
 
 def check_exports(

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=export_model,
-                inputs=["model", "threshold", "params:export", "export_folder"],
+                inputs=["model", "threshold", "params:export", "exported_models_folder"],
                 outputs="exported_models",
                 name="export_model",
             ),
