@@ -153,6 +153,18 @@ def test_annotations_take_the_place_of_masks(raw: Path) -> None:
     }
 
 
+def test_annotations_that_nobody_named_are_pointed_out(
+    raw: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photo, mask = write_pair(raw, "a")
+    mask.unlink()
+    photo.with_suffix(".json").write_text('{"shapes": []}')
+    with pytest.raises(UserError, match="has no mask"), caplog.at_level(logging.WARNING):
+        run(catalog_for(raw))
+    assert "there are 1 files that are not images (1 .json)" in caplog.text
+    assert "write annotations: train (docs/annotations.md)" in caplog.text
+
+
 def test_later_annotations_win(raw: Path) -> None:
     write_cars(raw, cars=3, views=1)
     photos = [f"00000000000{car}_01.jpg" for car in range(3)]

@@ -36,7 +36,9 @@ class Polygon:
     def patch(self, height: int, width: int) -> Patch:
         """See `polygons.fill_polygon`."""
         scale = (width, height) if self.relative else (1, 1)
-        return fill_polygon([ring * scale for ring in self.rings], height, width)
+        with np.errstate(over="ignore"):  # What is too far away is refused in the next line.
+            rings = [ring * scale for ring in self.rings]
+        return fill_polygon(rings, height, width)
 
 
 @dataclass(frozen=True)

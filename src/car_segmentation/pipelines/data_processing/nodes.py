@@ -160,6 +160,14 @@ def pair_photos_with_masks(
         logger.info("%s are left aside", describe_files(found.aside))
     if found.hint:
         logger.warning("%d photos have no mask of their name. %s", len(photo_files), found.hint)
+    sidecars = [path for path in found.aside if path.suffix.lower() in {".json", ".xml", ".txt"}]
+    if annotations is None and found.pairs.empty and sidecars:
+        logger.warning(
+            "No photo has a mask, but there are %s. If a labelling tool wrote them, they can take "
+            "the place of masks: write annotations: %s (docs/annotations.md).",
+            describe_files(sidecars),
+            photo_folder,
+        )
     if found.unmatched:
         logger.warning(
             "pairing.name_pattern does not match the names of %d of %d photos, %s the first: each "
