@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -66,7 +65,7 @@ def main() -> None:
 
 
 def _predict(row: pd.Series, segmenters: dict[str, Segmenter]) -> list[tuple[str, float, float]]:
-    photo, truth = read_photo(Path(row["photo_path"])), read_mask(Path(row["mask_path"]))
+    photo, truth = read_photo(PROJECT / row["photo_path"]), read_mask(PROJECT / row["mask_path"])
     results = []
     for name, segmenter in segmenters.items():
         resized = segmenter.resize(photo)

@@ -93,6 +93,9 @@ def _report(folder: Path, seeds: Sequence[int]) -> None:
 
 def _read(data: Path) -> Project:
     table = pd.read_csv(data / "05_model_input/photo_splits.csv", dtype={"view": str})
+    root = next(folder for folder in data.resolve().parents if (folder / "conf").is_dir())
+    for column in ("photo_path", "mask_path"):  # Those inside the project are relative to it.
+        table[column] = [str(root / path) for path in table[column]]
     threshold = json.loads((data / "06_models/threshold.json").read_text())["threshold"]
     stack = read_stack(data / "07_model_output/probabilities")
     return Project(rows_of_split(table, "test").reset_index(drop=True), stack, threshold)

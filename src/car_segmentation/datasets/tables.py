@@ -1,5 +1,6 @@
 """Tables in CSV files, read back with stated types, and shown in Kedro-Viz and MLflow."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,9 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         escape_formulas: Whether text that a spreadsheet would run as a formula is escaped.
         track: Whether saving also logs the table to the active MLflow run, which shows and
             compares it as a table.
+        paths: Columns of paths. Those inside the project are kept relative to it, so that the table
+            is right in a copy of the project.
+        project: The project's folder.
         save_args: Options of ``DataFrame.to_csv``.
         metadata: For plugins such as Kedro-Viz.
     """
@@ -41,6 +45,8 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         numbers: Sequence[str] = (),
         escape_formulas: bool = True,
         track: bool = False,
+        paths: Sequence[str] = (),
+        project: str = "",
         save_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ):
@@ -53,17 +59,25 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         }
         self._escape_formulas = escape_formulas
         self._track = track
+        self._paths, self._project = paths, project
         self._save_args = save_args or {}
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         """Read the table."""
-        return read_table(self._filepath, **self._types)
+        table = read_table(self._filepath, **self._types)
+        for column in self._paths:
+            table[column] = [_absolute(path, self._project) for path in table[column]]
+        return table
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the table in one step, and log it where that is wanted and a run is tracked."""
         with atomic_file(self._filepath) as part:
-            write_table(data, part, self._escape_formulas, **self._save_args)
+            relative = {
+                column: [_relative(path, self._project) for path in data[column]]
+                for column in self._paths
+            }
+            write_table(data.assign(**relative), part, self._escape_formulas, **self._save_args)
         if self._track and is_tracking():
             mlflow.log_table(data, f"{self._filepath.stem}.json")
 
@@ -103,3 +117,17 @@ class OptionalCSVDataset(CSVDataset):
                 f"{', '.join(map(str, table.columns))}. Name it so, or move the file away."
             )
         return table.reindex(columns=self._columns, fill_value="")
+
+
+def _relative(path: str, project: str) -> str:
+    """A path in the project without the project; of several, a list in JSON, each of them."""
+    return path.removeprefix(f"{project}/").replace(f'"{project}/', '"')
+
+
+def _absolute(path: str, project: str) -> str:
+    """A path as `_relative` was given it; one that is absolute, or of a store, is left alone."""
+    if path.startswith("["):
+        return json.dumps([_absolute(each, project) for each in json.loads(path)])
+    if not path or "://" in path or Path(path).is_absolute():
+        return path
+    return f"{project}/{path}"

@@ -1,9 +1,11 @@
 """How ``conf/`` is read: an environment names what differs, and keeps its own results."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
+from kedro.utils import find_kedro_project
 from omegaconf import OmegaConf
 
 from car_segmentation.experiments.tracking_server import artifact_location, tracking_uri
@@ -32,11 +34,12 @@ class ProjectConfigLoader(OmegaConfigLoader):
     Kedro lets a group of an environment replace base's, so that each would have to repeat it.
     """
 
+    project_path: Path | None = None
+    """The folder that Kedro was started for; None: the project around the working directory."""
+
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Read a kind of configuration, such as ``parameters`` or ``catalog``."""
-        # Resolvers are global, and another session of this process may have set them last.
-        folder = (self.runtime_params or {}).get("data_folder", environment_folder(self.env))
-        OmegaConf.register_new_resolver("data_folder", lambda: folder, replace=True)
+        self._set_resolvers()
         if key != "parameters" or key in self:
             return super().__getitem__(key)
         given = self.runtime_params or {}
@@ -51,6 +54,20 @@ class ProjectConfigLoader(OmegaConfigLoader):
             self.runtime_params = given
         return merge_parameters(parameters, groups, entire=())
 
+    def _set_resolvers(self) -> None:
+        """Say what stands for itself in ``conf/``: another session may have set it last."""
+        project = self.project_path or find_kedro_project(Path.cwd()) or Path.cwd()
+        values = {
+            "data_folder": (self.runtime_params or {}).get(
+                "data_folder", environment_folder(self.env)
+            ),
+            "project_path": str(project),
+            "tracking_uri": tracking_uri(project),
+            "artifact_location": artifact_location(project),
+        }
+        for name, value in values.items():
+            OmegaConf.register_new_resolver(name, partial(_constant, value), replace=True)
+
     def _only(self, environment: str) -> dict[str, Any]:
         """The parameters in the files of one environment."""
         base_env, env = self.base_env, self.env
@@ -62,12 +79,5 @@ class ProjectConfigLoader(OmegaConfigLoader):
             self.base_env, self.env = base_env, env
 
 
-def track_in_project(project_path: Path) -> None:
-    """Have ``mlflow.yml`` find the database and the artifacts of a project."""
-    for name, location in (
-        ("tracking_uri", tracking_uri),
-        ("artifact_location", artifact_location),
-    ):
-        OmegaConf.register_new_resolver(
-            name, lambda location=location: location(project_path), replace=True
-        )
+def _constant(value: str | None) -> str | None:
+    return value

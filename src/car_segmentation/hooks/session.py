@@ -10,7 +10,7 @@ from click import ClickException
 from kedro.framework.context import KedroContext
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.hooks.config_loader import RESULTS, track_in_project
+from car_segmentation.hooks.config_loader import RESULTS, ProjectConfigLoader
 from car_segmentation.parameters import ProjectParameters, check_parameters
 
 
@@ -44,7 +44,8 @@ class Session:
         Raises:
             UserError: If the parameters cannot be used.
         """
-        track_in_project(Path(context.project_path))
+        if isinstance(context.config_loader, ProjectConfigLoader):
+            context.config_loader.project_path = Path(context.project_path)
         self.environment = context.env or "base"
         self.project_path = Path(context.project_path)
         self.written_parameters = context.params
