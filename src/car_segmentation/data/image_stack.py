@@ -52,7 +52,7 @@ class ImageStack:
         return ImageStack, (self.ids, self.pixels, self.notes)
 
     def image(self, row: int) -> np.ndarray:
-        """An image, without what a note on its ``size`` (height, width) says is beyond it."""
+        """An image, cropped to the ``size`` (height, width) in its note, if there is one."""
         size = self.notes.get(self.ids[row], {}).get("size")
         return self.pixels[row] if size is None else self.pixels[row][: size[0], : size[1]]
 

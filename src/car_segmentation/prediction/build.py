@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def build_predictor(model: Predictor, options: PredictionOptions) -> Predictor:
-    """Tiles of views of an ensemble with the model, or of it what is asked for.
+    """The model with what the options ask for: an ensemble, augmented at test time, in tiles.
 
     Raises:
         UserError: If a model of the ensemble cannot be read, sizes do not fit, or the packages of

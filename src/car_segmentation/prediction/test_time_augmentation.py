@@ -53,11 +53,11 @@ class TestTimeAugmentation:
         return _each(maps, lambda probability: from_scale(probability, scale)[..., np.newaxis])
 
     def _flipped(self, photos: np.ndarray) -> np.ndarray:
-        as_it_is = np.asarray(self.predictor.predict_on_batch(photos))
+        unflipped = np.asarray(self.predictor.predict_on_batch(photos))
         if not self.flip:
-            return as_it_is
+            return unflipped
         mirrored = self.predictor.predict_on_batch(np.ascontiguousarray(photos[:, :, ::-1]))
-        return mean_of([as_it_is, np.asarray(mirrored)[:, :, ::-1]])
+        return mean_of([unflipped, np.asarray(mirrored)[:, :, ::-1]])
 
     def to_json(self) -> str:
         """See `Predictor`."""

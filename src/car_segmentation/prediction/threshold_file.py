@@ -25,7 +25,9 @@ def threshold_beside(model: Path) -> float:
         raise UserError(f"{path} does not hold a threshold. {mend}") from None
     # NaN is not between 0 and 1 either.
     if isinstance(threshold, bool) or not isinstance(threshold, int | float):
-        raise UserError(f"{path} holds the threshold {threshold!r:.50}, which is no number. {mend}")
+        raise UserError(
+            f"{path} holds the threshold {threshold!r:.50}, which is not a number. {mend}"
+        )
     if not 0 <= threshold <= 1:
         raise UserError(f"{path} holds the threshold {threshold}, not one of 0 to 1. {mend}")
     return float(threshold)

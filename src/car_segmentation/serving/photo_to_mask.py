@@ -34,7 +34,7 @@ class PhotoToMask(keras.Model):
         native_height, native_width = ops.shape(photo)[1:3]
         height, width = self.model.input_shape[1:3]
         small = average_areas(average_areas(photo, height, axis=1), width, axis=2)
-        # Photos have whole numbers, and exporters want to be told the shape.
+        # Photos hold integers, and exporters need the shape.
         small = ops.reshape(ops.round(small), (-1, height, width, 3))
         probability = self.model(small, training=False)
         # The precision of probability maps everywhere else.
@@ -60,10 +60,10 @@ def average_areas(image: Any, size: int, axis: int) -> Any:
     # In whole numbers, for float32 places pixel 1900 to a ten-thousandth only.
     begins = ops.arange(size, dtype="int32") * native
     first = begins // size
-    share = _divide(begins - first * size, size)
+    fraction = _divide(begins - first * size, size)
     length = _divide(native, size)
     taps = ops.arange(native // size + 2, dtype="int32")[:, None]
-    place = ops.cast(taps, "float32") - share
+    place = ops.cast(taps, "float32") - fraction
     covered = ops.minimum(place + 1, length) - ops.maximum(place, 0.0)
     return _weighted(image, first + taps, ops.maximum(covered, 0.0) / length, axis)
 
@@ -80,9 +80,9 @@ def enlarge(image: Any, size: Any, axis: int) -> Any:
     # A pixel's centre, in halves of the small image's pixels, times the size.
     twice = (2 * ops.arange(size, dtype="int32") + 1) * small - size
     first = twice // (2 * size)
-    share = _divide(twice - first * 2 * size, 2 * size)
+    fraction = _divide(twice - first * 2 * size, 2 * size)
     taps = ops.arange(2, dtype="int32")[:, None]
-    return _weighted(image, first + taps, ops.stack([1 - share, share]), axis)
+    return _weighted(image, first + taps, ops.stack([1 - fraction, fraction]), axis)
 
 
 def _weighted(image: Any, index: Any, weight: Any, axis: int) -> Any:
