@@ -17,7 +17,7 @@ class Tiles:
 
     A `Predictor`, whatever the size that the network takes.
 
-    Memory is that of a photo, its probability map and a batch of tiles, whatever the number of tiles.
+    Memory is that of a photo, its probability map and a batch of tiles, however many tiles.
 
     Attributes:
         predictor: Predicts tiles.
