@@ -1,13 +1,14 @@
 """Run the project as ``python -m car_segmentation``.
 
-Its own commands, ``roll-back``, need no project folder; everything else is for `kedro run`.
+Its own commands, ``cut-out`` and ``roll-back``, need no project folder; everything else is for
+`kedro run`.
 """
 
 import sys
 from pathlib import Path
 from typing import Any
 
-COMMANDS = ("roll-back",)
+COMMANDS = ("cut-out", "roll-back")
 """Those of `serving.commands`."""
 
 

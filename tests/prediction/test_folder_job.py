@@ -18,8 +18,8 @@ from car_segmentation.evaluation.scores import score_mask
 from car_segmentation.prediction import folder_job as jobs
 from car_segmentation.prediction import photo_files
 from car_segmentation.prediction.composites import read_backdrop
-from car_segmentation.prediction.folder_job import model_digest
 from car_segmentation.prediction.photo_files import output_file
+from car_segmentation.prediction.predictor import model_digest
 from car_segmentation.prediction.run_lengths import decode_runs
 from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
 from car_segmentation.prediction.tiling import Tiles

@@ -9,7 +9,7 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.networks.registry import build_network
 from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction import runtimes
-from car_segmentation.prediction.folder_job import model_digest
+from car_segmentation.prediction.predictor import model_digest
 from car_segmentation.prediction.runtimes import RuntimeModel
 from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.prediction.stored_model import StoredModel, stored

@@ -17,9 +17,10 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.experiments import model_registry
 from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.serving import ServedModel
-from car_segmentation.serving.live_model import LiveModel, PhotoModel, current_version
+from car_segmentation.serving.live_model import LiveModel
 from car_segmentation.serving.metrics import Metrics
 from car_segmentation.serving.packaging import save_model
+from car_segmentation.serving.photo_model import PhotoModel, current_version
 from tests.support.models import Darkness
 from tests.support.photos import disc_mask, photo_of
 from tests.support.services import identity, image, running

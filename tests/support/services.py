@@ -19,8 +19,9 @@ from PIL import Image
 from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.serving.app import build_app
 from car_segmentation.serving.connections import http_server
-from car_segmentation.serving.live_model import LiveModel, ModelIdentity, PhotoModel
+from car_segmentation.serving.live_model import LiveModel
 from car_segmentation.serving.metrics import Metrics
+from car_segmentation.serving.photo_model import ModelIdentity, PhotoModel
 from car_segmentation.serving.request_limits import ServiceLimits
 from tests.support.models import Darkness
 from tests.support.photos import disc_mask, photo_of

@@ -5,7 +5,6 @@ few at a time, so that memory does not grow with their number. A run that was in
 moment is resumed by the next one.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +39,7 @@ from car_segmentation.prediction.photo_record import (
     mask_warnings,
     write_table,
 )
-from car_segmentation.prediction.predictor import Predictor
+from car_segmentation.prediction.predictor import model_digest
 from car_segmentation.prediction.resume_journal import Journal
 from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 from car_segmentation.prediction.stored_model import stored
@@ -301,14 +300,6 @@ def sort_out_photos(files: Sequence[Path], folder: Path) -> NewPhotos:
     if named.aside:
         logger.info("%s are left aside", describe_files(named.aside))
     return NewPhotos(folder, tuple(sorted(named.images.values())), tuple(named.rejected))
-
-
-def model_digest(model: Predictor) -> str:
-    """Tells models apart: a digest of architecture and weights."""
-    digest = hashlib.blake2b(model.to_json().encode(), digest_size=16)
-    for weights in model.get_weights():
-        digest.update(np.ascontiguousarray(weights).tobytes())
-    return digest.hexdigest()
 
 
 def _predict_chunk(job: FolderJob, folder: Path, paths: Sequence[Path]) -> list[PhotoRecord]:

@@ -1,5 +1,6 @@
 """What predicts photos: a Keras model, or several predictions averaged."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -25,6 +26,14 @@ class Predictor(Protocol):
 
     def get_weights(self) -> list[np.ndarray]:
         """The weights of every network in it."""
+
+
+def model_digest(model: Predictor) -> str:
+    """Tells models apart: a digest of architecture and weights."""
+    digest = hashlib.blake2b(model.to_json().encode(), digest_size=16)
+    for weights in model.get_weights():
+        digest.update(np.ascontiguousarray(weights).tobytes())
+    return digest.hexdigest()
 
 
 def predict_full_batch(

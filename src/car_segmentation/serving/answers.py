@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,10 +17,10 @@ from car_segmentation.prediction.composites import Backdrop, composite
 from car_segmentation.prediction.largest_piece import keep_largest_piece
 from car_segmentation.prediction.photo_files import cut_out_with, encode_picture
 from car_segmentation.prediction.photo_record import expected_dice
-from car_segmentation.serving.live_model import PhotoModel
+from car_segmentation.serving.decoding import decode
+from car_segmentation.serving.photo_model import PhotoModel
 from car_segmentation.serving.picture_options import NO_OPTIONS, RequestOptions, Wanted
 from car_segmentation.serving.problems import Problem
-from car_segmentation.serving.uploads import decode
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,35 @@ class Answer:
     confidence: float
     warnings: tuple[str, ...]
     box: Box
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it but the picture, for JSON."""
+        return {
+            "width": self.width,
+            "height": self.height,
+            "foreground_fraction": round(self.foreground_fraction, 6),
+            "confidence": round(self.confidence, 4),
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a model found in a photo.
+
+    Attributes:
+        photo: uint8 RGB (height, width, 3).
+        probability: float32 (height, width), 0 to 1.
+        mask: bool (height, width).
+    """
+
+    photo: np.ndarray
+    probability: np.ndarray
+    mask: np.ndarray
+
+    def mask_png(self) -> bytes:
+        """The mask as a file, 8 bits, 0 or 255."""
+        return encode_picture(self.mask.view(np.uint8) * np.uint8(255))
 
 
 @dataclass(frozen=True)
@@ -71,26 +101,41 @@ class Asked:
         Raises:
             Problem: If the photo cannot be used.
         """
+        found = self.find(content, unwanted)
+        _stop_if(unwanted)
+        return self.picture(found)
+
+    def find(self, content: bytes, unwanted: threading.Event) -> Found:
+        """Decode a photo and predict it: see `answer`."""
         photo = decode(content, self.limits)
         _stop_if(unwanted)
         probability = self.model.probability(photo)
-        _stop_if(unwanted)
         threshold = self.model.identity.threshold
         if self.options.largest_piece:
             probability = keep_largest_piece(probability, threshold)
-        mask = probability >= threshold
+        return Found(photo, probability, probability >= threshold)
+
+    def picture(self, found: Found) -> Answer:
+        """Draw and encode the picture that is wanted."""
+        mask = found.mask
         if self.wanted == "mask":
-            picture = mask.view(np.uint8) * np.uint8(255)
+            png = found.mask_png()
         else:
-            picture = cut_out_with(photo, probability, threshold, self.options.shadow)
+            picture = cut_out_with(
+                found.photo,
+                found.probability,
+                self.model.identity.threshold,
+                self.options.shadow,
+            )
             if self._backdrop is not None and not self.has_canvas:
                 picture = composite(picture, self._backdrop.behind(*mask.shape))
+            png = encode_picture(picture)
         return Answer(
-            png=encode_picture(picture),
+            png=png,
             height=mask.shape[0],
             width=mask.shape[1],
             foreground_fraction=np.count_nonzero(mask) / mask.size,
-            confidence=expected_dice(probability, mask),
+            confidence=expected_dice(found.probability, mask),
             warnings=tuple(filter(None, self.model.warnings(mask).split("; "))),
             box=box_of(mask),
         )

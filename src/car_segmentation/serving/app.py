@@ -22,8 +22,9 @@ from car_segmentation.data.image_files import Limits
 from car_segmentation.serving import api_description
 from car_segmentation.serving.answers import Answer, Asked, Wanted
 from car_segmentation.serving.invocations import photos_in, prediction, refused
-from car_segmentation.serving.live_model import LiveModel, PhotoModel
+from car_segmentation.serving.live_model import LiveModel
 from car_segmentation.serving.metrics import Metrics
+from car_segmentation.serving.photo_model import PhotoModel
 from car_segmentation.serving.picture_options import RequestOptions
 from car_segmentation.serving.problems import Problem
 from car_segmentation.serving.request_limits import RequestLimits, ServiceLimits
@@ -248,17 +249,7 @@ def _described(
             photos.append({"photo": name, "problem": result.as_dict()})
             continue
         picture = {"png": base64.b64encode(result.png).decode()} if with_pictures else {}
-        photos.append(
-            {
-                "photo": name,
-                "width": result.width,
-                "height": result.height,
-                "foreground_fraction": round(result.foreground_fraction, 6),
-                "confidence": round(result.confidence, 4),
-                "warnings": list(result.warnings),
-                **picture,
-            }
-        )
+        photos.append({"photo": name, **result.as_dict(), **picture})
     return {"model": asdict(model.identity), "photos": photos}
 
 

@@ -1,5 +1,6 @@
 """A model for runtimes without Keras: photo in, mask out, in ONNX, LiteRT or OpenVINO files."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -58,6 +59,8 @@ def export_model(
         for kind in formats:
             file = str(part / FILES[kind])
             whole.export(file, format=kind, input_signature=[photo], verbose=False)
+        # The masks in the files have it; whoever takes their probabilities needs it, too.
+        (part / "threshold.json").write_text(json.dumps({"threshold": threshold}))
 
 
 def exported_files(folder: Path) -> dict[Format, Path]:

@@ -12,7 +12,7 @@ from prometheus_client import (
 )
 
 if TYPE_CHECKING:
-    from car_segmentation.serving.live_model import ModelIdentity
+    from car_segmentation.serving.photo_model import ModelIdentity
 
 PREFIX = "car_segmentation"
 SECONDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)

@@ -12,8 +12,8 @@ from car_segmentation.parameters import CanvasOptions
 from car_segmentation.parameters.group import Parameters
 from car_segmentation.parameters.messages import problem_text
 from car_segmentation.prediction.composites import Backdrop, parse_colour
+from car_segmentation.serving.decoding import decode
 from car_segmentation.serving.problems import Problem
-from car_segmentation.serving.uploads import decode
 
 Wanted = Literal["mask", "cut_out"]
 CANVAS = "canvas_"
@@ -60,6 +60,7 @@ class RequestOptions(Parameters):
             options.canvas()
         except ValidationError as error:
             raise Problem(400, f"{problem_text(error.errors()[0])}.") from None
+        options.colour()
         return options
 
     def canvas(self) -> CanvasOptions | None:
@@ -77,15 +78,23 @@ class RequestOptions(Parameters):
         Raises:
             Problem: If it is neither a colour nor a picture.
         """
-        if self.background is None:
-            return None
         if isinstance(self.background, bytes):
             return Backdrop(decode(self.background, limits, "The background"))
+        colour = self.colour()
+        return None if colour is None else Backdrop(np.array([[colour]], np.uint8))
+
+    def colour(self) -> tuple[int, int, int] | None:
+        """The background, if it is a colour.
+
+        Raises:
+            Problem: If it is none that is known.
+        """
+        if not isinstance(self.background, str):
+            return None
         try:
-            colour = parse_colour(self.background, "background")
+            return parse_colour(self.background, "background")
         except UserError as error:
             raise Problem(400, str(error)) from None
-        return Backdrop(np.array([[colour]], np.uint8))
 
 
 NO_OPTIONS = RequestOptions.model_validate({})

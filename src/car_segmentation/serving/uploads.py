@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-import numpy as np
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from car_segmentation.data.image_files import Limits, UnusableImage, open_image
 from car_segmentation.serving.problems import Problem
 from car_segmentation.serving.request_limits import ServiceLimits
 
@@ -88,18 +86,6 @@ async def read_uploads(
             f"A form takes 1 to {limits.photos} files in the field photo, not {len(photos)}.",
         )
     return photos, options
-
-
-def decode(content: bytes, limits: Limits, subject: str = "The photo") -> np.ndarray:
-    """Decode a photo, uint8 RGB (height, width, 3), upright; ``subject`` is for the message.
-
-    Raises:
-        Problem: If it cannot be used.
-    """
-    try:
-        return open_image(content, limits).rgb()
-    except UnusableImage as reason:
-        raise Problem(400, f"{subject} {reason}.") from None
 
 
 def safe_names(names: Sequence[str]) -> list[str]:
