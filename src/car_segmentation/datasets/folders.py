@@ -65,7 +65,7 @@ class PhotoFolderDataset(AbstractDataset[list[Path], list[Path]]):
     """Lists the files of a folder and of folders inside it, in order of path; reads none.
 
     Hidden files and folders are left out, and links to folders are not followed. A folder that does
-    not exist is an empty list: the node that wants photos says what to do.
+    not exist is an empty list: the node that needs photos reports it.
 
     Args:
         path: The folder, or a single file.

@@ -1,4 +1,4 @@
-"""Pictures as Kedro-Viz wants them."""
+"""Pictures as Kedro-Viz takes them."""
 
 import base64
 import io

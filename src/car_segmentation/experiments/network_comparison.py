@@ -326,7 +326,7 @@ def seconds_per_predicted_photo(
 
 
 def peak_memory() -> float:
-    """Largest resident memory of this process so far, in bytes; NaN where it cannot be told."""
+    """Largest resident memory of this process so far, in bytes; NaN where it is unknown."""
     try:
         import resource
     except ImportError:  # Windows.

@@ -1,6 +1,6 @@
-"""What MLflow's list of runs says without opening one: what was changed, and did it help.
+"""What MLflow's list of runs shows without opening one: what was changed, and whether it helped.
 
-Every run is held against an earlier one of the same environment and photos: the last that was made
+Every run is compared with an earlier one of the same environment and photos: the last that was made
 as conf/ says, or, where there is none, simply the last. The difference is paired over the test
 photos that both scored, as in the comparison of two runs.
 """
@@ -32,16 +32,16 @@ CHANGED, HELPED, COMPARED_WITH = "changed", "helped", "compared_with"
 NOTHING = "nothing"
 """What was changed for a run that is made as conf/ says."""
 SHARED_TAGS = ("environment", "raw_data")
-"""Tags that two runs share if one is held against the other."""
+"""Tags that two runs share if one is compared with the other."""
 
 NOTE = "mlflow.note.content"
 VIEW = "what_helped"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 """Where MLflow's pages look for a view of that key, in an experiment's tags."""
 EXPERIMENT_NOTE = """\
-A run's name begins with what was changed for it; `helped` says whether Dice rose for sure. \
+A run's name begins with what was changed for it; `helped` says whether Dice rose significantly. \
 It is *yes* or *no* where the 95 % interval of `comparison.dice_change`, the change of the test \
-photos' mean Dice from the last run that was made as conf/ says, leaves zero out, else *unsure*. \
+photos' mean Dice from the last run that was made as conf/ says, excludes zero, else *unsure*. \
 A run's description has the interval, and every parameter that differs. The button *Views* has a \
 view of all this.
 """
@@ -85,7 +85,7 @@ def describe_experiment() -> None:
 def annotate_with_verdict(
     summary: Mapping[str, float], photo_scores: pd.DataFrame, seed: int
 ) -> None:
-    """Have the active run say how good it is, and whether it is better than an earlier one.
+    """Annotate the active run with its scores, and with whether it is better than an earlier one.
 
     What MLflow cannot find costs the comparison, never the run.
 
@@ -104,7 +104,7 @@ def annotate_with_verdict(
         found = _comparison(run, photo_scores, seed)
     except (UserError, MlflowException, OSError) as error:
         logger.warning(
-            "This run is not held against an earlier one: %s", str(error).splitlines()[0]
+            "This run is not compared with an earlier one: %s", str(error).splitlines()[0]
         )
     if found is None:
         mlflow.set_tag(NOTE, f"{scores}\n\n{run.data.tags.get(NOTE, '')}")
@@ -157,7 +157,7 @@ def comparable(run: Run, other: Run) -> bool:
 def _comparison(
     run: Run, photo_scores: pd.DataFrame, seed: int
 ) -> tuple[RunRecord, Difference] | None:
-    """The earlier run that a run is held against, and how Dice changed; None without one."""
+    """The earlier run that a run is compared with, and how Dice changed; None without one."""
     earlier = _reference(run, run_reading.runs_with_scores(run.info.experiment_id))
     if earlier is None:
         return None
@@ -169,7 +169,7 @@ def _comparison(
 
 
 def _reference(run: Run, runs: Sequence[Run]) -> Run | None:
-    """The run to hold another one against, of runs with the newest first."""
+    """The run to compare another one with, of runs with the newest first."""
     earlier = [
         other
         for other in runs

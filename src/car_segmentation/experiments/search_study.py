@@ -80,7 +80,7 @@ def requeue_interrupted_trials(study: "optuna.Study") -> None:
 
 
 def trials_to_train(study: "optuna.Study", settings: Search, seed: int) -> Iterator["optuna.Trial"]:
-    """Ask for one trial after the other, until there are enough; each must be told of.
+    """Ask for one trial after the other, until there are enough; each needs `tell_outcome` or `tell_failure`.
 
     Values depend on the seed and on the trials before alone: not on kills between them.
     """
@@ -112,7 +112,7 @@ def watch_epochs(study: "optuna.Study", trial_id: int, tell: "OnEpochEnd") -> "O
     Args:
         study: Opened in this process.
         trial_id: Optuna's id of the trial in its storage, which is not its number.
-        tell: Is told of each epoch as well, before.
+        tell: Called at the end of each epoch as well, before.
 
     Returns:
         For `training.train`; raises ``optuna.TrialPruned`` when the trial is not worth going on.

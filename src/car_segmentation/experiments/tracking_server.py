@@ -69,7 +69,7 @@ def _what_to_do(error: MlflowException) -> str:
     status, text = error.get_http_status_code(), str(error)
     if status == 401:
         return (
-            "wants a name and a password, or those that it got are wrong (401). Set "
+            "needs a name and a password, or those that it got are wrong (401). Set "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or MLFLOW_TRACKING_TOKEN), or "
             "unset MLFLOW_TRACKING_URI."
         )

@@ -30,7 +30,7 @@ PARAMETERS = "params:"
 PIPELINES = ("data_processing", "modelling", "reporting", "network_comparison", "search", "export")
 """Those whose results other pipelines, or slices of the same, find; in the order of the data."""
 TAKE_A_MODEL = {"inference", "export"}
-"""Pipelines that take a finished model as it is: how it was trained, they need not be told."""
+"""Pipelines that use a finished model as it is, however it was trained."""
 LISTED = 3
 """Parameters that a message names."""
 

@@ -1,4 +1,4 @@
-"""The report is told what it is of: date, environment, data set, MLflow run, commit, command."""
+"""What the report is of: date, environment, data set, MLflow run, commit, command."""
 
 import shlex
 import subprocess

@@ -1,4 +1,4 @@
-"""The last lines of a run say what came out, and where to look at it."""
+"""The last lines of a run: its scores, and where the results are."""
 
 import json
 import logging

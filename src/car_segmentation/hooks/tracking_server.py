@@ -66,6 +66,6 @@ class TrackingServer:
         self._look()
 
     def _look(self) -> None:
-        """Have kedro-mlflow go on with the run that takes the place of one on a lost server."""
+        """Have kedro-mlflow continue in the run that replaces the one on a lost server."""
         if kedro_mlflow_state.logged_to() is not None and tracking.has_reachable_run():
             kedro_mlflow_state.log_to(tracking.run_id())
