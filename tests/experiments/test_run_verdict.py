@@ -113,7 +113,7 @@ def test_scores_that_are_gone_cost_a_warning(database, caplog) -> None:
     shutil.rmtree(Path(base.info.artifact_uri.removeprefix("file://")))
     with caplog.at_level(logging.WARNING):
         run = make_run([0.9, 0.9, 0.9, 0.9], "training.epochs=1")
-    assert "not held against an earlier one" in caplog.text
+    assert "not compared with an earlier one" in caplog.text
     assert run.data.tags["mlflow.note.content"].startswith("Test Dice 0.9500")
 
 

@@ -80,9 +80,10 @@ def requeue_interrupted_trials(study: "optuna.Study") -> None:
 
 
 def trials_to_train(study: "optuna.Study", settings: Search, seed: int) -> Iterator["optuna.Trial"]:
-    """Ask for one trial after the other, until there are enough; each needs `tell_outcome` or `tell_failure`.
+    """Ask for one trial after the other, until there are enough.
 
-    Values depend on the seed and on the trials before alone: not on kills between them.
+    Each needs `tell_outcome` or `tell_failure`. Values depend on the seed and on the trials before
+    alone: not on kills between them.
     """
     import optuna
 
