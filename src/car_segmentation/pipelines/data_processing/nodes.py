@@ -89,7 +89,7 @@ def draw_annotations(
     photo_files: Sequence[Path],
     raw_data: str,
     photo_folder: str,
-    annotations: str | Sequence[str] | None,
+    annotations: Any,  # A path, several, or None: Kedro warns of a union of these.
     annotation_format: AnnotationFormat,
     masks: dict[str, Any],
     checks: dict[str, Any],
@@ -128,7 +128,7 @@ def pair_photos_with_masks(
     mask_folder: str,
     pairing: dict[str, Any],
     subject: dict[str, str],
-    annotations: str | Sequence[str] | None,
+    annotations: Any,  # A path, several, or None: Kedro warns of a union of these.
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pair every photo with its mask, and list the files that have no partner."""
     settings, raw = Pairing(**pairing), Path(raw_data)
