@@ -97,20 +97,16 @@ def kedro_run(words: list[str], _: str) -> None:
     if trained := not names and environment == TRAINED and len(done) < TRAININGS:
         done.append(words)
     if trained or (names and set(names) <= set(CHEAP) and can_be_run(parameters, names)):
-        try:
-            run.main(words, standalone_mode=False)
-        finally:
-            forget_the_run()
+        if "inference" in names:
+            lend_model(parameters.data_folder)
+        run.main(words, standalone_mode=False)
 
 
-def forget_the_run() -> None:
-    """Have the next run begin as in a process of its own: kedro-mlflow has one hook for all."""
-    import mlflow
-    from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
-
-    while mlflow.active_run():
-        mlflow.end_run()
-    mlflow_hook.run_id = None
+def lend_model(data_folder: str) -> None:
+    """Give an environment that has no model that of the one that is trained."""
+    own, trained = Path(data_folder, "06_models"), Path("data", TRAINED, "06_models")
+    if trained.is_dir() and not (own / "model.keras").exists():
+        shutil.copytree(trained, own, dirs_exist_ok=True)
 
 
 def fill_in(word: str) -> str:
@@ -119,7 +115,7 @@ def fill_in(word: str) -> str:
         word = word.replace(f"{parameter}=FOLDER", f"{parameter}={folder}")
     word = word.replace("NAME-OF-THE-COPY", "products")
     word = word.replace("=group.name=value", "=training.epochs=3")
-    word = word.replace("model=…", "model=data/06_models/model.keras")
+    word = word.replace("model=…", "model=data/demo/06_models/model.keras")
     return word.replace("registry.candidate=VERSION", "registry.candidate=1")
 
 
