@@ -14,7 +14,7 @@ from car_segmentation.data.image_stack import (
     write_resized_masks,
     write_resized_photos,
 )
-from car_segmentation.data.masks import MaskRules
+from car_segmentation.data.masks import MaskReading, MaskRules
 from tests.support.photos import disc_mask, photo_of, write_pair
 
 
@@ -134,3 +134,18 @@ def test_a_stack_travels_to_another_process_as_its_folder(tmp_path: Path) -> Non
 def test_a_stack_in_memory_travels_whole() -> None:
     again = pickle.loads(pickle.dumps(ImageStack(("a",), np.eye(3)[np.newaxis])))
     assert np.array_equal(again.pixels[0], np.eye(3))
+
+
+def test_ignored_pixels_have_a_plane_of_their_own(raw: Path) -> None:
+    values = np.zeros((48, 64), np.uint8)
+    values[:4, :2] = 1
+    values[:4, 2:4] = 255  # The first small pixel: half car, half unknown.
+    values[:4, 4:5] = 1  # The second: a quarter car.
+    path = raw / "a.png"
+    Image.fromarray(values).save(path)
+    rules = MaskRules(MaskReading((1,), (255,)), keeps_ignored=True)
+    stack = write_resized_masks(raw / "stack", ["a"], [str(path)], 12, 16, rules, raw / "native")
+    assert stack.pixels.shape == (1, 12, 16, 2)
+    assert stack.pixels[0, 0, :3].tolist() == [[255, 128], [64, 0], [0, 0]]
+    assert stack.notes["a"]["ignored_share"] == 8 / (48 * 64)
+    assert Path(stack.notes["a"]["mask_path"]) == raw / "native" / "a.png"

@@ -6,6 +6,7 @@ import pytest
 
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_photo
+from car_segmentation.data.masks import Mask, encode_mask, read_truth
 from car_segmentation.evaluation.photo_scores import PhotoResult, measure_photos, score_photos
 from tests.support.photos import disc_mask, write_pair
 
@@ -46,3 +47,18 @@ def test_one_pass_hands_on_all_there_is(two_photos: pd.DataFrame) -> None:
     assert first[:2] == ("a", TRUTH.sum()) and first[3]
     assert 0.9 * TRUTH.sum() < first[2] < TRUTH.sum()  # A cut above a half takes less.
     assert second == ("b", TRUTH.sum(), 0, True)
+
+
+def test_ignored_pixels_do_not_count(two_photos: pd.DataFrame) -> None:
+    table = two_photos.iloc[:1]
+    path = Path(table["mask_path"].iloc[0])
+    truth = read_truth(path).foreground
+    ignored = np.zeros_like(truth)
+    ignored[:, truth.shape[1] // 2 :] = True
+    own = path.with_suffix(".png")
+    own.write_bytes(encode_mask(Mask(truth & ~ignored, ignored)))
+    # All right where it is known, all wrong elsewhere.
+    predicted = np.where(ignored, ~truth, truth)[np.newaxis].astype(np.float32)
+    stack = ImageStack((table["photo_id"].iloc[0],), predicted)
+    (row,) = score_photos(stack, table.assign(mask_path=str(own)), 0.5).to_dict("records")
+    assert row["dice"] == 1

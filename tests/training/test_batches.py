@@ -161,3 +161,21 @@ def test_threads_are_no_more_batches_ahead_than_two_each(monkeypatch: pytest.Mon
     next(epoch)
     epoch.close()
     assert sorted(made) <= [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("stage", [None, Stage(mode="crop", height=16, width=20, end_fraction=0.5)])
+def test_what_is_ignored_moves_with_the_mask(stage: Stage | None) -> None:
+    rng = np.random.default_rng(0)
+    planes = rng.integers(0, 256, (7, 24, 32)).astype(np.uint8)
+    photos = ImageStack(IDS, np.zeros((7, 24, 32, 3), np.uint8))
+    masks = ImageStack(IDS, np.stack([planes, planes], axis=-1))
+    batches = PhotoBatches(photos, masks, list(IDS), 7, VARIED, seed=5)
+    batches.set_stages([stage] if stage else [], epochs=2)
+    (batch,) = batches.epoch(0)
+    assert batch.masks.shape == ((7, 24, 32, 2) if stage is None else (7, 16, 20, 2))
+    assert np.array_equal(batch.masks[..., 0], batch.masks[..., 1])
+    plain = PhotoBatches(photos, ImageStack(IDS, planes), list(IDS), 7, VARIED, seed=5)
+    plain.set_stages([stage] if stage else [], epochs=2)
+    (alone,) = plain.epoch(0)
+    # OpenCV rounds otherwise for two channels than for one.
+    assert np.abs(batch.masks[..., :1] - alone.masks).max() < 1.5 / 255

@@ -270,3 +270,33 @@ def test_losses_are_found_by_name_with_their_parameters(name: str) -> None:
     truth, predicted = rng.random((2, 2, 8, 8, 1)).astype(np.float32)
     expected = as_numpy(LOSSES[name](truth, predicted))
     assert np.array_equal(as_numpy(build_loss(settings)(truth, predicted)), expected)
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_ignored_pixels_weigh_nothing(loss) -> None:
+    rng = np.random.default_rng(3)
+    truth = (rng.random((2, 12, 12, 1)) > 0.5).astype(np.float32)
+    ignored = np.zeros_like(truth)
+    ignored[:, 3:7, 2:9] = 1
+    predicted = rng.random(truth.shape).astype(np.float32)
+    other = np.where(ignored > 0, rng.random(truth.shape), predicted).astype(np.float32)
+    of_known = losses.over_known_pixels(loss)
+    values = [
+        keras.ops.convert_to_numpy(of_known(np.concatenate([labels, ignored], axis=-1), given))
+        for labels, given in ((truth, predicted), (1 - truth * ignored, other))
+    ]
+    # Outside the ignored pixels the second pair of labels is not the first one's.
+    same = np.where(ignored > 0, 1 - truth, truth)
+    again = keras.ops.convert_to_numpy(of_known(np.concatenate([same, ignored], axis=-1), other))
+    assert again == pytest.approx(values[0], rel=1e-5)
+    assert values[1] != pytest.approx(values[0], rel=1e-2)
+
+
+def test_dice_over_known_pixels_worked_out_by_hand() -> None:
+    truth = np.array([[1, 1, 0, 0]], np.float32).reshape(1, 2, 2, 1)
+    ignored = np.array([[0, 1, 1, 0]], np.float32).reshape(1, 2, 2, 1)
+    predicted = np.array([[1, 0, 1, 1]], np.float32).reshape(1, 2, 2, 1)
+    # Of the pixels that are known, one is right and one a false positive: 1 - (2·1 + 1) / (3 + 1).
+    of_known = losses.over_known_pixels(losses.dice)
+    value = of_known(np.concatenate([truth, ignored], axis=-1), predicted)
+    assert float(value[0]) == pytest.approx(1 - 3 / 4)

@@ -158,6 +158,9 @@ def write_resized_masks(
 ) -> ImageStack:
     """Make a stack of soft masks, uint8 (height, width): how much of each pixel is car, 0 to 255.
 
+    If rules may leave pixels out (``keeps_ignored``), a mask is (height, width, 2): how much of
+    what is known of a pixel is car, and how much of the pixel is not known.
+
     A mask that is read otherwise than as its file shows it, or from several files, is also written
     into ``own_masks`` at its native size, so that all that follows reads the same.
 
@@ -186,7 +189,10 @@ def write_resized_masks(
         except UnusableImage as problem:
             return {"problem": str(problem)}
         soft = resize_by_area(mask.foreground.view(np.uint8) * np.uint8(255), height, width)
-        writer.write(row, soft)
+        if rules.keeps_ignored:
+            writer.write(row, _with_ignored(soft, mask.ignored, height, width))
+        else:
+            writer.write(row, soft)
         note: dict[str, Any] = {
             "height": mask.foreground.shape[0],
             "width": mask.foreground.shape[1],
@@ -206,12 +212,29 @@ def write_resized_masks(
     native = own_masks or folder.with_name(f"{folder.name}_native")
     with (
         atomic_folder(native) as part,
-        new_stack(folder, ids, (height, width), "uint8") as writer,
+        new_stack(folder, ids, (height, width, 2)[: 2 + rules.keeps_ignored], "uint8") as writer,
     ):
         items = zip(range(len(ids)), ids, paths, strict=True)
         notes = map_photos(resize, items, len(paths), "check and resize masks")
         writer.notes |= dict(zip(ids, notes, strict=True))
     return read_stack(folder)
+
+
+def object_plane(soft_mask: np.ndarray) -> np.ndarray:
+    """How much of each pixel is car, without the plane of what is not known; (height, width)."""
+    return soft_mask[..., 0] if soft_mask.ndim == 3 else soft_mask
+
+
+def _with_ignored(
+    soft: np.ndarray, ignored: np.ndarray | None, height: int, width: int
+) -> np.ndarray:
+    """A soft mask with a second plane: how much of each pixel is ignored, 0 to 255."""
+    if ignored is None:
+        return np.dstack([soft, np.zeros_like(soft)])
+    unknown = resize_by_area(ignored.view(np.uint8) * np.uint8(255), height, width)
+    known = np.maximum(255 - unknown.astype(np.float32), 1)
+    of_known = np.minimum(np.rint(soft * (255 / known)), 255).astype(np.uint8)
+    return np.dstack([of_known, unknown])
 
 
 def _what_vanishes(mask: np.ndarray, soft: np.ndarray) -> dict[str, float]:

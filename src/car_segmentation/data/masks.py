@@ -87,6 +87,15 @@ class Mask(NamedTuple):
     values: str = ""
     object_value: str = ""
 
+    def zero_where_ignored(self, probability: np.ndarray) -> np.ndarray:
+        """A probability map (height, width) that is background wherever nobody said what it is.
+
+        There the mask is background, too: a true negative, which Dice and its kin do not count.
+        """
+        if self.ignored is None:
+            return probability
+        return np.where(self.ignored, 0, probability).astype(probability.dtype)
+
 
 @dataclass(frozen=True)
 class MaskRules:
@@ -96,11 +105,13 @@ class MaskRules:
         reading: What the user says about their values.
         max_megapixels: Larger masks are refused before they are decoded.
         max_grey_share: See `decode_mask`.
+        keeps_ignored: Whether there may be pixels of which nobody said what they are.
     """
 
     reading: MaskReading = PLAIN
     max_megapixels: float = float("inf")
     max_grey_share: float = 0.05
+    keeps_ignored: bool = False
 
     def read(self, path: Path) -> Mask:
         """Read a mask; see `decode_mask`."""

@@ -51,6 +51,8 @@ class ImageStackDataset(AbstractDataset[ImageStack, ImageStack]):
 
 def _as_picture(image: np.ndarray) -> np.ndarray:
     """An image of a stack as uint8 RGB: photos as they are, masks and probabilities in grey."""
+    if image.ndim == 3 and image.shape[2] == 2:  # A mask, and what is ignored of it.
+        image = image[..., 0]
     if image.ndim == 3:
         return np.asarray(image)
     brightness = image * 255.0 if np.issubdtype(image.dtype, np.floating) else image

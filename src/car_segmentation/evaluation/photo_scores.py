@@ -12,7 +12,7 @@ import pandas as pd
 from car_segmentation.core.parallel import stream_photos
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_photo
-from car_segmentation.data.masks import read_mask
+from car_segmentation.data.masks import read_truth
 from car_segmentation.evaluation.scores import IDENTITY, score_mask
 from car_segmentation.prediction.segmenter import to_native_size
 
@@ -25,7 +25,8 @@ class PhotoResult:
 
     Attributes:
         row: The photo's row of the photo table; its columns are attributes.
-        probability: float32 (height, width), 0 to 1, enlarged from the network's own size.
+        probability: float32 (height, width), 0 to 1, enlarged from the network's own size; 0 where
+            the mask is ignored, so that nothing counts there.
         truth: bool (height, width).
         threshold: Probability from which a pixel is car.
     """
@@ -70,9 +71,10 @@ def measure_photos(
 
     def work(item: tuple[int, Any]) -> Result:
         position, row = item
-        truth = read_mask(Path(row.mask_path))
-        probability = to_native_size(probabilities.image(position), *truth.shape)
-        return measure(PhotoResult(row, probability, truth, threshold))
+        truth = read_truth(Path(row.mask_path))
+        probability = to_native_size(probabilities.image(position), *truth.foreground.shape)
+        probability = truth.zero_where_ignored(probability)
+        return measure(PhotoResult(row, probability, truth.foreground, threshold))
 
     items = zip(rows, photo_table.itertuples(), strict=True)
     yield from stream_photos(work, items, len(rows), description, workers="threads")

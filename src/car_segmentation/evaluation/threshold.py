@@ -11,7 +11,7 @@ import pandas as pd
 
 from car_segmentation.core.parallel import map_bounded
 from car_segmentation.data.image_stack import ImageStack
-from car_segmentation.data.masks import read_mask
+from car_segmentation.data.masks import read_truth
 from car_segmentation.prediction.probability_maps import predict_photos
 from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 
@@ -78,8 +78,9 @@ def search_threshold(
 
     def dice_of(item: tuple[np.ndarray, str]) -> np.ndarray:
         probability, mask_path = item
-        truth = read_mask(Path(mask_path))
-        return dice_at_thresholds(to_native_size(probability, *truth.shape), truth)
+        truth = read_truth(Path(mask_path))
+        native = to_native_size(probability, *truth.foreground.shape)
+        return dice_at_thresholds(truth.zero_where_ignored(native), truth.foreground)
 
     maps = predict_photos(segmenter, photos, photo_table)
     scored = map_bounded(dice_of, zip(maps, photo_table["mask_path"], strict=True), AHEAD)

@@ -1,5 +1,7 @@
 """What no network could pass: the best scores that are possible at its input size."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from car_segmentation.data.image_stack import ImageStack
@@ -23,8 +25,13 @@ def upper_bound(soft_masks: ImageStack, photo_table: pd.DataFrame) -> dict[str, 
     Returns:
         The ``photos``, and the means ``dice_mean`` and ``edge_error_px`` over them.
     """
+    pixels = soft_masks.pixels if soft_masks.pixels.ndim == 3 else soft_masks.pixels[..., 0]
     results = measure_photos(
-        score_photo, soft_masks, photo_table, HALF_COVERED, "score a perfect predictor"
+        score_photo,
+        replace(soft_masks, pixels=pixels, folder=None),
+        photo_table,
+        HALF_COVERED,
+        "score a perfect predictor",
     )
     scores = pd.DataFrame(results)
     return {

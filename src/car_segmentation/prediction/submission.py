@@ -77,6 +77,11 @@ def write_submission(path: Path, photos: Sequence[str], masks: Mapping[str, Path
         table.writerows(zip(photos, runs, strict=True))
 
 
+def record_name(photo_id: str, photo_path: str) -> str:
+    """What a photo is called among `predicted_masks`: its file's name, or its id in a folder."""
+    return f"{photo_id}{Path(photo_path).suffix}"
+
+
 def predicted_masks(
     probabilities: ImageStack, photo_table: pd.DataFrame, threshold: float
 ) -> pd.DataFrame:
@@ -89,14 +94,14 @@ def predicted_masks(
         threshold: Probability from which a pixel is car.
 
     Returns:
-        Columns ``img`` (name of the photo's file) and ``rle_mask``, in the order of the photos.
+        Columns ``img`` (`record_name`) and ``rle_mask``, in the order of the photos.
     """
     rows = probabilities.rows_of(photo_table["photo_id"].tolist())
 
     def encode(item: tuple[int, Any]) -> tuple[str, str]:
         row, photo = item
         mask = predicted_mask(probabilities.image(row), (photo.height, photo.width), threshold)
-        return Path(photo.photo_path).name, encode_runs(mask)
+        return record_name(photo.photo_id, photo.photo_path), encode_runs(mask)
 
     items = zip(rows, photo_table.itertuples(), strict=True)
     masks = map_photos(encode, items, len(rows), "encode masks", workers="threads")

@@ -26,7 +26,8 @@ class Batch(NamedTuple):
 
     Attributes:
         photos: uint8 (batch, height, width, 3).
-        masks: Soft, 0 to 1, float32 (batch, height, width, 1).
+        masks: Soft, 0 to 1, float32 (batch, height, width, 1); with a second channel, how much of
+            each pixel weighs nothing, where masks have pixels that are ignored.
         weights: float32 (batch,), of mean 1: the weight of photos that fill up a batch is 0. None
             where all photos count alike.
         size: How many photos count, in all processes together.
@@ -162,9 +163,11 @@ class PhotoBatches:
         pairs = [self._pair(position, epoch) for position in order[numbers[part]]]
         photos = np.stack([photo for photo, _ in pairs])
         masks = np.stack([mask for _, mask in pairs])
+        if masks.ndim == 3:
+            masks = masks[..., np.newaxis]
         return Batch(
             photos,
-            (masks / MASK_LEVELS)[..., np.newaxis],
+            masks / MASK_LEVELS,
             weights[part] if self.devices > 1 and self.augmentation is None else None,
             int(counting.sum()),
         )

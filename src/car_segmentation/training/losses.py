@@ -8,6 +8,7 @@ On soft truth the losses differ: cross-entropy, focal and Lovász are least wher
 the truth, whereas Dice, Jaccard and Tversky, as their papers define them, are less if it is harder.
 """
 
+import functools
 from collections.abc import Callable
 
 import keras
@@ -154,7 +155,31 @@ so that a wrong one is found before Keras is imported."""
 
 def build_loss(settings: Training) -> Loss:
     """Pick a loss by its name, ``training.loss``, with the parameters that it takes."""
-    return LOSSES[settings.loss](settings)
+    return over_known_pixels(LOSSES[settings.loss](settings))
+
+
+def over_known_pixels(measure: Loss) -> Loss:
+    """Have a loss or metric leave out what the truth's second channel, if it has one, ignores.
+
+    There both truth and prediction become 0, which no loss nor Dice counts, and which has no
+    gradient.
+
+    Args:
+        measure: Takes truth and prediction (batch, height, width, 1).
+
+    Returns:
+        The same for a truth (batch, height, width, 1 or 2).
+    """
+
+    @functools.wraps(measure)
+    def of_known(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        if y_true.shape[-1] == 1:
+            return measure(y_true, y_pred)
+        y_true, y_pred = _float32(y_true, y_pred)
+        known = 1 - y_true[..., 1:]
+        return measure(y_true[..., :1] * known, y_pred * known)
+
+    return of_known
 
 
 def _float32(*tensors: keras.KerasTensor) -> list[keras.KerasTensor]:

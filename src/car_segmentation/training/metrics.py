@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from car_segmentation.training.losses import SMOOTH
+from car_segmentation.training.losses import SMOOTH, over_known_pixels
 
 
 def dice_per_photo(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
@@ -17,4 +17,4 @@ def dice_per_photo(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> kera
 
 def dice_metric() -> keras.metrics.Metric:
     """The mean of `dice_per_photo` over photos, whatever the batches."""
-    return keras.metrics.MeanMetricWrapper(dice_per_photo, name="dice")
+    return keras.metrics.MeanMetricWrapper(over_known_pixels(dice_per_photo), name="dice")

@@ -11,6 +11,7 @@ import numpy as np
 
 from car_segmentation.data.augmentation import Augmentation, augment_pair, draw_warp, warp
 from car_segmentation.data.colour_jitter import jitter_colour
+from car_segmentation.data.image_stack import object_plane
 from car_segmentation.data.images import resize_by_area
 from car_segmentation.parameters import Stage
 from car_segmentation.training.random_crops import crop_corner
@@ -60,7 +61,7 @@ def apply_stage(
     Args:
         stage: None for whole photos.
         photo: uint8 (height, width, 3).
-        mask: uint8 (height, width), 0 to 255.
+        mask: uint8 (height, width), 0 to 255; or (height, width, 2), see `image_stack`.
         augmentation: How they are varied.
         rng: Decides about the variation, and where a crop lies.
 
@@ -73,8 +74,8 @@ def apply_stage(
     if stage.mode == "resize":
         varied = augment_pair(photo, mask, augmentation, rng)
         return resize_by_area(varied[0], *size), resize_by_area(varied[1], *size)
-    height, width = mask.shape
+    height, width = mask.shape[:2]
     matrix = draw_warp(augmentation, height, width, rng)
-    matrix[:, 2] -= crop_corner(mask, matrix, size, stage.edge_crop_probability, rng)
+    matrix[:, 2] -= crop_corner(object_plane(mask), matrix, size, stage.edge_crop_probability, rng)
     photo, mask = (warp(image, matrix, augmentation.border, size) for image in (photo, mask))
     return jitter_colour(photo, augmentation, rng), mask

@@ -27,6 +27,7 @@ from car_segmentation.data.augmentation import (
 )
 from car_segmentation.data.image_stack import (
     ImageStack,
+    object_plane,
     write_resized_masks,
     write_resized_photos,
 )
@@ -79,6 +80,8 @@ CHECKED_STEP = 4
 """Every so many pixels of a mask are looked at for that."""
 OUTLINE = rgb("outline")
 """A colour that no studio has."""
+IGNORED_GREY = 128
+"""Of pixels of which nobody said what they are, on the sheet of the data."""
 BRIGHT_BORDER = 0.5
 """Share of the outermost pixels that a mask's object rarely covers."""
 HALF_COVERED = 127
@@ -185,6 +188,7 @@ def resize_masks(
     photo_pairs: pd.DataFrame,
     raw_data: str,
     mask_folder: str,
+    annotations: str | None,
     masks: dict[str, Any],
     image: dict[str, Any],
     checks: dict[str, Any],
@@ -203,7 +207,12 @@ def resize_masks(
         photo_pairs["mask_path"].tolist(),
         size.height,
         size.width,
-        MaskRules(reading, settings.max_megapixels, settings.max_grey_share),
+        MaskRules(
+            reading,
+            settings.max_megapixels,
+            settings.max_grey_share,
+            keeps_ignored=bool(meaning.ignore) or annotations is not None,  # Crowds, void borders.
+        ),
         own_masks_folder,
     )
 
@@ -268,11 +277,7 @@ def show_data(photos: ImageStack, soft_masks: ImageStack, photo_splits: pd.DataF
     heights = np.rint(SHOWN_WIDTH * shown["height"] / shown["width"]).clip(1).astype(int)
     rows = zip(photos.rows_of(ids), soft_masks.rows_of(ids), heights, strict=True)
     pictures = (
-        fitted(
-            outlined(photos.pixels[photo], soft_masks.pixels[mask] > HALF_COVERED, OUTLINE),
-            SHOWN_WIDTH,
-            height,
-        )
+        fitted(_with_mask(photos.pixels[photo], soft_masks.pixels[mask]), SHOWN_WIDTH, height)
         for photo, mask, height in rows
     )
     captions = [f"{split}: {name}" for split, name in zip(shown["split"], ids, strict=True)]
@@ -292,7 +297,7 @@ def augment(
     settings = Augmentation(**ranges.model_dump(exclude={"min_in_frame"}))
     samples = _sample_photos(rows_of_split(photo_splits, "train"))
     pairs = [
-        (photos.pixels[photo_row], soft_masks.pixels[mask_row])
+        (photos.pixels[photo_row], object_plane(soft_masks.pixels[mask_row]))
         for photo_row, mask_row in zip(
             photos.rows_of(samples), soft_masks.rows_of(samples), strict=True
         )
@@ -322,6 +327,14 @@ def _choice_of(masks: Masks) -> Choice:
     """The classes that parameters name; those of pictures (bright, colours) are none."""
     named = masks.foreground if isinstance(masks.foreground, tuple) else None
     return Choice(named, masks.ignore)
+
+
+def _with_mask(photo: np.ndarray, soft_mask: np.ndarray) -> np.ndarray:
+    """A photo with the outline of its mask, and what is ignored in plain grey."""
+    picture = photo.copy()
+    if soft_mask.ndim == 3:
+        picture[soft_mask[..., 1] > HALF_COVERED] = IGNORED_GREY
+    return outlined(picture, object_plane(soft_mask) > HALF_COVERED, OUTLINE)
 
 
 def _sample_photos(training_photos: pd.DataFrame) -> list[str]:

@@ -71,6 +71,7 @@ def create_pipeline() -> Pipeline:
                     "photo_pairs",
                     "params:raw_data",
                     "params:mask_folder",
+                    "params:annotations",
                     "params:masks",
                     "params:image",
                     "params:checks",

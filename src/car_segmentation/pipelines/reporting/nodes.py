@@ -11,7 +11,7 @@ import pandas as pd
 
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_photo
-from car_segmentation.data.masks import read_mask
+from car_segmentation.data.masks import IGNORED, read_truth
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.evaluation.car_colour import colour_of_cars
 from car_segmentation.evaluation.error_analysis import analyse_photos, error_class_table
@@ -389,8 +389,13 @@ def _scores_of(row: Any) -> str:
 def _read_result(
     row: Any, probabilities: ImageStack, threshold: dict[str, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Photo, true mask and predicted mask at native size."""
-    truth = read_mask(Path(row.mask_path))
+    """Photo, true mask and predicted mask at native size; what is ignored is grey and no mask."""
+    truth = read_truth(Path(row.mask_path))
     position = probabilities.rows_of([row.photo_id])[0]
-    predicted = predicted_mask(probabilities.image(position), truth.shape, threshold["threshold"])
-    return read_photo(Path(row.photo_path)), truth, predicted
+    size = truth.foreground.shape
+    predicted = predicted_mask(probabilities.image(position), size, threshold["threshold"])
+    photo = read_photo(Path(row.photo_path))
+    if truth.ignored is not None:
+        predicted = predicted & ~truth.ignored
+        photo = np.where(truth.ignored[..., np.newaxis], IGNORED, photo).astype(np.uint8)
+    return photo, truth.foreground, predicted

@@ -22,6 +22,7 @@ from car_segmentation.evaluation.run_comparison import (
 from car_segmentation.experiments import run_reading, tracking
 from car_segmentation.parameters import ComparedRuns, RunComparison, Subject
 from car_segmentation.prediction.run_lengths import decode_runs
+from car_segmentation.prediction.submission import record_name
 from car_segmentation.report.error_panels import change_panel
 
 logger = logging.getLogger(__name__)
@@ -71,11 +72,11 @@ def draw_changes(
     """Draw the photos that changed most: both error maps, and where they differ most."""
     files = after.photo_splits[["photo_id", "photo_path", "mask_path", "height", "width"]]
     photos = _on_this_machine(_most_changed(changes, run_comparison).merge(files, on="photo_id"))
-    names = [Path(path).name for path in photos["photo_path"]]
+    names = [record_name(*it) for it in zip(photos["photo_id"], photos["photo_path"], strict=True)]
     masks = [run_reading.read_masks(run.run_id, names) for run in (before, after)]
 
     def draw(photo: Any) -> np.ndarray:
-        name = Path(photo.photo_path).name
+        name = record_name(photo.photo_id, photo.photo_path)
         first, second = (decode_runs(runs[name], photo.height, photo.width) for runs in masks)
         truth = read_mask(Path(photo.mask_path))
         caption = (
