@@ -17,7 +17,7 @@ _ANSWER_HEADERS = {
     "Photo-Height": "pixels",
     "Foreground-Fraction": "of the photo's pixels, 0 to 1",
     "Confidence": "the Dice that the model expects of its mask, 0 to 1",
-    "Warnings": "what to look at; parted by semicolons",
+    "Warnings": "what to look at; separated by semicolons",
     "Model-Version": "which model made it",
 }
 _PROBLEM = {
