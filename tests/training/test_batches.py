@@ -177,5 +177,5 @@ def test_what_is_ignored_moves_with_the_mask(stage: Stage | None) -> None:
     plain = PhotoBatches(photos, ImageStack(IDS, planes), list(IDS), 7, VARIED, seed=5)
     plain.set_stages([stage] if stage else [], epochs=2)
     (alone,) = plain.epoch(0)
-    # OpenCV rounds otherwise for two channels than for one.
-    assert np.abs(batch.masks[..., :1] - alone.masks).max() < 1.5 / 255
+    # OpenCV takes positions to 1/32 of a pixel for two channels, and exactly for one.
+    assert np.abs(batch.masks[..., :1] - alone.masks).max() < 8 / 255
