@@ -26,10 +26,12 @@ import pandas as pd
 
 from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.images import PHOTO_SUFFIXES, read_photo, resize_by_area
+from car_segmentation.data.images import PHOTO_SUFFIXES, read_photo
 from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.evaluation.scores import score_mask
+from car_segmentation.parameters import PredictionOptions
+from car_segmentation.prediction.segmenter import Segmenter
 from data_processing import PROJECT, measure
 
 SHARE_OF_LIMIT_GOAL = 0.85
@@ -47,6 +49,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=PROJECT / "data/cpu/06_models/model.keras")
     parser.add_argument("--truth", type=Path, help="true masks, NAME_mask.gif or .png")
     parser.add_argument("--scores", type=Path, help="photo_scores.csv of the model's report")
+    parser.add_argument("--backend", default="keras", help="prediction.backend: openvino, say")
     parser.add_argument("--numbers", type=int, nargs=2, default=[64, 512])
     arguments = parser.parse_args()
     files = sorted(p for p in arguments.photos.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
@@ -60,11 +63,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number in (few, many):
             place = Path(folder) / str(number)
-            runs.append(_run(files, number, place, arguments.model.resolve()))
+            runs.append(_run(files, number, place, arguments.model.resolve(), arguments.backend))
             print(f"{number:6} photos: {runs[-1][0]:7.1f} s   peak {runs[-1][1]:.2f} GB")
         masks = Path(folder) / str(many) / "predictions" / "masks"
         sample = [read_mask(mask) for mask in sorted(masks.iterdir())[:SAMPLE]]
-        limit = _limit(files[:SAMPLE], sample, arguments.model)
+        limit = _limit(files[:SAMPLE], sample, arguments.model, arguments.backend)
         if arguments.truth is not None:
             _print_dice(masks, files[:many], arguments.truth, arguments.scores)
     speed = (many - few) / (runs[1][0] - runs[0][0])
@@ -74,28 +77,33 @@ def main() -> None:
     print(f"memory {growth:.1%} of that for {few} photos   {_verdict(growth <= MEMORY_GOAL)}")
 
 
-def _run(files: Sequence[Path], number: int, folder: Path, model: Path) -> tuple[float, float]:
+def _run(
+    files: Sequence[Path], number: int, folder: Path, model: Path, backend: str
+) -> tuple[float, float]:
     photos, predictions = folder / "photos", folder / "predictions"
     photos.mkdir(parents=True)
     for index in range(number):
         path, again = files[index % len(files)], index // len(files)
         name = f"{path.stem}-again{again}{path.suffix}" if again else path.name
         (photos / name).symlink_to(path.resolve())
-    parameters = f"--params=photos={photos},predictions={predictions},model={model}"
-    return measure("run", "--pipelines=inference", parameters)
+    parameters = f"photos={photos},predictions={predictions},model={model}"
+    parameters += f",prediction.backend={backend},prediction.batch_size={BATCH}"
+    return measure("run", "--pipelines=inference", f"--params={parameters}")
 
 
-def _limit(files: Sequence[Path], masks: Sequence[np.ndarray], model_file: Path) -> float:
+def _limit(
+    files: Sequence[Path], masks: Sequence[np.ndarray], model_file: Path, backend: str
+) -> float:
     """Photos a second if each part had all cores and nothing else had to be done."""
     with suppress_native_stderr():
         model = KerasModelDataset(str(model_file)).load()
-    batch = np.stack(
-        [resize_by_area(read_photo(f), *model.input_shape[1:3]) for f in files[:BATCH]]
-    )
-    model.predict_on_batch(batch)
+        options = PredictionOptions.model_validate({"batch_size": BATCH, "backend": backend})
+        segmenter = Segmenter.from_options(model, options)
+        batch = [segmenter.resize(read_photo(file)) for file in files[:BATCH]]
+        segmenter.predict_batch(batch)
     decoding = _timed(lambda: map_photos(read_photo, files, len(files), "decode", "threads"))
     batches = len(files) // BATCH
-    network = _timed(lambda: [model.predict_on_batch(batch) for _ in range(batches)])
+    network = _timed(lambda: [segmenter.predict_batch(batch) for _ in range(batches)])
     encoding = _timed(lambda: map_photos(_encode, masks, len(masks), "encode", "threads"))
     parts = {
         "decode": decoding / len(files),
