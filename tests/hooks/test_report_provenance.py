@@ -3,6 +3,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from kedro.io import MemoryDataset
 
 from car_segmentation.hooks.report_provenance import (
     PROVENANCE,
@@ -62,10 +63,10 @@ def test_the_command_that_does_the_same(run, environment, given, expected: str) 
 def test_only_a_run_that_reports_is_told(tmp_path: Path) -> None:
     session = Session(environment="demo", project_path=tmp_path)
     session.parameters = Mock(raw_data="photos")
-    catalog: dict = {}
+    catalog = {PROVENANCE: MemoryDataset({})}
     hook = ReportProvenance(session)
     hook.before_pipeline_run({}, Mock(**{"inputs.return_value": {"model"}}), catalog)
-    assert catalog == {}
+    assert catalog[PROVENANCE].load() == {}
     hook.before_pipeline_run({}, Mock(**{"inputs.return_value": {PROVENANCE}}), catalog)
     provenance = catalog[PROVENANCE].load()
     assert (provenance["data_set"], provenance["environment"]) == ("photos", "demo")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol, MemoryDataset
+from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from car_segmentation.experiments import tracking
@@ -54,7 +54,7 @@ class ReportProvenance:
             commit=git_commit(session.project_path),
             command=command(run_params, session.environment, session.given_parameters),
         )
-        catalog[PROVENANCE] = MemoryDataset(asdict(provenance))
+        catalog[PROVENANCE].save(asdict(provenance))
 
 
 def command(run_params: Mapping[str, Any], environment: str, given: Mapping[str, Any]) -> str:
