@@ -105,6 +105,7 @@ def _read_folder(folder: Path, kind: str) -> Found:
             raise UserError(f"annotations: the label map in {folder} {error}.") from error
     annotations: list[Annotation] = []
     problems: list[tuple[Path, str]] = []
+    pictures = []
     for path in sorted(folder.rglob("*")):
         if path.name.startswith(".") or path.name in COMPANIONS:
             continue
@@ -113,9 +114,10 @@ def _read_folder(folder: Path, kind: str) -> Found:
             annotations += found.annotations
             problems += found.problems
         elif PICTURE_NAME.match(path.name):
-            problems.append(
-                (path, "names a task of Label Studio's, not a photo: export JSON, which has it all")
-            )
+            pictures.append(path)
+    if not annotations:  # Otherwise a JSON export lies beside them, which has their masks, too.
+        reason = "names a task of Label Studio's, not a photo: export JSON, which has it all"
+        problems += [(path, reason) for path in pictures]
     if not annotations and kind in {"auto", "yolo"} and label_files(folder):
         return read_yolo(folder)
     return Found(annotations, problems)
