@@ -19,9 +19,9 @@ from tqdm import tqdm
 from car_segmentation.core.dask_cluster import Cluster, cluster_in_use, in_chunks, map_on_cluster
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file, remove_parts
-from car_segmentation.core.parallel import map_bounded
-from car_segmentation.data.image_files import UnusableImage
-from car_segmentation.data.images import PHOTO_SUFFIXES, photo_size, read_photo
+from car_segmentation.core.parallel import Budget, map_bounded
+from car_segmentation.data.image_files import Limits, UnusableImage, open_image
+from car_segmentation.data.images import PHOTO_SUFFIXES, read_photo
 from car_segmentation.data.pairing import describe_files, name_files, relative_name
 from car_segmentation.prediction.composites import Backdrop, clear_if_other
 from car_segmentation.prediction.largest_piece import keep_largest_piece
@@ -55,6 +55,9 @@ AHEAD = 8
 """Photos in flight before and after the network, beside a batch: enough to keep it busy."""
 AHEAD_AT_NATIVE_SIZE = 2
 """The same where photos wait at native size, which takes some ten times the memory."""
+PIXELS_IN_FLIGHT = 64_000_000
+"""Of photos at native size that are read, cut out or encoded at the same time. Sixteen photos of a
+studio; of larger ones fewer, down to one: a cut-out takes some 70 bytes a pixel."""
 BATCHES_PER_TASK = 8
 """Of a cluster: enough for reading, predicting and writing to go on at the same time."""
 
@@ -207,10 +210,13 @@ class FolderJob:
     def predict(self, paths: Sequence[Path], folder: Path) -> Iterator[tuple[Path, PhotoRecord]]:
         """Predict photos and write their files, three stages at work at the same time."""
         ahead = AHEAD if self.segmenter.input_size else AHEAD_AT_NATIVE_SIZE
-        photos = map_bounded(self._read, paths, self.segmenter.photos_at_a_time + ahead)
+        budget = Budget(PIXELS_IN_FLIGHT)
+        read = partial(self._read, budget=budget)
+        photos = map_bounded(read, paths, self.segmenter.photos_at_a_time + ahead)
         files = PhotoFiles(folder, self.outputs, self.backdrop, self.shadow)
         write = partial(
             _write_files,
+            budget=budget,
             files=files,
             photos=self.photos,
             threshold=self.segmenter.threshold,
@@ -249,12 +255,14 @@ class FolderJob:
             for path in models:
                 path.unlink(missing_ok=True)
 
-    def _read(self, path: Path) -> ReadPhoto | PhotoRecord:
+    def _read(self, path: Path, budget: Budget) -> ReadPhoto | PhotoRecord:
         """Read a photo and resize it for the network; a broken one becomes its record."""
         start = time.perf_counter()
         try:
-            native_shape = photo_size(path, self.max_megapixels)
-            pixels = self.segmenter.resize(read_photo(path))
+            photo = open_image(path, Limits(self.max_megapixels))
+            with budget.take(photo.header.width * photo.header.height):
+                native_shape = photo.check()
+                pixels = self.segmenter.resize(read_photo(path))
         except UnusableImage as problem:
             return PhotoRecord(self.photos.name(path), warnings=str(problem))
         except Exception as error:  # No photo, however odd, ends the run for all the others.
@@ -315,6 +323,7 @@ def _killed(photos: NewPhotos, path: Path) -> PhotoRecord:
 
 def _write_files(
     predicted: PredictedPhoto | PhotoRecord,
+    budget: Budget,
     files: PhotoFiles,
     photos: NewPhotos,
     threshold: float,
@@ -327,23 +336,24 @@ def _write_files(
     photo = predicted.photo
     name = photos.name(photo.path)
     height, width = photo.native_shape
-    probability = to_native_size(predicted.probability, height, width)
-    if largest_piece:
-        probability = keep_largest_piece(probability, threshold)
-    mask = probability >= threshold
-    try:
-        files.write(photo.path, name, probability, mask, threshold)
-    except UnusableImage as problem:
-        return PhotoRecord(name, warnings=f"{problem}, though it was read before")
-    return PhotoRecord(
-        photo=name,
-        height=height,
-        width=width,
-        foreground_share=round(np.count_nonzero(mask) / mask.size, 6),
-        confidence=round(expected_dice(probability, mask), 4),
-        seconds=round(predicted.seconds + time.perf_counter() - start, 3),
-        warnings=mask_warnings(mask, photo.native_shape, photo.pixels.shape[:2]),
-    )
+    with budget.take(height * width):
+        probability = to_native_size(predicted.probability, height, width)
+        if largest_piece:
+            probability = keep_largest_piece(probability, threshold)
+        mask = probability >= threshold
+        try:
+            files.write(photo.path, name, probability, mask, threshold)
+        except UnusableImage as problem:
+            return PhotoRecord(name, warnings=f"{problem}, though it was read before")
+        return PhotoRecord(
+            photo=name,
+            height=height,
+            width=width,
+            foreground_share=round(np.count_nonzero(mask) / mask.size, 6),
+            confidence=round(expected_dice(probability, mask), 4),
+            seconds=round(predicted.seconds + time.perf_counter() - start, 3),
+            warnings=mask_warnings(mask, photo.native_shape, photo.pixels.shape[:2]),
+        )
 
 
 def _log_summary(folder: Path, records: dict[Path, PhotoRecord]) -> None:
