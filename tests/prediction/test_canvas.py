@@ -89,14 +89,20 @@ def test_a_canvas_of_a_proportion_has_it_and_room(
     assert canvas.height * proportion < canvas.width + 1 + 1.2 * proportion
 
 
-def test_what_is_beside_the_thing_comes_along_and_is_cut_at_the_border() -> None:
+def test_a_shadow_comes_along_and_fades_before_the_border() -> None:
     box = Box(20, 20, 20, 10)
     picture = cut_out_of(box, 60, 60)
-    picture[30:34, 10:50] = (0, 0, 0, 128)  # A shadow.
-    canvas = plan_canvas([box], CanvasOptions(width=24, height=16, margin=0.125))
-    laid = lay_on_canvas(picture, box, canvas)
+    picture[30:40, 10:50] = (0, 0, 0, 128)
+    canvas = plan_canvas([box], CanvasOptions(width=36, height=26, margin=4 / 13))
     assert canvas.scale == 1.0
-    assert laid[13].tolist() == [[0, 0, 0, 128]] * 24
+    laid = lay_on_canvas(picture, box, canvas)
+    # The box stands on row 18; the shadow fades over the last four of the eight rows below it.
+    below = laid[18:, 18, 3].tolist()
+    assert below[:4] == [128] * 4
+    assert below[4:] == [round(128 * t * t * (3 - 2 * t)) for t in (7 / 8, 5 / 8, 3 / 8, 1 / 8)]
+    assert laid[20, :, 3].tolist() == laid[20, ::-1, 3].tolist()
+    assert laid[8:18, 8:28].tolist() == [[list(RED)] * 20] * 10
+    assert not laid[laid[..., 3] == 0].any()
 
 
 @pytest.mark.parametrize("scale", [0.37, 2.6])

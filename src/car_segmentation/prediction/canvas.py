@@ -90,11 +90,24 @@ def lay_on_canvas(picture: np.ndarray, box: Box, canvas: Canvas) -> np.ndarray:
         canvas: How it is laid.
 
     Returns:
-        uint8 RGBA of the canvas' size. At a scale of 1, pixels are as they were.
+        uint8 RGBA of the canvas' size. At a scale of 1, pixels in the box are as they were.
     """
     left = (canvas.width - box.width * canvas.scale) / 2 - box.left * canvas.scale
     top = canvas.height - box.height * canvas.scale
     top = (top / 2 if canvas.align == "centre" else top - canvas.margin) - box.top * canvas.scale
+    if canvas.scale == 1:
+        left, top = round(left), round(top)
+    place = Box(
+        round(left + box.left * canvas.scale),
+        round(top + box.top * canvas.scale),
+        round(box.width * canvas.scale),
+        round(box.height * canvas.scale),
+    )
+    return _fade_to_border(_moved(picture, left, top, canvas), place)
+
+
+def _moved(picture: np.ndarray, left: float, top: float, canvas: Canvas) -> np.ndarray:
+    """A cut-out on its place of the canvas."""
     if canvas.scale == 1:
         return _paste(picture, round(left), round(top), canvas)
     # Colours count by their opacity, or those of clear pixels would shine through at edges.
@@ -109,6 +122,30 @@ def lay_on_canvas(picture: np.ndarray, box: Box, canvas: Canvas) -> np.ndarray:
     result = np.rint(np.clip(result, 0, 255)).astype(np.uint8)
     result[result[..., 3] == 0] = 0
     return result
+
+
+def _fade_to_border(picture: np.ndarray, box: Box) -> np.ndarray:
+    """Let what is outside the thing's box, a shadow, end before the canvas does.
+
+    It fades over the outer half of the room between the box and the border.
+    """
+    ends = [
+        np.minimum(_ramp(length, start), _ramp(length, length - start - size)[::-1])
+        for length, start, size in (
+            (picture.shape[0], box.top, box.height),
+            (picture.shape[1], box.left, box.width),
+        )
+    ]
+    kept = np.minimum(ends[0][:, np.newaxis], ends[1])
+    picture[..., 3] = np.rint(picture[..., 3] * kept)
+    picture[picture[..., 3] == 0] = 0
+    return picture
+
+
+def _ramp(length: int, room: int) -> np.ndarray:
+    """From 0 at the beginning of an axis to 1 halfway to a box that begins after some room."""
+    clipped = np.clip((np.arange(length) + 0.5) / max(0.5, room / 2), 0, 1)
+    return np.asarray(clipped * clipped * (3 - 2 * clipped), np.float32)
 
 
 def _scaled(layer: np.ndarray, left: float, top: float, canvas: Canvas) -> np.ndarray:
