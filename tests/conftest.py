@@ -22,6 +22,14 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have warnings shown only, not raised, where notebooks, clusters and exporters are at work."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.filterwarnings("default"))
+
+
 MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 

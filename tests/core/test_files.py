@@ -85,29 +85,27 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-CLAIM = """
+LOCK = """
 import sys
 from pathlib import Path
 from car_segmentation.core.files import lock_folder
 lock = lock_folder(Path(sys.argv[1]))
-print("claimed", flush=True)
+print("locked", flush=True)
 sys.stdin.read()
 """
 
 
 def test_a_lock_keeps_other_processes_out_until_they_end(tmp_path: Path) -> None:
-    other = subprocess.Popen(
-        [sys.executable, "-c", CLAIM, str(tmp_path)],
+    with subprocess.Popen(
+        [sys.executable, "-c", LOCK, str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    )
-    assert other.stdout is not None
-    assert other.stdout.readline() == b"claimed\n"
-    with pytest.raises(UserError, match=f"Another run is at work in {tmp_path}"):
-        lock_folder(tmp_path)
-    other.kill()
-    other.wait()
-    other.stdout.close()
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        with pytest.raises(UserError, match=f"Another run is at work in {tmp_path}"):
+            lock_folder(tmp_path)
+        other.kill()
     lock_folder(tmp_path).release()
 
 

@@ -149,7 +149,7 @@ def _write_arrays(path: Path, values: Mapping[str, np.ndarray]) -> None:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return dict(file)
     except FileNotFoundError:
         return None
