@@ -116,8 +116,9 @@ def test_a_run_that_loses_its_server_goes_on_in_the_project(
     assert caplog.text.count("The server is gone.") == 1
     assert f"goes on in sqlite:///{tmp_path}/mlflow.db" in caplog.text
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    tracking.describe_run("described", "", {"environment": "tiny"}, {})
     run = client.get_run(tracking.run_id())
-    assert run.info.run_name == "tried"
+    assert (run.info.run_name, run.data.tags["environment"]) == ("described", "tiny")
     assert run.data.tags["continues"] == on_a_server.info.run_id
     assert client.get_experiment(run.info.experiment_id).name == "cars"
     history = client.get_metric_history(run.info.run_id, "loss")

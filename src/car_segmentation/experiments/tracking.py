@@ -16,7 +16,12 @@ from mlflow.exceptions import MlflowException
 from car_segmentation.core.tables import write_table
 from car_segmentation.evaluation.run_comparison import RunRecord
 from car_segmentation.experiments.run_reading import PARENT, SPLITS, ended_well
-from car_segmentation.experiments.tracking_server import fail_fast, leave_server, server_problem
+from car_segmentation.experiments.tracking_server import (
+    CONTINUES,
+    fail_fast,
+    leave_server,
+    server_problem,
+)
 from car_segmentation.parameters import CARS, Subject, flatten
 
 logger = logging.getLogger(__name__)
@@ -98,7 +103,7 @@ def describe_run(
     """
     client, run_id = mlflow.MlflowClient(), mlflow.active_run().info.run_id
     for tag in client.get_run(run_id).data.tags:
-        if not tag.startswith("mlflow."):
+        if not tag.startswith("mlflow.") and tag != CONTINUES:
             client.delete_tag(run_id, tag)
     mlflow.set_tags({"mlflow.runName": name, "mlflow.note.content": note, **tags})
     mlflow.log_params(dict(parameters))

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 3.0
 """How long a tracking server may take to accept a connection."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
+CONTINUES = "continues"
+"""The tag of a run that goes on for one whose server was lost: that one's id."""
 DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
 """In the project's root."""
 
@@ -141,7 +143,7 @@ def leave_server(problem: str) -> None:
             )
         ),
         run_name=lost.run_name,
-        tags={"continues": lost.run_id},
+        tags={CONTINUES: lost.run_id},
         log_system_metrics=False,
     )
 
