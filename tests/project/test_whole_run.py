@@ -32,7 +32,7 @@ def test_every_result_is_there(finished_project: Project) -> None:
     names = {path.name for path in report.iterdir()}
     assert names == {
         *(f"{plot}.{kind}" for plot in PLOTS for kind in ("html", "json")),
-        "augmentation_sheet.png",
+        *("augmentation_sheet.png", "data_sheet.png"),
         *("photo_scores.csv", "other_scores.csv", "score_summary.json", "score_table.csv"),
         *("upper_bound.json", "slices.csv", "car_colours.csv"),
         *("error_distances.csv", "error_regions.csv", "error_classes.csv"),
