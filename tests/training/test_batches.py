@@ -1,4 +1,5 @@
 import threading
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -151,16 +152,24 @@ def test_threads_end_with_an_epoch_that_is_left_in_its_middle() -> None:
     assert set(threading.enumerate()) == before
 
 
-def test_threads_are_no_more_batches_ahead_than_two_each(monkeypatch: pytest.MonkeyPatch) -> None:
+class WatchedPixels(np.ndarray):
+    """Notes which images are read."""
+
+    read: ClassVar[set[int]] = set()
+
+    def __getitem__(self, index: Any) -> Any:
+        if self.ndim == 4:
+            self.read.add(int(index))
+        return super().__getitem__(index)
+
+
+def test_threads_are_no_more_batches_ahead_than_two_each() -> None:
     """Of seven batches the first is asked for, and no other ever."""
-    made = []
-    batches = PhotoBatches(PHOTOS, MASKS, list(IDS), 1, workers=2)
-    make = batches._pair
-    monkeypatch.setattr(batches, "_pair", lambda *args: made.append(args[0]) or make(*args))
-    epoch = batches.epoch()
+    photos = ImageStack(IDS, PHOTOS.pixels.view(WatchedPixels))
+    epoch = PhotoBatches(photos, MASKS, list(IDS), 1, workers=2).epoch()
     next(epoch)
     epoch.close()
-    assert sorted(made) <= [0, 1, 2, 3]
+    assert {0} <= WatchedPixels.read <= {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("stage", [None, Stage(mode="crop", height=16, width=20, end_fraction=0.5)])
