@@ -98,11 +98,9 @@ def loader_speed(stacks: Path, augmentation: Augmentation) -> tuple[float, float
     for turn in range(LOADER_ROUNDS):
         if turn == 1:
             start, cpu_start = time.perf_counter(), time.process_time()
-        photos = sum(len(batches[number][0]) for number in range(len(batches)))
-        batches.on_epoch_end()
+        photos = sum(batch.size for batch in batches.epoch(turn))
     photos *= LOADER_ROUNDS - 1
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu_start
-    batches.close()
     return photos / wall, 1000 * cpu / photos
 
 
@@ -110,7 +108,9 @@ def _compare_trainings(
     stacks: Path, parameters: ProjectParameters, epochs: int, turns: int
 ) -> None:
     """Print photos a second with the loader and without it, and their ratio."""
-    settings = parameters.training.model_copy(
+    from car_segmentation.training.precision import with_precision
+
+    settings = with_precision(parameters.training).model_copy(
         update={"epochs": epochs + 1, "patience": epochs + 1, "stages": ()}
     )
     photos = len(read_stack(stacks / "photos").ids)
@@ -157,38 +157,22 @@ def _train_through_project(
 def _train_on_one_batch(
     stacks: Path, parameters: ProjectParameters, settings: Training
 ) -> list[float]:
-    """Seconds of each epoch of Keras' own `fit` on one batch that is in memory."""
-    import keras
-
+    """Seconds of each epoch of the same steps on one batch that is in memory."""
     from car_segmentation.training.compilation import compile_network
+    from car_segmentation.training.devices import ONE_DEVICE
+    from car_segmentation.training.steps import training_step, validation_step
 
-    class ConstantBatch(keras.utils.PyDataset):
-        """One batch, again and again."""
-
-        def __init__(self, batch: tuple[np.ndarray, np.ndarray], number: int) -> None:
-            super().__init__()
-            self.batch, self.number = batch, number
-
-        def __len__(self) -> int:
-            return self.number
-
-        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-            return self.batch
-
-    steps = len(_batches(stacks, settings.batch_size))
-    batch = _one_batch(stacks, settings.batch_size)
+    batches = len(_batches(stacks, settings.batch_size))
+    batch = next(_one_batch(stacks, settings.batch_size).epoch())
     network = _network(parameters)
-    compile_network(network, settings, steps * settings.epochs)
+    compile_network(network, settings)
+    train, validate = training_step(network, ONE_DEVICE), validation_step(network, ONE_DEVICE)
     ends = [time.perf_counter()]
-    network.fit(
-        ConstantBatch(batch[0], steps),
-        validation_data=batch,
-        epochs=settings.epochs,
-        callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
-        ],
-        verbose=0,
-    )
+    for _ in range(settings.epochs):
+        for _ in range(batches):
+            train(batch)
+        validate(batch)
+        ends.append(time.perf_counter())
     return np.diff(ends).tolist()
 
 
@@ -196,11 +180,11 @@ def _network(parameters: ProjectParameters) -> Any:
     import keras
 
     from car_segmentation.networks.registry import build_network
-    from car_segmentation.training.precision import precision
+    from car_segmentation.training.precision import precision, with_precision
 
     keras.utils.set_random_seed(parameters.seed)
     network, image = parameters.network, parameters.image
-    with precision(parameters.training.precision):
+    with precision(with_precision(parameters.training).precision):
         return build_network(network.architecture, image.height, image.width, **network.options)
 
 

@@ -129,12 +129,12 @@ def trained_dice(
         from car_segmentation.networks.registry import build_network
         from car_segmentation.prediction.segmenter import Segmenter
         from car_segmentation.training.batches import PhotoBatches
-        from car_segmentation.training.precision import precision
+        from car_segmentation.training.precision import precision, with_precision
         from car_segmentation.training.trainer import train
 
     whole = _parameters({})
     parameters = _parameters(changes)
-    image, settings = parameters.image, parameters.training
+    image, settings = parameters.image, with_precision(parameters.training)
     small = (image.height * image.width) / (whole.image.height * whole.image.width)
     area = small * mean_area(settings.stages, image.height, image.width)
     settings = settings.model_copy(update={"epochs": EPOCHS, "patience": EPOCHS})

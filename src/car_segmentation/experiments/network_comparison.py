@@ -217,9 +217,10 @@ def train_candidate(
     from car_segmentation.training.batches import PhotoBatches
     from car_segmentation.training.checkpoints import open_checkpoint
     from car_segmentation.training.fingerprint import fingerprint
+    from car_segmentation.training.precision import with_precision
     from car_segmentation.training.trainer import train
 
-    settings = candidate.training
+    settings = with_precision(candidate.training)
     area = mean_area(settings.stages, *setup.photos.pixels.shape[1:3])
     epochs, photos_per_epoch = epochs_for_budget(
         setup.minutes, seconds_per_photo * area, len(setup.ids("train")), settings.epochs
@@ -360,10 +361,10 @@ def _build(network: Network, settings: Training, setup: ComparisonSetup) -> "ker
     import keras
 
     from car_segmentation.networks.registry import build_network
-    from car_segmentation.training.precision import precision
+    from car_segmentation.training.precision import precision, with_precision
 
     keras.utils.set_random_seed(setup.seed)
-    with precision(settings.precision):
+    with precision(with_precision(settings).precision):
         return build_network(
             network.architecture, setup.image.height, setup.image.width, **network.options
         )

@@ -206,6 +206,12 @@ def log_numbers(metrics: Mapping[str, float]) -> None:
         mlflow.log_metrics(dict(metrics), step=0)
 
 
+def tag_run(**tags: str) -> None:
+    """Tag the active run."""
+    if has_reachable_run():
+        mlflow.set_tags(tags)
+
+
 def annotate_run(name: str, note: str, tags: Mapping[str, str]) -> None:
     """Name the active run, note something on its page, and tag it."""
     if has_reachable_run():

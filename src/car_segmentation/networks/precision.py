@@ -12,6 +12,11 @@ def in_float32(model: keras.Model) -> keras.Model:
     return copy
 
 
+def computes_in_half(model: keras.Model) -> bool:
+    """Whether a layer computes in bfloat16 or float16."""
+    return any(layer.compute_dtype in ("bfloat16", "float16") for layer in model.layers)
+
+
 def _in_float32(config: Any) -> Any:
     """A model's configuration with every precision policy replaced."""
     if isinstance(config, dict):

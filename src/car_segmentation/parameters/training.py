@@ -77,7 +77,7 @@ class Training(Parameters):
     stages: tuple[Stage, ...] = ()
     patience: NonNegativeInt
     min_delta: NonNegativeFloat
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
     jit_compile: bool
     loader_workers: PositiveInt
     devices: PositiveInt | Literal["all"] = 1

@@ -39,11 +39,11 @@ def build_network(
     import keras
 
     from car_segmentation.networks import registry
-    from car_segmentation.training.precision import precision
+    from car_segmentation.training.precision import precision, with_precision
 
     keras.utils.set_random_seed(seed)
     settings, size = Network(**network), ImageSize(**image)
-    with precision(Training(**training).precision):
+    with precision(with_precision(Training(**training)).precision):
         return registry.build_network(
             settings.architecture, size.height, size.width, **settings.options
         )
@@ -70,11 +70,12 @@ def train_network(
     from car_segmentation.training.batches import PhotoBatches
     from car_segmentation.training.devices import find_devices
     from car_segmentation.training.fingerprint import fingerprint
+    from car_segmentation.training.precision import with_precision
     from car_segmentation.training.stop_reasons import TrainingStopped
     from car_segmentation.training.trainer import train, without_training_state
 
     keras.utils.set_random_seed(seed)
-    settings = Training(**training)
+    settings = with_precision(Training(**training))
     devices = find_devices(settings.devices)
     settings = fit_to_memory(network, settings, devices)
     training_batches, validation_batches = (
@@ -92,7 +93,8 @@ def train_network(
     mark = fingerprint(network, training_batches, validation_batches, settings)
     devices.check_same(mark)
     checkpoint = open_checkpoint(checkpoints, mark, settings.resume)
-    checkpoint.write_note({"run_id": tracking.run_id()})
+    checkpoint.write_note({"run_id": tracking.run_id(), "precision": settings.precision})
+    tracking.tag_run(precision=settings.precision)
     try:
         history = train(
             network,
