@@ -359,6 +359,29 @@ def rejected_table(rejected: Iterable[tuple[Path | str, str]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=REJECTED_COLUMNS)
 
 
+def one_of_each_kind(rejected: pd.DataFrame) -> list[str]:
+    """Sentences on rejected files: one for all whose reasons differ by names and numbers alone.
+
+    Args:
+        rejected: Columns `REJECTED_COLUMNS`.
+
+    Example:
+        >>> one_of_each_kind(pd.DataFrame({"path": ["a", "b"], "reason": ["has 3 it", "has 4 it"]}))
+        ['a has 3 it (and so for 1 other: b)']
+    """
+    kinds = rejected["reason"].str.replace(r"\S*[\d'/.]\S*", "#", regex=True)
+    sentences = []
+    for _, alike in rejected.groupby(kinds, sort=False):
+        path, *others = alike["path"]
+        sentence = f"{path} {alike['reason'].iloc[0]}"
+        if others:
+            named = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+            number = f"{len(others)} other" + ("s" if len(others) > 1 else "")
+            sentence += f" (and so for {number}: {named})"
+        sentences.append(sentence)
+    return sentences
+
+
 def as_text(path: Path | str) -> str:
     r"""A path that can be written anywhere: bytes that are not UTF-8 as ``\xff``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -44,6 +44,7 @@ from car_segmentation.data.pairing import (
     REJECTED_COLUMNS,
     NameRules,
     describe_files,
+    one_of_each_kind,
     pair_by_name,
 )
 from car_segmentation.data.splits import rows_of_split, split_by_car
@@ -376,10 +377,9 @@ def _stop_if_too_many_are_rejected(
         summary += f" {number} of them are not annotated, or show nothing that is cut out."
     if used == 0 or share > max_share:
         shown = rejected if losses.empty else losses
-        listed = "\n  ".join(f"{row.path} {row.reason}" for row in shown.head(20).itertuples())
         raise UserError(
             f"{summary} That is {share:.0%}, and checks.max_rejected_share allows "
-            f"{max_share:.0%}. The first {min(20, len(shown))}:\n  {listed}"
+            f"{max_share:.0%}. One of each kind:\n  " + "\n  ".join(one_of_each_kind(shown))
         )
     logger.warning("%s All of them: %s/02_intermediate/rejected_photos.csv", summary, data_folder)
 
