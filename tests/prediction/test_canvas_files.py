@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from car_segmentation.data.images import read_photo
 from car_segmentation.parameters import CanvasOptions
 from car_segmentation.prediction.canvas_files import write_canvases
 from car_segmentation.prediction.composites import Backdrop, read_backdrop
@@ -79,9 +80,11 @@ def test_other_options_or_another_backdrop_make_all_again(folder: Path) -> None:
     corner = np.asarray(Image.open(folder / "canvases" / "a_01.jpg"))[0, 0]
     assert np.abs(corner.astype(int) - (255, 0, 0)).max() < 4
     write(folder, backdrop=Backdrop(red.picture, ".png"), options=CanvasOptions(proportion=2))
-    size = Image.open(folder / "canvases" / "a_01.png").size
-    assert size == Image.open(folder / "canvases" / "a_02.png").size
-    assert size[0] == pytest.approx(2 * size[1], abs=2)
+    heights, widths = zip(
+        *(read_photo(folder / "canvases" / f"a_0{n}.png").shape[:2] for n in (1, 2)), strict=True
+    )
+    assert heights[0] == heights[1] and widths[0] == widths[1]
+    assert widths[0] == pytest.approx(2 * heights[0], abs=2)
 
 
 def test_cut_outs_with_a_shadow_replace_those_without(tmp_path: Path) -> None:
