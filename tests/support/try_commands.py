@@ -298,8 +298,8 @@ KINDS: dict[str, Callable[[list[str], str], None]] = {
     "pip install": pip_install,
     "mlflow": mlflow,  # A server: test_commands.py asks the other one, which is built from it.
     "kaggle": kaggle,
-    # Tried elsewhere: the site by test_site.py, style and types by `make lint`.
-    **dict.fromkeys(("mkdocs", "ruff", "mypy"), shell),
+    # Tried elsewhere: the site by test_site.py, the rest by CI.
+    **dict.fromkeys(("mkdocs", "ruff", "mypy", ".ci/pythons"), shell),
     "cp": copy,
     # Read by the shell and no more: what they do concerns the user's machine.
     **dict.fromkeys(
