@@ -31,7 +31,7 @@ class Request(NamedTuple):
 
 
 def hostile_requests(photo: bytes, seed: int = 1) -> Iterator[Request]:
-    """Some 200 of them.
+    """Some 210 of them.
 
     Args:
         photo: A JPEG to damage.
@@ -43,7 +43,7 @@ def hostile_requests(photo: bytes, seed: int = 1) -> Iterator[Request]:
             yield Request(kind, path, content, {"Content-Type": "image/jpeg"})
         yield Request(kind, "/invocations", table([[base64.b64encode(content).decode()]]), JSON)
         yield Request(kind, "/masks", **form(("photo", "x.jpg", content)))
-    for number in range(60):
+    for number in range(110):
         damaged = bytearray(photo[: draw.randrange(1, len(photo) - len(photo) // 8)])
         if number % 2:  # Not only cut short, but with a header that says anything.
             for _ in range(20):

@@ -2,13 +2,16 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import (
+    MultipartParser,
+    parse_options_header,
+)
 
 from car_segmentation.serving.problems import Problem
 from car_segmentation.serving.request_limits import ServiceLimits
@@ -47,45 +50,98 @@ async def read_uploads(
         Problem: If there is no photo, there are too many, or the form is broken.
     """
     options: dict[str, str | bytes] = dict(request.query_params)
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind != "multipart/form-data":
-        content = await request.body()
-        if not content:
+    body = await request.body()
+    kind, parameters = parse_options_header(request.headers.get("content-type", ""))
+    if kind != b"multipart/form-data":
+        if not body:
             raise Problem(400, "There is no photo: send one as the body, or as a form's file.")
-        return [Upload("photo", content)], options
-
-    async def body() -> AsyncIterator[bytes]:
-        yield await request.body()
-
-    parser = MultiPartParser(
-        request.headers,
-        body(),  # type: ignore[arg-type]
-        max_files=limits.photos + 1,
-        max_fields=MAX_FIELDS,
-        max_part_size=FIELD_BYTES,
-    )
-    # The body is in memory: its parts need no files.
-    parser.spool_max_size = int(limits.body_megabytes * 1e6)
-    try:
-        form = await parser.parse()
-    except (MultiPartException, ValueError, KeyError, IndexError) as error:
-        raise Problem(400, f"The form is malformed: {getattr(error, 'message', error)}") from None
+        return [Upload("photo", body)], options
     photos = []
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            content = await value.read()
-            if name == "photo":
-                photos.append(Upload(value.filename or "photo", content))
-            else:
-                options[name] = content
+    for part in _parts_of(body, parameters.get(b"boundary", b""), limits.photos + 1):
+        if part.file_name is None:
+            options[part.name] = part.content.decode("utf-8", "replace")
+        elif part.name == "photo":
+            photos.append(Upload(part.file_name or "photo", bytes(part.content)))
         else:
-            options[name] = value
+            options[part.name] = bytes(part.content)
     if not 1 <= len(photos) <= limits.photos:
         raise Problem(
             400,
             f"A form takes 1 to {limits.photos} files in the field photo, not {len(photos)}.",
         )
     return photos, options
+
+
+@dataclass
+class _Part:
+    """A field of a form; a file if it has a file name."""
+
+    name: str = ""
+    file_name: str | None = None
+    content: bytearray = field(default_factory=bytearray)
+
+
+def _parts_of(body: bytes, boundary: bytes, most_files: int) -> list[_Part]:
+    """Take a form apart, in memory: it is there already."""
+    parts: list[_Part] = []
+    header = [b"", b""]
+    is_whole = False
+
+    def begin() -> None:
+        parts.append(_Part())
+
+    def add_to_name(data: bytes, start: int, end: int) -> None:
+        header[0] += data[start:end]
+
+    def add_to_value(data: bytes, start: int, end: int) -> None:
+        header[1] += data[start:end]
+
+    def end_header() -> None:
+        if header[0].lower() == b"content-disposition":
+            _, options = parse_options_header(header[1])
+            parts[-1].name = options.get(b"name", b"").decode("utf-8", "replace")
+            if b"filename" in options:
+                parts[-1].file_name = options[b"filename"].decode("utf-8", "replace")
+        header[:] = b"", b""
+
+    def check_number() -> None:
+        files = sum(part.file_name is not None for part in parts)
+        if files > most_files or len(parts) - files > MAX_FIELDS:
+            raise _malformed(f"it has more than {most_files} files or {MAX_FIELDS} fields")
+
+    def add(data: bytes, start: int, end: int) -> None:
+        parts[-1].content += data[start:end]
+        if parts[-1].file_name is None and len(parts[-1].content) > FIELD_BYTES:
+            raise _malformed(f"a field has more than {FIELD_BYTES} bytes")
+
+    def finish() -> None:
+        nonlocal is_whole
+        is_whole = True
+
+    try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": begin,
+                "on_header_field": add_to_name,
+                "on_header_value": add_to_value,
+                "on_header_end": end_header,
+                "on_headers_finished": check_number,
+                "on_part_data": add,
+                "on_end": finish,
+            },
+        )
+        parser.write(body)
+        parser.finalize()
+    except (FormParserError, ValueError, IndexError) as error:
+        raise _malformed(str(error)) from None
+    if not is_whole:
+        raise _malformed("it has no end")
+    return parts
+
+
+def _malformed(reason: str) -> Problem:
+    return Problem(400, f"The form is malformed: {reason}.")
 
 
 def safe_names(names: Sequence[str]) -> list[str]:
