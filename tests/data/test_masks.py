@@ -15,6 +15,7 @@ from car_segmentation.data.masks import (
     MaskReading,
     decode_mask,
     encode_mask,
+    read_class_colours,
     read_mask,
     read_truth,
     unite,
@@ -341,3 +342,14 @@ def test_masks_of_one_photo_are_united() -> None:
     assert np.array_equal(both.ignored, EDGE & ~MASK)
     with pytest.raises(UnusableImage, match="of different sizes: 60×60, 90×60 pixels"):
         unite([Mask(MASK), Mask(MASK[:, :60])])
+
+
+def test_colours_of_classes_come_from_the_first_label_map(tmp_path: Path) -> None:
+    inner = tmp_path / "labels"
+    inner.mkdir()
+    assert read_class_colours([inner, tmp_path]) == {}
+    (tmp_path / "labelmap.txt").write_text("# label:color_rgb:parts:actions\ncar:48,112,32::\n")
+    assert read_class_colours([inner, tmp_path]) == {"car": "#307020"}
+    (inner / "labelmap.txt").write_text("car=48")
+    with pytest.raises(UserError, match=r"labels/labelmap.txt has a line that is not"):
+        read_class_colours([inner, tmp_path])

@@ -41,6 +41,19 @@ def test_photo_folder_lists_files_and_not_folders_or_hidden_ones(raw: Path) -> N
         dataset.save([])
 
 
+def test_a_photo_folder_is_listed_with_the_folders_inside(tmp_path: Path) -> None:
+    for name in ("b.jpg", "sub/a.jpg", "sub/deep/c.jpg", ".git/d.jpg", "__MACOSX/e.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "sub" / "again").symlink_to(tmp_path)  # Not followed, or it would never end.
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "b.jpg")
+    names = [
+        path.relative_to(tmp_path).as_posix() for path in PhotoFolderDataset(str(tmp_path)).load()
+    ]
+    assert names == ["b.jpg", "link.jpg", "sub/a.jpg", "sub/deep/c.jpg"]
+    assert PhotoFolderDataset(str(tmp_path / "b.jpg")).load() == [tmp_path / "b.jpg"]
+
+
 def test_a_missing_photo_folder_is_empty(tmp_path: Path) -> None:
     dataset = PhotoFolderDataset(str(tmp_path / "gone"))
     assert dataset.load() == []

@@ -208,3 +208,30 @@ def test_the_beginning_of_a_runs_id_may_look_like_a_number() -> None:
     assert check_parameters(parameters(runs={"before": 123456})).runs.before == "123456"
     with pytest.raises(UserError, match=r"runs.before = .*: was read as a number with a fraction"):
         check_parameters(parameters(runs={"before": 8e12}))
+
+
+def test_patterns_of_masks_must_have_the_fields_of_photos() -> None:
+    given = {"name_pattern": "{car}_{view}", "mask_pattern": "{car}/masks/{view}.png"}
+    assert check_parameters(changed("pairing", **given)).pairing.mask_pattern
+    given = {"name_pattern": None, "mask_pattern": "mask_{number}"}
+    with pytest.raises(UserError, match=r"'mask_\{number\}' has \{number\}, which name_pattern"):
+        check_parameters(changed("pairing", **given))
+    # Without a car, each photo is a group of its own.
+    given = {"name_pattern": "image_{number}", "mask_pattern": "mask_{number}"}
+    assert check_parameters(changed("pairing", **given)).pairing.name_pattern
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (1, (1,)),
+        ([1, 3], (1, 3)),
+        ("bright", "bright"),
+        ("car", ("car",)),
+        (["#ff0000"], ("#ff0000",)),
+    ],
+)
+def test_what_masks_mean_is_a_word_a_value_or_a_list(given: Any, read: Any) -> None:
+    masks = check_parameters(changed("masks", foreground=given, ignore=255)).masks
+    assert masks.foreground == read
+    assert masks.ignore == (255,)

@@ -7,7 +7,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.datasets.folders import FolderDataset
+from car_segmentation.datasets.folders import FolderDataset, PhotoFolderDataset
 from car_segmentation.datasets.prediction_folder import PredictionFolderDataset
 from car_segmentation.pipelines.inference import create_pipeline
 from tests.support.models import Darkness
@@ -56,3 +56,34 @@ def test_an_error_of_the_user_arrives_as_it_was_raised(tmp_path: Path) -> None:
     catalog = catalog_for(tmp_path / "photos", tmp_path / "predictions")
     with pytest.raises(UserError, match="cannot be written to"):
         SequentialRunner().run(create_pipeline(), catalog)
+
+
+def test_folders_are_read_and_kept_and_predictions_inside_them_are_no_photos(
+    tmp_path: Path,
+) -> None:
+    write_discs(tmp_path / "day 1", 2)
+    write_discs(tmp_path / "day 2", 1)
+    (tmp_path / "day 1" / "001.json").touch()
+    predictions = tmp_path / "predictions"
+    for _ in range(2):
+        catalog = catalog_for(tmp_path, predictions)
+        catalog["new_photo_files"] = PhotoFolderDataset(str(tmp_path))
+        SequentialRunner().run(create_pipeline(), catalog)
+        assert catalog.load("predictions")["photo"].tolist() == [
+            "day 1/000.png",
+            "day 1/001.png",
+            "day 2/000.png",
+        ]
+    masks = sorted(path.relative_to(predictions / "masks") for path in predictions.rglob("0*.png"))
+    assert masks == [Path("day 1/000.png"), Path("day 1/001.png"), Path("day 2/000.png")]
+
+
+def test_a_single_file_can_be_predicted(tmp_path: Path) -> None:
+    write_discs(tmp_path / "photos", 3)
+    photo = tmp_path / "photos" / "001.png"
+    catalog = catalog_for(tmp_path / "photos", tmp_path / "predictions")
+    catalog["params:photos"] = MemoryDataset(str(photo))
+    catalog["new_photo_files"] = PhotoFolderDataset(str(photo))
+    SequentialRunner().run(create_pipeline(), catalog)
+    assert catalog.load("predictions")["photo"].tolist() == ["001.png"]
+    assert (tmp_path / "predictions" / "masks" / "001.png").is_file()

@@ -30,7 +30,8 @@ def find_new_photos(new_photo_files: Sequence[Path], photos: str, predictions: s
     source, results = Path(photos), Path(predictions)
     if source.resolve() == results.resolve():
         raise UserError(f"Predictions need a folder of their own: {photos} holds the photos.")
-    files = [path for path in new_photo_files if not path.is_relative_to(results)]
+    inside = results.absolute()  # Of an earlier run: pictures too, but not photos.
+    files = [path for path in new_photo_files if not path.absolute().is_relative_to(inside)]
     return sort_out_photos(files, source.parent if source.is_file() else source)
 
 
