@@ -11,6 +11,7 @@ from typing import Any
 
 from car_segmentation.parameters.group import flatten
 from car_segmentation.parameters.messages import RENAMED
+from car_segmentation.parameters.training import SAME_WEIGHTS
 
 Record = Mapping[str, Mapping[str, Any]]
 """Parameters by pipeline and dotted name."""
@@ -18,8 +19,7 @@ Record = Mapping[str, Mapping[str, Any]]
 WITHOUT_EFFECT = (
     # Words, places and machines.
     *("cluster", "data_folder", "subject"),
-    *("training.checkpoint_minutes", "training.devices", "training.fit_to_memory"),
-    *("training.loader_workers", "training.resume"),
+    *(f"training.{name}" for name in SAME_WEIGHTS),
     # What is looked at, and not what is found.
     *("augmentation.min_in_frame", "prediction.backend", "prediction.batch_size"),
     "reporting.random_photos",

@@ -48,6 +48,10 @@ class Stage(Parameters):
     edge_crop_probability: Fraction = 0.9
 
 
+SAME_WEIGHTS = {"checkpoint_minutes", "resume", "loader_workers", "devices", "fit_to_memory"}
+"""Settings of a training that change nothing about its weights, or only their rounding."""
+
+
 class Training(Parameters):
     """How the network is trained."""
 

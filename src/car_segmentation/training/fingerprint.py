@@ -5,17 +5,8 @@ import json
 
 import keras
 
-from car_segmentation.parameters import Training
+from car_segmentation.parameters.training import SAME_WEIGHTS, Training
 from car_segmentation.training.batches import PhotoBatches
-
-_NOT_IN_FINGERPRINT = {
-    "checkpoint_minutes",
-    "resume",
-    "loader_workers",
-    "devices",
-    "fit_to_memory",
-}
-"""Settings that change nothing about the weights, or only their rounding."""
 
 
 def fingerprint(
@@ -40,7 +31,7 @@ def fingerprint(
         "weights": weights.hexdigest(),
         "training": training_batches.fingerprint(),
         "validation": validation_batches.fingerprint(),
-        "settings": settings.model_dump(exclude=_NOT_IN_FINGERPRINT),
+        "settings": settings.model_dump(exclude=SAME_WEIGHTS),
         "keras": [keras.__version__, keras.backend.backend()],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
