@@ -80,7 +80,7 @@ CASES: list[tuple[str, Break, str]] = [
     ("mask 0 and 255", _save_mask(lambda v: v * 255, ".png"), USED),
     ("mask 16 bits", _save_mask(lambda v: v.astype(np.uint16) * 65535, ".png"), USED),
     ("mask soft at the edge", _save_mask(lambda v: cv2.blur(v * 255, (5, 5)), ".png"), USED),
-    ("a photo for a mask", lambda p, m: Image.open(p).convert("L").save(m), "is no mask"),
+    ("a photo for a mask", lambda p, m: Image.open(p).convert("L").save(m), "is not a mask"),
     ("greyscale photo", _recode_photo("L"), USED),
     ("CMYK photo", _recode_photo("CMYK"), USED),
     ("RGBA photo", lambda p, m: _photo_as_png(p, m, 8, alpha=True), USED),

@@ -53,7 +53,7 @@ class Reply(NamedTuple):
 
 
 def main() -> None:
-    """Print throughput, latency, memory and what became of hostile requests, for both servers."""
+    """Print throughput, latency, memory and the result of hostile requests, for both servers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("photos", type=Path)

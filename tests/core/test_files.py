@@ -103,7 +103,7 @@ def test_a_lock_keeps_other_processes_out_until_they_end(tmp_path: Path) -> None
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"locked\n"
-        with pytest.raises(UserError, match=f"Another run is at work in {tmp_path}"):
+        with pytest.raises(UserError, match=f"Another run is using {tmp_path}"):
             lock_folder(tmp_path)
         other.kill()
     lock_folder(tmp_path).release()

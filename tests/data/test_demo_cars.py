@@ -29,7 +29,7 @@ def count_holes(mask: np.ndarray, smallest: int = 8) -> int:
 
 
 def share_coloured_like_the_studio(car: DemoCar) -> float:
-    """Share of the car's pixels that are as grey and as bright as wall and floor."""
+    """Fraction of the car's pixels that are as grey and as bright as wall and floor."""
     photo, mask = render_view(car, SLANTED, 160, 240)
     darkest, brightest = np.percentile(photo[mask == 0], [10, 100])
     pixels = photo[mask == 255].astype(float)

@@ -240,7 +240,7 @@ def test_a_black_and_white_cut_out_is_refused() -> None:
 def test_a_picture_is_no_mask() -> None:
     ramp = np.tile(np.linspace(0, 255, 90, dtype=np.uint8), (60, 1))
     for content in (encoded(ramp), encoded(ramp, "JPEG"), encoded(PHOTO)):
-        with pytest.raises(UnusableImage, match=r"is no mask: \d+% of its pixels|several"):
+        with pytest.raises(UnusableImage, match=r"is not a mask: \d+% of its pixels|several"):
             decode_mask(content)
 
 

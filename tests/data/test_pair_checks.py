@@ -62,7 +62,7 @@ def test_a_good_pair_is_measured(raw: Path) -> None:
         (lambda p, m: m.write_bytes(b""), "its mask b_mask.gif is empty (0 bytes)"),
         (
             lambda p, m: Image.fromarray(photo_of(disc_mask())[..., 1] // 2).save(m, "PNG"),
-            "its mask b_mask.gif is no mask",
+            "its mask b_mask.gif is not a mask",
         ),
     ],
 )

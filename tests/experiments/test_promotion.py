@@ -48,7 +48,7 @@ def record(run_id: str, dice: np.ndarray, cars: int = CARS) -> RunRecord:
 def test_the_first_candidate_is_promoted() -> None:
     decision = decide(record("a", WORSE), None, seed=1)
     assert decision.promoted
-    assert decision.why == "there was none yet."
+    assert decision.why == "there is no champion yet."
 
 
 def test_the_champion_does_not_beat_itself() -> None:
@@ -58,10 +58,10 @@ def test_the_champion_does_not_beat_itself() -> None:
 @pytest.mark.parametrize(
     ("dice", "promoted", "why"),
     [
-        (BETTER, True, "interval +0.00100 to +0.00100), better beyond noise"),
-        (WORSE - 0.001, False, "interval -0.00100 to -0.00100), worse beyond noise"),
-        (MIXED, False, "no more than noise"),
-        (WORSE, False, "no more than noise"),
+        (BETTER, True, "interval +0.00100 to +0.00100), significantly better"),
+        (WORSE - 0.001, False, "interval -0.00100 to -0.00100), significantly worse"),
+        (MIXED, False, "not significant"),
+        (WORSE, False, "not significant"),
     ],
 )
 def test_only_what_is_better_beyond_noise_is_promoted(
@@ -76,7 +76,7 @@ def test_only_what_is_better_beyond_noise_is_promoted(
 def test_one_car_is_too_few_to_tell() -> None:
     decision = decide(record("b", BETTER), record("a", WORSE, cars=1), seed=1)
     assert not decision.promoted
-    assert decision.why.endswith("on 2 test photos of 1 car, which is too few to tell.")
+    assert decision.why.endswith("on 2 test photos of 1 car, which is too few for an interval.")
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_trainings_register_and_the_better_becomes_champion(
     ]
     assert store.get_model_version_by_alias(NAME, "candidate").run_id == runs[2]
 
-    assert promote(1) == "Version 1 is the champion now: there was none yet."
+    assert promote(1) == "Version 1 is the champion now: there is no champion yet."
     assert promote(1) == "Version 1 stays the champion: there is no newer version."
     assert promote(2).startswith("Version 2 does not become champion in place of version 1: mean")
     champion = store.get_model_version_by_alias(NAME, "champion")

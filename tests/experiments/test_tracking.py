@@ -66,7 +66,7 @@ def test_a_failing_server_costs_a_warning_not_the_training(run, monkeypatch, cap
     monkeypatch.setattr(mlflow, "log_metrics", fail)
     with caplog.at_level(logging.WARNING):
         tracking.log_epoch(0, {"loss": 1.0})
-    assert "did not take epoch 1; training goes on. (connection refused)" in caplog.text
+    assert "did not take epoch 1; training continues. (connection refused)" in caplog.text
 
 
 def test_without_a_run_nothing_is_logged_nor_started() -> None:

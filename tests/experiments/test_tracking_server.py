@@ -59,9 +59,9 @@ FORBIDDEN = json.dumps({"error_code": "PERMISSION_DENIED", "message": "no"}).enc
         (403, FORBIDDEN, "refuses this user (403)"),
         (502, b"<html>Bad gateway</html>", "answers with error 502"),
         (503, b"", "answers with error 503"),
-        (404, b"<html>Not found</html>", "does not answer like one"),
-        (200, b"<html>Welcome</html>", "does not answer like one"),
-        (302, b"", "does not answer like one"),
+        (404, b"<html>Not found</html>", "does not respond like one"),
+        (200, b"<html>Welcome</html>", "does not respond like one"),
+        (302, b"", "does not respond like one"),
     ],
 )
 def test_a_server_that_takes_no_runs_is_explained_in_a_line(status, body, says: str) -> None:

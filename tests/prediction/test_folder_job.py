@@ -101,7 +101,7 @@ def test_a_replaced_photo_is_predicted_again(discs: Path, folder: Path) -> None:
     folder_job(discs).write(folder)
     assert not read_mask(folder / "masks" / "002.png").any()
     row = table_of(folder).set_index("photo").loc["002.png"]
-    assert row["warnings"] == "nothing was found"
+    assert row["warnings"] == "no object was found"
     assert row["confidence"] == "0.0"
 
 

@@ -26,10 +26,10 @@ def test_what_to_look_at() -> None:
     disc = disc_mask()
     assert mask_warnings(disc, SIZE, (24, 32)) == ""
     assert "border" in mask_warnings(disc_mask(radius=24), SIZE, (24, 32))
-    assert "smaller than what the network sees (640×480)" in mask_warnings(disc, SIZE, (480, 640))
+    assert "smaller than the network's input (640×480)" in mask_warnings(disc, SIZE, (480, 640))
     assert "distorted" in mask_warnings(disc.T, SIZE[::-1], (24, 32))
     nothing = mask_warnings(np.zeros(SIZE, bool), SIZE, (96, 64))
-    assert nothing.startswith("nothing was found; the network sees")
+    assert nothing.startswith("no object was found; the network sees")
 
 
 def test_names_like_formulas_are_harmless_and_read_as_they_are(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_killed_and_run_again(project: Project, tmp_path: Path) -> None:
 def test_the_promoted_model_makes_the_masks_of_the_file(project: Project, tmp_path: Path) -> None:
     before = mlflow_runs(project)
     console = project.succeed("--pipelines=promotion")
-    assert "Version 1 is the champion now: there was none yet." in " ".join(console.split())
+    assert "Version 1 is the champion now: there is no champion yet." in " ".join(console.split())
     photos = project.raw / "train"
     project.predict(photos, tmp_path / "file")
     champion = "model=models:/car_segmentation@champion"

@@ -235,7 +235,7 @@ def test_only_numbered_views_are_a_turntable(contents):
     named = slice_of(["back", "front", "left", "right"], [0.9] * 4, True)
     for views, drawn in ((numbered, True), (named, False), (numbered.head(3), False)):
         html = report_page(replace(contents, slices={"view": views}))
-        assert ("Dice round the turntable" in html) == drawn
+        assert ("Dice by position on the turntable" in html) == drawn
         assert ("Dice by view" in html) != drawn
 
 
@@ -253,7 +253,7 @@ def test_report_without_an_error(scores):
         error_distances=nothing,
     )
     said = leads(Page(report_page(report)))
-    assert "Where it errs" not in said and said["Cars and views"] == "Not one pixel is wrong."
+    assert "Where it errs" not in said and said["Cars and views"] == "No pixel is wrong."
 
 
 def test_report_without_photos(scores):

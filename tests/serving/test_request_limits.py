@@ -74,7 +74,7 @@ def test_a_failing_application_is_one_sentence() -> None:
         "type": "about:blank",
         "title": "Internal Server Error",
         "status": 500,
-        "detail": "The service has a defect here; its log says more.",
+        "detail": "Internal error: see the service's log.",
     }
 
 

@@ -213,7 +213,7 @@ REFUSED = {
     "is truncated or damaged": png_header(999, 999),
     "is too large: 60000×60000 is 3600 megapixels (at most 1": png_header(60000, 60000),
     "is too large: 1.2 megabytes (at most 1)": jpeg() + bytes(1_200_000),
-    "is no bytes": "text",
+    "is not bytes": "text",
 }
 
 

@@ -145,7 +145,7 @@ def test_without_the_variables_there_is_one_process(monkeypatch: pytest.MonkeyPa
 def test_several_processes_need_jax(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PROCESSES, "2")
     monkeypatch.setattr("keras.backend.backend", lambda: "tensorflow")
-    with pytest.raises(UserError, match="several processes train together on JAX alone"):
+    with pytest.raises(UserError, match="training with several processes needs JAX"):
         join_processes()
 
 

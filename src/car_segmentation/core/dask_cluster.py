@@ -4,7 +4,7 @@ Workers read and write photos in folders that they share with this machine; what
 function, once, and then paths and small results. A task whose worker dies is done again by another
 one, so functions must do no harm when they are called twice with the same photos.
 
-Dask runs whatever it is sent: its ports belong into a private network, or behind TLS, which Dask's
+Dask executes whatever it is sent: keep its ports in a private network, or behind TLS, which Dask's
 own configuration sets up.
 """
 
@@ -179,7 +179,7 @@ def _done(client: "Client", cluster: Cluster, futures: "Iterable[Future]") -> "l
     """Wait until some are done; the cluster may be without workers for a while, but not away."""
     from distributed import CancelledError, wait
 
-    # `as_completed` would wait for ever where the last worker has gone.
+    # `as_completed` would wait forever where the last worker has gone.
     while True:
         try:
             with client.as_current():
@@ -209,7 +209,8 @@ def _wait_for_a_worker(client: "Client", cluster: Cluster) -> None:
 
 def _gone(cluster: Cluster) -> UserError:
     return UserError(
-        f"The Dask scheduler at {cluster.scheduler} went away. Start it again, and run again."
+        f"The Dask scheduler at {cluster.scheduler} can no longer be reached. Restart it, "
+        "then run again."
     )
 
 

@@ -77,7 +77,7 @@ def lock_folder(folder: Path) -> FileLock:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
-            f"Another run is at work in {folder}, and the files of both would be mixed. Wait for "
+            f"Another run is using {folder}, and the files of both would be mixed. Wait for "
             "its end, or use another copy of the project."
         ) from None
     return lock

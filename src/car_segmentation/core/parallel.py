@@ -74,7 +74,8 @@ def _stream_from(
 
     def killed(numbered: tuple[int, Item]) -> Result:
         raise UserError(
-            f"Every worker that worked on this was killed, perhaps out of memory: {numbered[1]}"
+            f"Every worker that processed this was killed, possibly for lack of memory: "
+            f"{numbered[1]}"
         )
 
     chunks = in_chunks(enumerate(items), ITEMS_PER_TASK)

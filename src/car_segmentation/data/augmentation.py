@@ -111,7 +111,7 @@ def share_in_frame(mask: np.ndarray, matrix: np.ndarray) -> float:
         matrix: From `draw_warp`.
 
     Returns:
-        Share of the mask's pixels, 0 to 1, that are still inside after the warp.
+        Fraction of the mask's pixels, 0 to 1, that are still inside after the warp.
     """
     height, width = mask.shape
     y, x = np.nonzero(mask)

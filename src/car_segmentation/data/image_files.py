@@ -1,7 +1,7 @@
-"""The one door through which image files and bytes from outside come in.
+"""The single entry point for image files and bytes from outside.
 
 What is opened: regular files (symbolic links are followed to one; FIFOs, devices and sockets are
-refused), of a format in `FORMATS`, told by content whatever the name says, within `Limits`. The
+refused), of a format in `FORMATS`, detected from the content, not the name, within `Limits`. The
 header alone is read first, so that nothing is decoded before its size is known. A reader is never
 started that could take long: a JPEG's scans are counted, and inner images of containers, animations
 and further pages are never decoded.
@@ -108,8 +108,8 @@ def open_image(source: Path | bytes, limits: Limits = NO_PIXEL_LIMIT) -> "OpenIm
         scans = _count_scans(content)
         if scans > MAX_SCANS:
             raise UnusableImage(
-                f"is a JPEG of {scans} scans, which would take long to decode (at most "
-                f"{MAX_SCANS}): save it anew"
+                f"is a JPEG of {scans} scans, which would take too long to decode (at most "
+                f"{MAX_SCANS}): save it again"
             )
     return OpenImage(content, header)
 
@@ -206,8 +206,8 @@ class OpenImage:
         if image.mode in {"I", "F"}:
             kind = "numbers of 32 bits" if image.mode == "I" else "floating-point numbers"
             raise UnusableImage(
-                f"holds {kind}, and nothing says which are black and white: save it with 8 or 16 "
-                "bits a channel"
+                f"holds {kind}, and nothing says which values are black and white: save it with 8 "
+                "or 16 bits a channel"
             )
         if image.mode in {"L", "RGB", "CMYK", "LAB"}:
             return image

@@ -247,7 +247,7 @@ def _what_vanishes(mask: np.ndarray, soft: np.ndarray) -> dict[str, float]:
 
 
 def _border_share(mask: np.ndarray) -> float:
-    """Share of the outermost pixels of a mask, bool (height, width), that are True."""
+    """Fraction of the outermost pixels of a mask, bool (height, width), that are True."""
     border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
     return float(np.count_nonzero(border) / border.size)
 

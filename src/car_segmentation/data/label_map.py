@@ -8,7 +8,7 @@ Colour = tuple[int, int, int]
 
 
 def voc_colour(number: int) -> Colour:
-    """The colour of a number in VOC's devkit: its bits dealt out to red, green and blue.
+    """The colour of a number in VOC's devkit: its bits assigned to red, green and blue.
 
     Example:
         >>> voc_colour(7), voc_colour(255)

@@ -108,7 +108,7 @@ def levels_of_numbers(values: np.ndarray, palette: np.ndarray | None = None) -> 
         counts = np.array(Image.fromarray(values).histogram())
         return Levels(values, np.arange(MOST_LEVELS, dtype=float), palette, counts)
     if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
-        raise UnusableImage("is no mask: it holds values that are no numbers (NaN or infinite)")
+        raise UnusableImage("is not a mask: it has values that are not numbers (NaN or infinite)")
     distinct = _distinct_numbers(values)
     if distinct is None:
         return None
@@ -191,7 +191,7 @@ def refuse_grey(
     grey = counts[(height > 0.1) & (height < 0.9)].sum() / counts.sum()
     if grey > max_grey:
         raise UnusableImage(
-            f"is no mask: {grey:.0%} of its pixels are neither dark nor bright "
+            f"is not a mask: {grey:.0%} of its pixels are neither dark nor bright "
             f"(checks.max_grey_share is {max_grey:g}; masks.foreground: bright takes it as it is)"
         )
 

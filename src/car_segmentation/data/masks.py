@@ -241,7 +241,7 @@ def read_class_colours(folders: Sequence[Path]) -> dict[str, str]:
     try:
         colours = {} if path is None else read_label_map(path)
     except ValueError as error:
-        raise UserError(f"{path} {error}. Mend it, or move it away.") from None
+        raise UserError(f"{path} {error}. Fix it, or move it away.") from None
     return {name: "#{:02x}{:02x}{:02x}".format(*colour) for colour, name in colours.items()}
 
 

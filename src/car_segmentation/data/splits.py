@@ -22,14 +22,14 @@ def split_by_car(
 ) -> pd.Series:
     """Assign every photo to a split, by car, balanced by mask area.
 
-    Cars are sorted by mean mask area and dealt out to the splits in turn, so that each split
+    Cars are sorted by mean mask area and assigned to the splits in turn, so that each split
     has small and large cars alike. If cars have photos in different numbers, some are then swapped,
     so that the fractions hold of photos, too. With ``folds``, the test cars stay the same and the
-    others are dealt out to that many folds, of which one validates and the rest train.
+    others are assigned to that many folds, of which one validates and the rest train.
 
     Args:
         photos: Columns ``car`` and ``foreground_share``.
-        fractions: Share of the cars for each of `SPLITS`, adding up to 1.
+        fractions: Fraction of the cars for each of `SPLITS`, adding up to 1.
         seed: Which of the balanced splits.
         folds: Number of folds for cross-validation, or None for one fixed validation split.
         fold: Which fold validates, from 0.
@@ -70,7 +70,7 @@ def check_no_car_in_two_splits(car: pd.Series, split: pd.Series) -> None:
     leaking = splits_per_car[splits_per_car > 1]
     if len(leaking):
         raise UserError(
-            f"car {leaking.index[0]} is in {leaking.iloc[0]} splits: scores would flatter. "
+            f"car {leaking.index[0]} is in {leaking.iloc[0]} splits: scores would be optimistic. "
             "Run `kedro run --pipelines=data_processing` again."
         )
 
@@ -78,7 +78,7 @@ def check_no_car_in_two_splits(car: pd.Series, split: pd.Series) -> None:
 def _deal_out(
     area: pd.Series, fractions: Mapping[str, float], rng: np.random.Generator, subject: Subject
 ) -> pd.Series:
-    """Deal cars out to groups of the given fractions; each group gets small and large cars."""
+    """Assign cars to groups of the given fractions; each group gets small and large cars."""
     counts = _cars_per_group(len(area), fractions, subject)
     dealt = dict.fromkeys(counts, 0)
     group_of = {}

@@ -1,6 +1,6 @@
 """How far a mean over photos can be trusted: bootstrap over cars.
 
-Photos of one car are nearly one photo, so it is cars that are drawn again, and all photos of a
+Photos of one car are nearly one photo, so cars are resampled, and all photos of a
 drawn car come along (the cluster bootstrap: Field and Welsh 2007, "Bootstrapping clustered data").
 Drawing photos would give intervals that are far too narrow.
 
@@ -70,7 +70,7 @@ def mean_interval(
         resamples: How often the cars are drawn.
 
     Returns:
-        The interval, or None with fewer than two cars: one car says nothing about others.
+        The interval, or None with fewer than two cars: one car gives no interval.
     """
     names, car_of_photo = np.unique(np.asarray(cars), return_inverse=True)
     total = np.bincount(car_of_photo, np.asarray(values, np.float64))

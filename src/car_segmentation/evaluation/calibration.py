@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: of the pixels at 0.8, are eight in ten on the car?
+"""Calibration of probabilities: of the pixels at 0.8, are eight in ten on the car?
 
 Almost all pixels lie deep inside or far outside a car and are trivially right, so that any model
 looks calibrated over all of them; near the true edge is where probabilities matter.

@@ -255,10 +255,10 @@ def _reason(row: pd.Series, kind: str) -> str:
         "less than the other views': another photo's mask?",
         Suspicion.SHIFTED: f"moved by ({row['shift_x']:+.0f}, {row['shift_y']:+.0f}) px it fits "
         f"the model's mask better by {row['shifted']:.4f} Dice",
-        Suspicion.MISSING_PART: "lacks a part that the model is confident of",
+        Suspicion.MISSING_PART: "misses a part that the model predicts confidently",
         Suspicion.EXTRA_PART: "has a part that the model is confident is background",
         Suspicion.SPECKS: f"has {row['speck_count']:.0f} specks apart from the rest",
-        Suspicion.MISSING_HOLES: "lacks holes that are there from the other side",
+        Suspicion.MISSING_HOLES: "lacks holes that are visible from the other side",
         Suspicion.EXTRA_HOLES: "has holes that are not there from the other side",
     }[Suspicion(kind)]
 

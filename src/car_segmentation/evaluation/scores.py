@@ -36,7 +36,7 @@ HAUSDORFF_PERCENTILE = 95.0
 
 
 class MaskPair:
-    """A predicted mask beside the true one, and what several scores are computed from.
+    """A predicted mask and the true one, and what several scores are computed from.
 
     Attributes:
         predicted: bool, cut to the box around both masks: no score changes, for beyond it there

@@ -87,7 +87,8 @@ def threshold(uri: str) -> float:
     except (KeyError, TypeError, ValueError):
         raise UserError(
             f"The model {uri} has no threshold with it: it was not logged by this project's "
-            "modelling pipeline, or before that kept one. Train it again, or choose another: "
+            "modelling pipeline, or was logged before thresholds were stored. Train it again, "
+            "or choose another: "
             "--params=model=MODEL"
         ) from None
 
@@ -175,7 +176,7 @@ def _set_champion(client: mlflow.MlflowClient, name: str, version: str) -> None:
 
 
 def note_verdict(version: RegisteredVersion, verdict: str) -> None:
-    """Have a version say what came of its comparison with the champion."""
+    """Tag a version with the result of its comparison with the champion."""
     client = mlflow.MlflowClient()
     client.set_model_version_tag(version.name, version.version, "verdict", verdict)
 

@@ -84,7 +84,7 @@ class ComparisonSetup:
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """What became of a candidate; the names have the units.
+    """The result of a candidate; the names have the units.
 
     Attributes:
         times_each_photo_was_seen: Mean, over the photos of the train split.
@@ -118,7 +118,7 @@ class CandidateResult:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training came to.
+    """The result of a training.
 
     Attributes:
         network: With the weights of its best epoch.
@@ -272,7 +272,7 @@ def epochs_for_budget(
 ) -> tuple[int, int]:
     """How many epochs of how many photos fill the budget.
 
-    A budget that is no whole number of epochs makes all of them a little shorter, so that
+    A budget that is not a whole number of epochs makes all of them a little shorter, so that
     schedules end where the budget does.
 
     Args:

@@ -39,7 +39,7 @@ def decide(
         UserError: If no photo was scored by both.
     """
     if champion is None:
-        return Decision(True, "there was none yet.")
+        return Decision(True, "there is no champion yet.")
     if candidate.run_id == champion.run_id:
         return Decision(False, "there is no newer version.")
     changes = compare_scores(champion, candidate)
@@ -52,9 +52,9 @@ def decide(
     )
     interval = difference.interval
     if interval is None:
-        return Decision(False, f"{numbers}, which is too few to tell.")
+        return Decision(False, f"{numbers}, which is too few for an interval.")
     numbers += f" (95 % interval {interval.low:+.5f} to {interval.high:+.5f})"
     if interval.low > 0:
-        return Decision(True, f"{numbers}, better beyond noise.")
-    worse = "worse beyond noise" if interval.high < 0 else "no more than noise"
+        return Decision(True, f"{numbers}, significantly better.")
+    worse = "significantly worse" if interval.high < 0 else "not significant"
     return Decision(False, f"{numbers}, {worse}.")

@@ -45,7 +45,7 @@ def compared_runs(before: str | None, after: str | None) -> tuple[Run, Run]:
     active = mlflow.active_run()
     if active is None:
         raise UserError(
-            "Runs are compared by what MLflow has of them, and MLflow is switched off "
+            "Runs are compared by what MLflow has recorded, and MLflow is switched off "
             "(conf/*/mlflow.yml) or its server does not answer."
         )
     runs = [

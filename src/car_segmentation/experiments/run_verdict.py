@@ -141,7 +141,7 @@ def change_text(difference: Difference) -> str:
     says = {
         "yes": "Better",
         "no": "Worse",
-        "unsure": "Not surely better or worse",
+        "unsure": "No significant difference",
         "no change": "The same masks",
     }[verdict(difference)]
     interval = difference.interval

@@ -1,4 +1,4 @@
-"""Search for better parameters: what a trial trains, what became of all, and which was best.
+"""Search for better parameters: what a trial trains, the result of all, and which was best.
 
 Optuna is in `search_study` alone.
 """
@@ -34,7 +34,7 @@ Groups = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a trial's training.
+    """The result of a trial's training.
 
     Attributes:
         validation_dice: Mean over validation photos at native size, at the best threshold; None if

@@ -1,4 +1,4 @@
-"""Optuna, and nothing but Optuna: which trial comes next, when to give it up, what became of all.
+"""The Optuna study: the next trial, pruning, results.
 
 All that a search knows is in one SQLite file, Optuna's own, so that it goes on after a kill.
 """
@@ -132,7 +132,7 @@ def watch_epochs(study: "optuna.Study", trial_id: int, tell: "OnEpochEnd") -> "O
 
 
 def tell_outcome(study: "optuna.Study", trial: "optuna.Trial", outcome: Outcome) -> None:
-    """Note what became of a trial."""
+    """Note the result of a trial."""
     import optuna
 
     if outcome.validation_dice is None:

@@ -87,7 +87,7 @@ def log_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
         mlflow.log_metrics({name: float(value) for name, value in metrics.items()}, step=epoch)
     except MlflowException as error:
         reason = str(error).splitlines()[0][:200]
-        logger.warning("MLflow did not take epoch %d; training goes on. (%s)", epoch + 1, reason)
+        logger.warning("MLflow did not take epoch %d; training continues. (%s)", epoch + 1, reason)
 
 
 def describe_run(
@@ -185,7 +185,7 @@ def reparent_run(run_id: str | None) -> None:
 def log_result(
     metrics: Mapping[str, float], parameters: Mapping[str, Any], photo_scores: pd.DataFrame
 ) -> None:
-    """Log what became of a network: its numbers, its settings, and a table of all test photos."""
+    """Log the result of a network: its numbers, its settings, and a table of all test photos."""
     if not has_reachable_run():
         return
     log_groups(parameters)
@@ -219,7 +219,7 @@ def annotate_run(name: str, note: str, tags: Mapping[str, str]) -> None:
 
 
 def annotate_comparison(verdict: str, table: pd.DataFrame) -> None:
-    """Have the active run say what came out of its children."""
+    """Record the results of the children in the active run."""
     if not has_reachable_run():
         return
     annotate_run(

@@ -83,18 +83,18 @@ def _what_to_do(error: MlflowException) -> str:
     gateway = re.search(r"\b(429|5\d\d) error responses", text)
     if gateway:
         return (
-            f"answers with error {gateway[1]}: it, or the proxy before it, is out of order. Try "
+            f"answers with error {gateway[1]}: it or the proxy in front of it is not working. Try "
             "again later, or unset MLFLOW_TRACKING_URI."
         )
     return (
-        f"does not answer like one ({text.splitlines()[0][:200]}). Set MLFLOW_TRACKING_URI to an "
+        f"does not respond like one ({text.splitlines()[0][:200]}). Set MLFLOW_TRACKING_URI to an "
         "MLflow server, or unset it."
     )
 
 
 @dataclass(frozen=True)
 class LocalStore:
-    """Where a run goes on that loses its server.
+    """The database for a run that loses its server.
 
     Attributes:
         project_root: The project that has the database.

@@ -21,7 +21,7 @@ class DataLock:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Lock the data, or refuse to run beside another run."""
+        """Lock the data, or refuse to run at the same time as another run."""
         # Processes that train together are one run, and only the first writes.
         if process_number() == 0 and SHARED_BY_RUNS & pipeline.all_outputs():
             with user_errors_as_click():

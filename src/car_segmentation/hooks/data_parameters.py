@@ -1,4 +1,4 @@
-"""Data carries the parameters that made it, and a run that has others is refused."""
+"""Results record the parameters that made them; a run with different ones is refused."""
 
 import json
 from collections.abc import Iterable

@@ -13,7 +13,7 @@ from car_segmentation.training.devices import process_count, process_number
 
 
 class JointTraining:
-    """Has all processes but the first keep to themselves what they make."""
+    """Lets only the first process write results."""
 
     _scratch: TemporaryDirectory[str]
 

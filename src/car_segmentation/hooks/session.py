@@ -56,7 +56,7 @@ class Session:
 
 @contextmanager
 def user_errors_as_click() -> Iterator[None]:
-    """Turn an error that the user can mend into its one message, before any node runs."""
+    """Turn an error that the user can fix into its one message, before any node runs."""
     try:
         yield
     except UserError as error:

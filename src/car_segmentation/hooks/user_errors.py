@@ -7,7 +7,7 @@ from car_segmentation.core.errors import UserError
 
 
 class UserErrors:
-    """Turns an error that the user can mend into its one message."""
+    """Turns an error that the user can fix into its one message."""
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:

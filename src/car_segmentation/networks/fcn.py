@@ -57,7 +57,7 @@ def _fcn(
         height: Photo height in pixels; any size (padded inside to a multiple of 32).
         width: Photo width in pixels.
         width_multiplier: Times the channels of every layer; 1 is the paper's.
-        dropout: Share of fc6's and fc7's outputs that training drops.
+        dropout: Fraction of fc6's and fc7's outputs that training drops.
         learn_final_upsampling: Whether training may change the last upsampling too (section 3.3);
             it is a transposed convolution then, and a resize otherwise.
 

@@ -1,4 +1,4 @@
-"""Is it a model of this project? Asked wherever a model comes in, before it makes a mask."""
+"""Check that a model fits this project. Asked wherever a model comes in, before it makes a mask."""
 
 import zipfile
 from collections.abc import Iterator
@@ -27,10 +27,10 @@ def read_keras_file(path: Path) -> keras.Model:
     if not path.is_file():
         raise UserError(f"There is no model in {path}. Train one first: `kedro run`.")
     if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is not a Keras model: a .keras file is a zip archive, whole.")
+        raise UserError(f"{path} is not a Keras model: it is not a complete zip archive.")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras and its layers raise whatever they like.
+    except Exception as error:  # Keras and its layers may raise anything.
         raise UserError(f"{path} cannot be read as a Keras model: {_reason(error)}") from error
     check_model(model, str(path))
     return model

@@ -101,7 +101,7 @@ class Checks(Parameters):
 
 
 class Fractions(Parameters):
-    """Shares of the cars."""
+    """Fractions of the cars."""
 
     train: Annotated[float, Field(gt=0, le=1)]
     validation: Annotated[float, Field(gt=0, le=1)]
@@ -116,7 +116,7 @@ class Fractions(Parameters):
 
 
 class Split(Parameters):
-    """Who trains, validates and tests."""
+    """Which cars train, validate and test."""
 
     fractions: Fractions
     folds: Annotated[int, Field(ge=2)] | None

@@ -73,7 +73,7 @@ class PictureOptions(Parameters):
 
 
 class Inference(PictureOptions):
-    """What is written beside the masks of new photos."""
+    """What is written in addition to the masks of new photos."""
 
     probability_maps: bool
     cut_outs: bool

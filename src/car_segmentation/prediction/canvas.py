@@ -76,7 +76,7 @@ def plan_canvas(boxes: Sequence[Box], options: CanvasOptions) -> Canvas:
     if size[0] * size[1] > MOST_PIXELS:
         raise UserError(
             f"A canvas of {size[0]}×{size[1]} pixels is too large. Give it a width and a height, "
-            "or a proportion nearer to the thing's."
+            "or a proportion closer to the object's."
         )
     return Canvas(size[0], size[1], 1.0, options.margin * short, options.align)
 

@@ -17,7 +17,7 @@ DEPTH_POWER = 6
 TILE = 512
 """Side of the squares in which colours are cleaned, in pixels."""
 TILE_MARGIN = 32
-"""What a pixel looks at round itself: a neighbourhood of four standard deviations, and depths in
+"""How far a pixel depends on others: a neighbourhood of four standard deviations, and depths in
 it; more than enough."""
 
 

@@ -82,10 +82,11 @@ def mask_warnings(
     (height, width), (network_height, network_width) = native_shape, network_shape
     stretch = (width / height) / (network_width / network_height)
     warnings = {
-        "nothing was found": not mask.any(),
+        "no object was found": not mask.any(),
         "the mask touches the photo's border": bool(mask[[0, -1]].any() or mask[:, [0, -1]].any()),
-        "the photo is smaller than what the network sees "
-        f"({network_width}×{network_height})": height < network_height and width < network_width,
+        f"the photo is smaller than the network's input ({network_width}×{network_height})": height
+        < network_height
+        and width < network_width,
         f"the network sees the photo distorted ({network_width}×{network_height})": max(
             stretch, 1 / stretch
         )

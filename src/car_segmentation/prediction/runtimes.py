@@ -120,7 +120,7 @@ def _converted(
             in_float32(model).export(
                 str(file), format=kind, input_signature=[photos], verbose=False
             )
-        except Exception as error:  # Converters raise whatever they like.
+        except Exception as error:  # Converters may raise anything.
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(
                 f"prediction.backend is {runtime}, for which this model cannot be converted "

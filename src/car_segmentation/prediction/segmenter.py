@@ -1,6 +1,6 @@
 """From photos to probability maps to masks.
 
-Whoever needs a mask of a photo asks a `Segmenter`: the threshold search, the report, inference,
+All code that needs a mask uses a `Segmenter`: the threshold search, the report, inference,
 and the checks of exported models and of the artifact in MLflow. So all of them score and write the
 same masks.
 """

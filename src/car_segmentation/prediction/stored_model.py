@@ -43,7 +43,7 @@ _ONE_PREDICTS = threading.RLock()
 
 
 def stored(predictor: Any, store: Callable[[Any], Path]) -> Predictor:
-    """A predictor that travels light: its Keras models are in files.
+    """A predictor that is cheap to send to workers: its Keras models are in files.
 
     Args:
         predictor: A Keras model, or what stands on some.

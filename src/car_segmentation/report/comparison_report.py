@@ -88,7 +88,7 @@ def comparison_page(
     }
     sections = [
         Section(
-            "What came of it",
+            "Result",
             [
                 numbers(tiles),
                 facts(runs),

@@ -70,7 +70,7 @@ def photo_sheet(
 
 
 def drawn_at_random(photo_scores: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
-    """Some photos of all, every one as likely, for a look that is not led by the worst.
+    """A uniform random sample of photos.
 
     Args:
         photo_scores: Columns ``photo_id`` and ``dice``, a row per photo; their order does not

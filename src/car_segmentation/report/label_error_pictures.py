@@ -1,4 +1,4 @@
-"""Pictures of masks that may be wrong: the doubted place, with the model's outline beside it."""
+"""Pictures of masks that may be wrong: the suspicious place, with the model's outline beside it."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a report is of."""
+"""The provenance of a report."""
 
 from dataclasses import asdict, dataclass
 

@@ -26,7 +26,7 @@ HELP = {
     "answer_seconds": "for a client to take an answer",
     "connections": "open at once",
     "at_once": "photos in work at once",
-    "waiting": "requests in the queue; more are told to come back (429)",
+    "waiting": "requests in the queue; further requests are answered with 429",
     "held_megabytes": "bodies of all requests together",
 }
 
@@ -82,7 +82,7 @@ def _prediction_options(text: str) -> PredictionOptions:
     except ValidationError as error:
         raise UserError(f"--prediction: {problem_text(error.errors()[0])}") from None
     except (yaml.YAMLError, TypeError):
-        raise UserError(f"--prediction is {text!r}, which is no YAML like 'flip: true'") from None
+        raise UserError(f"--prediction is {text!r}, which is not YAML like 'flip: true'") from None
 
 
 def serve(

@@ -25,7 +25,7 @@ from car_segmentation.serving.problems import Problem
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a photo.
+    """The result of a photo.
 
     Attributes:
         png: Of the picture.
@@ -173,4 +173,4 @@ class Asked:
 
 def _stop_if(unwanted: threading.Event) -> None:
     if unwanted.is_set():
-        raise Problem(503, "Nobody waits for this photo any more.")
+        raise Problem(503, "The client has disconnected.")

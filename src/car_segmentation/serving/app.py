@@ -85,7 +85,7 @@ async def _problem(_: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):  # No such path, or no such method of it.
         error = Problem(error.status_code, f"{error.detail}.", error.headers)
     if not isinstance(error, Problem):
-        error = Problem(500, "The service has a defect here; its log says more.")
+        error = Problem(500, "Internal error: see the service's log.")
     return error.response()
 
 

@@ -1,6 +1,6 @@
 """Connections whose clients are slow don't keep others out.
 
-uvicorn waits for ever for the head of a request, and for a client to take its answer; its limit on
+uvicorn waits forever for the head of a request, and for a client to take its answer; its limit on
 connections refuses everybody while silent clients hold them. This protocol gives each step a time,
 and closes the oldest connection without a request when there are too many. It is the only place
 that builds on uvicorn's own class, `H11Protocol`; tests/serving/test_connections.py notices if that

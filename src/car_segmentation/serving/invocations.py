@@ -60,9 +60,9 @@ def _decoded(row: int, value: Any) -> bytes:
     try:
         content = binascii.a2b_base64(value.encode("ascii"))
     except (AttributeError, ValueError):
-        raise refused(f"Photo {row} is no base64.") from None
+        raise refused(f"Photo {row} is not base64.") from None
     if not content:
-        raise refused(f"Photo {row} is empty, or no base64.")
+        raise refused(f"Photo {row} is empty or not base64.")
     return content
 
 

@@ -44,7 +44,7 @@ class LiveModel:
         metrics.set_model(self.current.identity)
 
     def follow(self, seconds: float) -> None:
-        """Look for a newer model now and then, in a thread, until `stop`."""
+        """Check for a newer model regularly, in a thread, until `stop`."""
 
         def look() -> None:
             while not self._stopped.wait(seconds):
@@ -70,7 +70,7 @@ class LiveModel:
             model = self._load(self._source, version)
         except Exception as error:  # A service goes on with what it has.
             self._metrics.loads_failed.inc()
-            logger.warning("%s goes on: %s", self.current.identity.version, error)
+            logger.warning("Keeping %s: %s", self.current.identity.version, error)
             return
         self.current, self._version, self._failed = model, version, None
         self._metrics.set_model(model.identity)

@@ -120,9 +120,9 @@ class MaskModel(PythonModel):
     def _read(self, content: Any) -> np.ndarray:
         """Decode a photo to uint8 sRGB (height, width, 3), upright; nothing before its checks."""
         if not isinstance(content, bytes):
-            raise Refused("is no bytes")
+            raise Refused("is not bytes")
         if not content:
-            raise Refused("is empty, or no base64")
+            raise Refused("is empty or not base64")
         try:
             return open_image(content, Limits(self._max_megapixels, self._max_megabytes)).rgb()
         except UnusableImage as problem:

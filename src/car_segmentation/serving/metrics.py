@@ -1,4 +1,4 @@
-"""What Prometheus is told of the service."""
+"""Prometheus metrics of the service."""
 
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ class Metrics:
         )
         self.loads_failed = Counter(
             f"{PREFIX}_model_loads_failed",
-            "Newer models that could not be loaded; the one before goes on.",
+            "Newer models that could not be loaded; the previous model stays in use.",
             registry=self.registry,
         )
         self._model = Gauge(

@@ -107,7 +107,7 @@ class RequestLimits:
             problem = error if isinstance(error, Problem) else None
             if problem is None:  # One line: callers must not be able to fill the log.
                 logger.warning("%s could not be answered: %.200r", scope["path"][:80], error)
-                problem = Problem(500, "The service has a defect here; its log says more.")
+                problem = Problem(500, "Internal error: see the service's log.")
             if not status:
                 await problem.response()(scope, receive, send_on)
         finally:
@@ -221,7 +221,7 @@ class RequestLimits:
 
 
 class ClientGoneError(Exception):
-    """Nobody waits for an answer any more."""
+    """The client has disconnected."""
 
 
 async def _until_gone(receive: Receive) -> None:

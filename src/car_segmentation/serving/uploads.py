@@ -54,7 +54,7 @@ async def read_uploads(
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data":
         if not body:
-            raise Problem(400, "There is no photo: send one as the body, or as a form's file.")
+            raise Problem(400, "There is no photo: send one as the body, or as a form file.")
         return [Upload("photo", body)], options
     photos = []
     for part in _parts_of(body, parameters.get(b"boundary", b""), limits.photos + 1):

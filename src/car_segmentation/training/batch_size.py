@@ -77,7 +77,7 @@ def fit_to_memory(
         return settings
     if devices.processes > 1:
         raise UserError(
-            "training.fit_to_memory works on one host alone: find the batch size there, and give "
+            "training.fit_to_memory works on one host only: find the batch size there, and give "
             "it to all (training.batch_size, training.gradient_accumulation_steps)."
         )
 
@@ -107,7 +107,7 @@ def fit_to_memory(
     gc.collect()
     if fitted != settings:
         logger.info(
-            "Training on %d batches of %d a step. To spare the search next time: "
+            "Training on %d batches of %d a step. To skip the search next time: "
             "training.batch_size=%d,training.gradient_accumulation_steps=%d",
             fitted.gradient_accumulation_steps,
             fitted.batch_size,

@@ -42,7 +42,7 @@ class Batch(NamedTuple):
 class PhotoBatches:
     """The batches of each epoch of a training, or of each validation.
 
-    With an augmentation the order of photos and the warp of each are drawn afresh every epoch,
+    With an augmentation the order of photos and the warp of each are drawn again every epoch,
     from seed, epoch and photo alone: the same whatever the number of workers. Without one,
     photos come as they are, in order. An epoch may be shorter than all photos: then each takes
     the first of its own order. Epochs may belong to stages that show photos in another size

@@ -78,7 +78,7 @@ class Checkpoint:
         values = self._read(self._best(epoch))
         if values is None:
             raise UserError(
-                f"{self._best(epoch)} is gone, the best weights so far. Begin the training anew: "
+                f"{self._best(epoch)} is gone, the best weights so far. Restart the training: "
                 "--params=training.resume=false"
             )
         return [values[str(number)] for number in range(len(values))]
@@ -155,6 +155,6 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
         return None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{path} is damaged ({error}), so the training cannot be continued. Begin it anew: "
+            f"{path} is damaged ({error}), so the training cannot be continued. Restart it: "
             "--params=training.resume=false"
         ) from error

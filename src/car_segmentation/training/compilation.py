@@ -1,4 +1,4 @@
-"""Give a network what it takes to train: loss, metric and optimiser."""
+"""Compile a network for training: loss, metric and optimiser."""
 
 import logging
 

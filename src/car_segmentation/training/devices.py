@@ -55,7 +55,7 @@ def join_processes() -> None:
 
     if keras.backend.backend() != "jax":
         raise UserError(
-            f"{PROCESSES} = {process_count()}: several processes train together on JAX alone. Set "
+            f"{PROCESSES} = {process_count()}: training with several processes needs JAX. Set "
             "KERAS_BACKEND=jax in each."
         )
     missing = [name for name in (JOBS, PROCESS) if name not in os.environ]

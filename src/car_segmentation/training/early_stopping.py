@@ -1,4 +1,4 @@
-"""How far a training has come, which epoch is best, and when no better one is expected.
+"""Progress of a training and early stopping: the best epoch, patience, plateaus.
 
 Keras' own callbacks keep this to themselves, so that it would be lost with the process.
 """

@@ -1,4 +1,4 @@
-"""A digest that tells trainings apart, so that only the very same training is resumed."""
+"""A digest that identifies a training, so that only the very same training is resumed."""
 
 import hashlib
 import json

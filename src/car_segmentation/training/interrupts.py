@@ -29,7 +29,7 @@ def notice_interrupts() -> Iterator[Callable[[], bool]]:
     def notice(number: int, frame: Any) -> None:
         noticed.append(number)
         restore()
-        logger.warning("Stopping after this step. Once more stops at once.")
+        logger.warning("Stopping after this step. Press Ctrl-C again to stop at once.")
 
     for number in before:
         signal.signal(number, notice)

@@ -17,8 +17,8 @@ from keras import ops
 from car_segmentation.parameters import Training
 
 SMOOTH = 1.0
-"""Added above and below in Dice and its kin, so that an empty mask predicted empty scores 1. As in
-the post's script and petrosgk's ``losses.py``."""
+"""Added to numerator and denominator of Dice and similar losses, so that an empty mask predicted
+empty scores 1. As in the post's script and petrosgk's ``losses.py``."""
 
 BORDER_SOFTNESS = 0.005
 """A pixel is at the border if the mean of the mask around it is this far from 0 and from 1

@@ -1,4 +1,4 @@
-"""Metrics watched during training, at the network's own size. Final scores: `scoring`."""
+"""Metrics watched during training, at the network's own size. Final scores: `evaluation.scores`."""
 
 import keras
 from keras import ops

@@ -68,7 +68,7 @@ def _with_lr_multiplier(
 
 
 def _identities(weight: keras.Variable) -> list[int]:
-    """What a weight may be handed to an optimiser as: on TensorFlow, its own variables."""
+    """The forms in which an optimiser may receive a weight: on TensorFlow, its own variables."""
     if keras.backend.backend() != "tensorflow":
         return [id(weight)]
     import tensorflow as tf

@@ -75,9 +75,9 @@ def out_of_memory(network: str, size: tuple[int, int], settings: Training) -> St
 
 
 def best_so_far(progress: Progress) -> str:
-    """What there is of a training that stopped, and how to use it."""
+    """What a stopped training leaves, and how to use it."""
     if progress.best_epoch is None:
-        return "No epoch was finished, so there is no model of it."
+        return "No epoch was finished, so no model was saved."
     return (
         f"The best model so far is kept, of epoch {progress.best_epoch + 1} (validation loss "
         f"{progress.best_loss:.4f}); `kedro run --from-nodes=choose_threshold` continues with it."

@@ -131,7 +131,7 @@ def without_training_state(network: keras.Model) -> keras.Model:
 
 
 class _Loop:
-    """A training under way: what it works on, and how far it has come."""
+    """A training in progress: what it works on, and how far it has come."""
 
     def __init__(
         self,
@@ -264,7 +264,7 @@ class _Loop:
 
 @contextmanager
 def _averaged_weights(network: keras.Model) -> Iterator[None]:
-    """Have a network the moving averages of its weights inside the block, if there are any."""
+    """Use the moving averages of the weights, if there are any, inside the block."""
     # What scales the loss for float16 has the optimiser inside.
     optimizer = getattr(network.optimizer, "inner_optimizer", network.optimizer)
     if not optimizer.use_ema:

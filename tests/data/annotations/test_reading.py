@@ -85,7 +85,7 @@ def test_in_a_folder_what_is_not_understood_is_named(tmp_path: Path) -> None:
     [
         ("gone.json", r"there is no .*gone\.json"),
         ("a.zip", "a.zip is neither a folder nor a .json nor an .xml: unzip it first"),
-        ("empty", r"holds no annotated photos\.\nWhat is read: COCO, LabelMe"),
+        ("empty", r"holds no annotated photos\.\nSupported: COCO, LabelMe"),
         ("a.json", "is JSON of no format that is understood"),
     ],
 )

@@ -111,7 +111,7 @@ class ClassPicture:
             rgb = (colour >> 16, colour >> 8 & 255, colour & 255)
             if rgb not in self.colours and rgb != (0, 0, 0):
                 raise UnusableImage(
-                    f"has a colour that is no class: {rgb}"
+                    f"contains a colour that is not a known class: {rgb}"
                     + ("" if self._has_label_map else f" (a {LABEL_MAP} would say which it is)")
                 )
             labels[place] = Label(self.colours.get(rgb, "background"))

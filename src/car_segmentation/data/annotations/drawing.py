@@ -98,7 +98,7 @@ def _check_choice(
     if choice.foreground is None and len(found) > 1:
         listed = ", ".join(f"{name} (on {number} photos)" for name, number in found.most_common())
         raise UserError(
-            f"The annotations have several classes: {listed}. Say which are cut out, by names or "
+            f"The annotations have several classes: {listed}. Choose which to segment, by names or "
             f"numbers: masks.foreground: [{found.most_common(1)[0][0]}]"
         )
     if choice.foreground is not None and annotations and not found:

@@ -57,7 +57,7 @@ def read_annotations(path: Path, kind: AnnotationFormat = "auto") -> Found:
         wanted = "" if kind == "auto" else f" of the format {kind} (annotation_format)"
         raise UserError(
             f"annotations: {path} holds no annotated photos{wanted}.{told or ''}\n"
-            f"What is read: {UNDERSTOOD}. docs/annotations.md says how each is exported."
+            f"Supported: {UNDERSTOOD}. docs/annotations.md says how each is exported."
         )
     return found
 

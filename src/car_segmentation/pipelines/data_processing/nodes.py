@@ -84,7 +84,7 @@ OUTLINE = rgb("outline")
 IGNORED_GREY = 128
 """Of pixels of which nobody said what they are, on the sheet of the data."""
 BRIGHT_BORDER = 0.5
-"""Share of the outermost pixels that a mask's object rarely covers."""
+"""Fraction of the outermost pixels that a mask's object rarely covers."""
 HALF_COVERED = 127
 """A soft mask's level from which the car covers more than half of the pixel."""
 
@@ -140,7 +140,7 @@ def pair_photos_with_masks(
         raise UserError(
             f"There are no photos in {raw_data}/{photo_folder}. Put photos there and masks in "
             f"{raw_data}/{mask_folder}, name another folder with "
-            "--params=raw_data=FOLDER, call these two otherwise in conf/*/globals.yml, or try "
+            "--params=raw_data=FOLDER, change the two names in conf/*/globals.yml, or try "
             "the rendered demo with `make run`. Carvana's photos are at "
             "https://www.kaggle.com/c/carvana-image-masking-challenge (train.zip and "
             "train_masks.zip)."
@@ -175,8 +175,8 @@ def pair_photos_with_masks(
     if found.unmatched:
         logger.warning(
             "pairing.name_pattern does not match the names of %d of %d photos, %s the first: each "
-            "of them counts as another %s. If some show the same, mend the pattern, or they get "
-            "into different splits and scores flatter; if none do, set it to null.",
+            "of them counts as another %s. If some show the same, fix the pattern, or they get "
+            "into different splits and scores are too optimistic; if none do, set it to null.",
             len(found.unmatched),
             len(pairs),
             found.unmatched[0],
@@ -237,7 +237,7 @@ def check_photos_and_masks(
     if meaning.foreground is None:
         check_object_values(notes)
     if meaning.ignore and not any("ignored_share" in note for note in notes):
-        logger.warning("No mask has any of masks.ignore: %s", list(meaning.ignore))
+        logger.warning("No mask contains a value of masks.ignore: %s", list(meaning.ignore))
     vanishing = describe_vanishing(checked, notes, *soft_masks.pixels.shape[1:3])
     if vanishing:
         logger.warning("%s", vanishing)

@@ -21,7 +21,7 @@ def fetch_versions(registry: dict[str, Any]) -> Versions:
 
 
 def compare_with_champion(versions: Versions, seed: int, subject: dict[str, str]) -> Decision:
-    """Say whether the candidate is better beyond noise, on the test photos that both scored."""
+    """Say whether the candidate is significantly better, on the test photos that both scored."""
     candidate, champion = versions
     rival = None if champion is None else champion.run
     return decide(candidate.run, rival, seed, Subject(**subject))

@@ -264,7 +264,7 @@ def draw_label_errors(
     threshold: dict[str, float],
     reporting: dict[str, Any],
 ) -> np.ndarray:
-    """Lay out the suspected label errors on a sheet, each enlarged where it is doubted."""
+    """Lay out the suspected label errors on a sheet, each enlarged at the suspicious place."""
     if label_errors.empty:
         return caption_strip("No label errors are suspected.", SHEET_CELL_WIDTH)
     most_suspect = label_errors.head(Reporting(**reporting).label_errors)

@@ -71,7 +71,7 @@ def search_parameters(
     search_study.requeue_interrupted_trials(study)
     earlier = search_study.records_of(study, settings.space)
     if earlier:
-        logger.info("Going on with a search that has %d trials.", len(earlier))
+        logger.info("Resuming a search with %d trials.", len(earlier))
     for record in earlier:
         tracking.reparent_run(record.run_id)
     for trial in search_study.trials_to_train(study, settings, seed):
@@ -140,7 +140,7 @@ def _run_trial(
     settings: Search,
     folder: Path,
 ) -> None:
-    """Train a trial, and tell the study and MLflow what became of it."""
+    """Train a trial, and tell the study and MLflow the result of it."""
     architecture = with_values(groups, values)["network"]["architecture"]
     what, title = f"trial {trial.number}", search.format_values(values)
     again = trial.user_attrs.get("retry_of")

@@ -40,7 +40,7 @@ def turntable(by_view: pd.DataFrame, subject: Subject = CARS) -> go.Figure:
             hovertemplate="view %{customdata}<extra></extra>",
         ),
         layout={
-            "title": "Dice round the turntable, with 95% intervals",
+            "title": "Dice by position on the turntable, with 95% intervals",
             "xaxis": {"title": "view", "type": "category"},
             "yaxis": {"title": "mean Dice"},
         },

@@ -45,11 +45,11 @@ def label_errors_section(contents: ReportContents) -> Section:
         table(
             errors.rename(columns=headings),
             formats,
-            "The most suspect first. A mask in this list may be right: look before you correct it.",
+            "The most suspect first. A mask in this list may be right: check before correcting it.",
             searchable=True,
         )
     ]
     if contents.label_error_sheet is not None:
-        caption = "The most suspect masks, each enlarged where it is doubted."
+        caption = "The most suspect masks, each enlarged at the suspicious place."
         body.append(picture(contents.label_error_sheet, caption, caption))
     return Section(TITLE, body, lead.rstrip(".") + ".")

@@ -53,7 +53,7 @@ def photos_section(contents: ReportContents) -> Section:
     )
     sheets = [
         (contents.worst_sheet, "The worst photos. False positives red, false negatives blue."),
-        (contents.random_sheet, "Photos drawn at random, so that nobody judges by the worst."),
+        (contents.random_sheet, "Photos drawn at random, for comparison with the worst."),
     ]
     body += [picture(sheet, caption, caption) for sheet, caption in sheets if sheet is not None]
     body.append(beside(*panels))

@@ -125,7 +125,7 @@ def _concentration_lead(scores: pd.DataFrame, subject: Subject) -> str:
     """How unevenly the wrong pixels are spread over photos and cars."""
     pixels = wrong(scores)
     if not pixels.sum():
-        return "Not one pixel is wrong."
+        return "No pixel is wrong."
     few = max(1, round(WORST_FRACTION * len(scores)))
     in_few = pixels.nlargest(few).sum() / pixels.sum()
     lead = f"The {few} photos with the most wrong pixels hold {in_few:.0%} of all."
