@@ -63,7 +63,7 @@ def test_a_name_begins_with_what_was_changed() -> None:
         (difference(0.01, (0.001, 0.02)), "yes", "Better: Dice +0.0100 (95%: +0.0010 to +0.0200)"),
         (difference(-0.01, (-0.02, -0.001)), "no", "Worse: Dice -0.0100"),
         (difference(0.01, (-0.001, 0.02)), "unsure", "No significant difference: Dice +0.0100"),
-        (difference(0.01, (0.0, 0.02)), "unsure", "Not surely"),
+        (difference(0.01, (0.0, 0.02)), "unsure", "No significant"),
         (difference(0.01, None), "unsure", "No significant difference: Dice +0.0100"),
         (difference(0.0, (0.0, 0.0), 0, 0), "no change", "The same masks: Dice +0.0000"),
     ],

@@ -20,7 +20,7 @@ def difference(interval: Interval | None, mean: float = 0.01) -> Difference:
         (Interval(0.001, 0.02), "The second run is better: Dice changed by +0.0100"),
         (Interval(-0.02, -0.001), "The second run is worse"),
         (Interval(-0.001, 0.02), "not significant at 5%"),
-        (None, "one car gives no interval"),
+        (None, "one car says nothing"),
     ],
 )
 def test_the_verdict_follows_the_interval(interval: Interval | None, said: str) -> None:

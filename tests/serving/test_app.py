@@ -243,7 +243,7 @@ def test_a_defect_is_not_shown_to_the_caller(tmp_path: Path) -> None:
         for path in ("/masks", "/cut-outs"):
             reply = service.ask(path, image())
             assert reply.status == 500
-            assert reply.json()["detail"].startswith("The service has a defect")
+            assert reply.json()["detail"].startswith("Internal error")
             assert b"secret" not in reply.content
         assert service.counted('car_segmentation_requests_total{path="/masks",status="500"}') == 1
 
