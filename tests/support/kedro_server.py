@@ -29,6 +29,7 @@ class KedroServer:
 
     def __init__(self) -> None:
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        variables["COLUMNS"] = "1000"  # Kedro's handler of logs takes its width as it is imported.
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore::DeprecationWarning", "-m", __name__],
             cwd=Path(__file__).parents[2],
