@@ -13,11 +13,11 @@ from car_segmentation.experiments.network_comparison import (
     Candidate,
     ComparisonSetup,
     digest,
-    epochs_for_budget,
     peak_memory,
     train_and_score,
 )
 from car_segmentation.parameters import ImageSize, Network
+from car_segmentation.training.time_budget import epochs_for_budget
 from tests.support.photos import disc_mask, photo_of, write_pair
 from tests.support.trainings import TRAINING
 

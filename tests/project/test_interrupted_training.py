@@ -38,7 +38,7 @@ def test_killed_and_run_again_it_is_one_run_with_one_curve(project: Project) -> 
     modelling, runs = stop(project, signal.SIGKILL)
     run, part = curve(project)
     assert run.info.status == "RUNNING"
-    assert "Continuing the training in" in project.succeed(*modelling)
+    assert "Resuming the training in" in project.succeed(*modelling)
     assert mlflow_runs(project) == runs
     run, whole = curve(project)
     assert run.info.status == "FINISHED"

@@ -79,7 +79,7 @@ def test_trainings_with_other_fingerprints_are_left_alone(tmp_path: Path, caplog
     other.write_note({"run_id": "2"})
     assert {checkpoint.read_note()["run_id"] for checkpoint in unfinished(tmp_path)} == {"1", "2"}
     again = open_checkpoint(tmp_path, "a" * 64, resume=True)
-    assert "Continuing the training in" in caplog.text
+    assert "Resuming the training in" in caplog.text
     assert again.read_last()[0].epoch == 5
     assert open_checkpoint(tmp_path, "a" * 64, resume=False).read_last() is None
     assert [checkpoint.read_note() for checkpoint in unfinished(tmp_path)] == [{"run_id": "2"}]

@@ -6,7 +6,6 @@ tells them apart is in `Candidate`. The table of all is in `comparison_table`.
 
 import hashlib
 import json
-import math
 import sys
 import tempfile
 import time
@@ -218,6 +217,7 @@ def train_candidate(
     from car_segmentation.training.checkpoints import open_checkpoint
     from car_segmentation.training.fingerprint import fingerprint
     from car_segmentation.training.precision import with_precision
+    from car_segmentation.training.time_budget import epochs_for_budget
     from car_segmentation.training.trainer import train
 
     settings = with_precision(candidate.training)
@@ -267,51 +267,19 @@ def train_candidate(
     )
 
 
-def epochs_for_budget(
-    minutes: float | None, seconds_per_photo: float, photos: int, epochs: int
-) -> tuple[int, int]:
-    """How many epochs of how many photos fill the budget.
-
-    A budget that is not a whole number of epochs makes all of them a little shorter, so that
-    schedules end where the budget does.
-
-    Args:
-        minutes: Of training, or None for all photos in every one of ``epochs``.
-        seconds_per_photo: What a photo costs in training.
-        photos: In the train split.
-        epochs: For a budget without minutes.
-
-    Returns:
-        Epochs, and photos in each; both at least 1.
-
-    Example:
-        >>> epochs_for_budget(minutes=1, seconds_per_photo=0.5, photos=50, epochs=9)
-        (3, 40)
-    """
-    if minutes is None:
-        return epochs, photos
-    affordable = max(1, int(minutes * 60 / seconds_per_photo))
-    epochs = math.ceil(affordable / photos)
-    return epochs, affordable // epochs
-
-
 def seconds_per_training_photo(
     network: Network, settings: Training, setup: ComparisonSetup
 ) -> float:
     """Time of a training step on one real batch, per photo, after the first, which compiles."""
     from car_segmentation.training.batches import PhotoBatches
-    from car_segmentation.training.compilation import compile_network
+    from car_segmentation.training.precision import with_precision
+    from car_segmentation.training.time_budget import seconds_per_photo
 
+    settings = with_precision(settings)
     model = _build(network, settings, setup)
-    compile_network(model, settings)
     ids = setup.ids("train")[: settings.batch_size]
     batches = PhotoBatches(setup.photos, setup.soft_masks, ids, settings.batch_size)
-    photos, masks, _, _ = next(batches.epoch())
-    model.train_on_batch(photos, masks)
-    start = time.perf_counter()
-    for _ in range(setup.timed_steps):
-        model.train_on_batch(photos, masks)  # Returns the loss, and so waits for the step.
-    return (time.perf_counter() - start) / setup.timed_steps / len(ids)
+    return seconds_per_photo(model, settings, next(batches.epoch()), setup.timed_steps)
 
 
 def seconds_per_predicted_photo(

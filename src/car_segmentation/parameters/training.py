@@ -78,6 +78,7 @@ class Training(Parameters):
     plateau_patience: PositiveInt = 4
     batch_size: PositiveInt
     epochs: PositiveInt
+    minutes: PositiveFloat | None = None
     stages: tuple[Stage, ...] = ()
     patience: NonNegativeInt
     min_delta: NonNegativeFloat

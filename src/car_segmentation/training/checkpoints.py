@@ -122,7 +122,7 @@ def open_checkpoint(folder: Path, fingerprint: str, resume: bool) -> Checkpoint:
     if not resume:
         checkpoint.remove()
     if (checkpoint.folder / LAST).is_file():
-        logger.info("Continuing the training in %s", checkpoint.folder)
+        logger.info("Resuming the training in %s", checkpoint.folder)
     others = [other.folder.name for other in unfinished(folder) if other != checkpoint]
     if others:
         logger.info(

@@ -72,6 +72,7 @@ def train_network(
     from car_segmentation.training.fingerprint import fingerprint
     from car_segmentation.training.precision import with_precision
     from car_segmentation.training.stop_reasons import TrainingStopped
+    from car_segmentation.training.time_budget import apply_budget, epochs_in_minutes
     from car_segmentation.training.trainer import train, without_training_state
 
     keras.utils.set_random_seed(seed)
@@ -93,7 +94,13 @@ def train_network(
     mark = fingerprint(network, training_batches, validation_batches, settings)
     devices.check_same(mark)
     checkpoint = open_checkpoint(checkpoints, mark, settings.resume)
-    checkpoint.write_note({"run_id": tracking.run_id(), "precision": settings.precision})
+    note = checkpoint.read_note() | {"run_id": tracking.run_id(), "precision": settings.precision}
+    if settings.minutes is not None:
+        if "budget" not in note:  # A resumed training keeps its own.
+            note["budget"] = epochs_in_minutes(network, settings, training_batches, devices)
+        settings = apply_budget(settings, training_batches, *note["budget"])
+        keras.utils.set_random_seed(seed)
+    checkpoint.write_note(note)
     tracking.tag_run(precision=settings.precision)
     try:
         history = train(
