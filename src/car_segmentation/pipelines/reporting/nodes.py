@@ -44,9 +44,7 @@ else:
 
 logger = logging.getLogger(__name__)
 
-SHEET_COLUMNS = 3
-SHEET_CELL_WIDTH = 480
-"""Pixels."""
+SHEET_COLUMNS, SHEET_CELL_WIDTH = 3, 480  # Columns; pixels.
 
 LABEL_ERROR_COLUMNS = ["photo_id", "split", "score", "suspicion", "reason"]
 """What the page says of a suspected label error; the file beside it has all evidence."""
