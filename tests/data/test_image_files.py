@@ -269,7 +269,7 @@ class TestColours:
     @pytest.mark.parametrize("dtype", [np.float32, np.int32])
     def test_values_without_a_known_range_are_refused(self, dtype: type) -> None:
         content = encoded(Image.fromarray(PHOTO[..., 0].astype(dtype)), "TIFF")
-        with pytest.raises(UnusableImage, match="nothing says which are black and white"):
+        with pytest.raises(UnusableImage, match="nothing says which values are black and white"):
             open_image(content).rgb()
 
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK"])

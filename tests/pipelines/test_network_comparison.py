@@ -51,8 +51,9 @@ def test_a_comparison_is_taken_up_where_it_was_killed(project: Project) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{project.path}/mlflow.db")
     experiment = client.get_experiment_by_name("car_segmentation").experiment_id
     runs = client.search_runs([experiment])
-    (parent,) = (r for r in runs if PARENT not in r.data.tags and r.info.status == "FINISHED")
-    assert parent.info.run_name == f"2 networks compared: {table.index[0]} is best"
+    name = f"2 networks compared: {table.index[0]} is best"
+    (parent,) = (r for r in runs if r.info.run_name == name and r.info.status == "FINISHED")
+    assert PARENT not in parent.data.tags
     artifacts = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
     assert {"network_table.csv", "network_table.json", "dice_against_cost.html"} <= artifacts
     children = {

@@ -72,8 +72,9 @@ def test_a_search_is_taken_up_where_it_was_killed(project: Project) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{project.path}/mlflow.db")
     experiment = client.get_experiment_by_name("car_segmentation").experiment_id
     runs = client.search_runs([experiment])
-    (parent,) = (r for r in runs if PARENT not in r.data.tags and r.info.status == "FINISHED")
-    assert parent.info.run_name.startswith("3 trials: learning_rate=")
+    finished = [r.info.run_name for r in runs if r.info.status == "FINISHED"]
+    (name,) = (name for name in finished if name.startswith("3 trials: learning_rate="))
+    (parent,) = (r for r in runs if r.info.run_name == name and PARENT not in r.data.tags)
     assert parent.data.metrics["validation.dice_mean"] == best["validation_dice"]
     assert {"search_trials.csv", "trials.html", "best_parameters.yml"} <= {
         artifact.path for artifact in client.list_artifacts(parent.info.run_id)

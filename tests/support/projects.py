@@ -18,6 +18,7 @@ from tests.support.kedro_server import kedro_server
 from tests.support.photos import write_cars
 
 REPOSITORY = Path(__file__).parents[2]
+TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 TINY_DEMO: dict[str, dict[str, dict[str, Any]]] = {
     "parameters_demo_photos.yml": {"demo_photos": {"cars": 12, "height": 64, "width": 96}},
@@ -62,6 +63,7 @@ def make_demo_project(project: Path) -> None:
             parameters[group] = parameters.get(group, {}) | values
         file.write_text(yaml.safe_dump(parameters))
     variables = {**os.environ, "DO_NOT_TRACK": "1"}
+    variables.pop(TRACKING_URI, None)
     variables.pop("PYTHONPATH", None)
     run = subprocess.run(
         [sys.executable, "-c", TINY_DEMO_RUNS],
@@ -163,7 +165,9 @@ class Project:
 
     def variables(self, **environment: str) -> dict[str, str]:
         """The environment of its processes."""
-        variables = {**os.environ, "COLUMNS": "1000", "DO_NOT_TRACK": "1", **environment}
+        # MLflow's `set_tracking_uri`, which other tests call, writes the variable.
+        inherited = {key: value for key, value in os.environ.items() if key != TRACKING_URI}
+        variables = {**inherited, "COLUMNS": "1000", "DO_NOT_TRACK": "1", **environment}
         variables.pop("PYTHONPATH", None)
         return variables
 

@@ -113,7 +113,8 @@ def fill_in(word: str) -> str:
     """Put names of folders and versions where the docs have words for them."""
     for parameter, folder in FOLDERS.items():
         word = word.replace(f"{parameter}=FOLDER", f"{parameter}={folder}")
-    word = word.replace("NAME-OF-THE-COPY", "products")
+    word = word.replace("NAME-OF-THE-COPY", "products").replace("--env=NAME", "--env=cpu")
+    word = word.replace("backend=openvino", "backend=keras")  # An extra, not installed everywhere.
     word = word.replace("=group.name=value", "=training.epochs=3")
     word = word.replace("model=…", "model=data/demo/06_models/model.keras")
     return word.replace("registry.candidate=VERSION", "registry.candidate=1")
@@ -299,7 +300,7 @@ KINDS: dict[str, Callable[[list[str], str], None]] = {
     "mlflow": mlflow,  # A server: test_commands.py asks the other one, which is built from it.
     "kaggle": kaggle,
     # Tried elsewhere: the site by test_site.py, the rest by CI.
-    **dict.fromkeys(("mkdocs", "ruff", "mypy", ".ci/pythons"), shell),
+    **dict.fromkeys(("mkdocs", "ruff", "mypy", "lint-imports", ".ci/pythons"), shell),
     "cp": copy,
     # Read by the shell and no more: what they do concerns the user's machine.
     **dict.fromkeys(

@@ -121,7 +121,10 @@ def test_numbers_without_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pixels", "reason"),
     [
-        (np.full((2, 4, 3), 9, np.uint8), r"a colour that is no class: \(9, 9, 9\) \(a labelmap"),
+        (
+            np.full((2, 4, 3), 9, np.uint8),
+            r"a colour that is not a known class: \(9, 9, 9\) \(a labelmap",
+        ),
         (np.zeros((4, 2), np.uint8), "is 2×4 pixels, and the photo is 4×2"),
     ],
 )
