@@ -2,24 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import Mask, encode_mask, read_truth
 from car_segmentation.evaluation.photo_scores import PhotoResult, measure_photos, score_photos
-from tests.support.photos import disc_mask, write_pair
+from tests.support.photos import disc_mask
 
 TRUTH = disc_mask()
-
-
-@pytest.fixture
-def two_photos(raw: Path) -> pd.DataFrame:
-    rows = [
-        (photo_id, "car", view, *map(str, write_pair(raw, photo_id, TRUTH)))
-        for photo_id, view in (("a", "01"), ("b", "02"))
-    ]
-    return pd.DataFrame(rows, columns=["photo_id", "car", "view", "photo_path", "mask_path"])
 
 
 def test_scores_are_taken_at_native_size_the_worst_first(two_photos: pd.DataFrame) -> None:

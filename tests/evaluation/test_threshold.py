@@ -13,18 +13,9 @@ from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction.probability_maps import write_probability_maps
 from car_segmentation.prediction.segmenter import Segmenter
 from tests.support.models import Toy
-from tests.support.photos import disc_mask, write_pair
+from tests.support.photos import disc_mask
 
 TRUTH = disc_mask()
-
-
-@pytest.fixture
-def two_photos(raw: Path) -> pd.DataFrame:
-    rows = [
-        (photo_id, "car", view, *map(str, write_pair(raw, photo_id, TRUTH)))
-        for photo_id, view in (("a", "01"), ("b", "02"))
-    ]
-    return pd.DataFrame(rows, columns=["photo_id", "car", "view", "photo_path", "mask_path"])
 
 
 def test_threshold_curve_is_the_mean_over_photos(two_photos: pd.DataFrame) -> None:

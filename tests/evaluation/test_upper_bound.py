@@ -1,24 +1,12 @@
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-import pytest
 
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import resize_by_area
 from car_segmentation.evaluation.upper_bound import upper_bound
-from tests.support.photos import disc_mask, write_pair
+from tests.support.photos import disc_mask
 
 TRUTH = disc_mask()
-
-
-@pytest.fixture
-def two_photos(raw: Path) -> pd.DataFrame:
-    rows = [
-        (photo_id, "car", view, *map(str, write_pair(raw, photo_id, TRUTH)))
-        for photo_id, view in (("a", "01"), ("b", "02"))
-    ]
-    return pd.DataFrame(rows, columns=["photo_id", "car", "view", "photo_path", "mask_path"])
 
 
 def test_the_upper_bound_of_the_native_size_is_perfect(two_photos: pd.DataFrame) -> None:
