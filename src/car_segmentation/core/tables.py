@@ -59,6 +59,11 @@ def escape_formula(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
+def unescape_formula(cell: str) -> str:
+    """Text as it was before `escape_formula`."""
+    return cell[1:] if _ESCAPED.match(cell) else cell
+
+
 def read_table(
     path: Path,
     text: Collection[str] = (),
@@ -92,7 +97,7 @@ def read_table(
         elif name in numbers or (others == "numbers" and name not in text):
             table[name] = _typed(path, table[name], "a number", _as_numbers)
         else:
-            table[name] = table[name].map(_unescape).astype(str)
+            table[name] = table[name].map(unescape_formula).astype(str)
     return table
 
 
@@ -112,7 +117,3 @@ def _as_numbers(cells: pd.Series) -> pd.Series:
 
 def _as_flags(cells: pd.Series) -> pd.Series:
     return pd.Series([_FLAGS[cell] for cell in cells], cells.index, dtype=bool)
-
-
-def _unescape(cell: str) -> str:
-    return cell[1:] if _ESCAPED.match(cell) else cell

@@ -13,6 +13,14 @@ def _border_seen(scales: tuple[float, ...]) -> tuple[float, ...]:
     return scales
 
 
+def _is_shard(text: str) -> str:
+    number, _, count = text.partition("/")
+    is_whole = all(part.isascii() and part.isdecimal() for part in (number, count))
+    if not is_whole or not 1 <= int(number) <= int(count):
+        raise ValueError("a part of a number of parts, such as 1/20 to 20/20")
+    return text
+
+
 class TileOptions(Parameters):
     """How a photo is cut into tiles: see `prediction.tiling`."""
 
@@ -81,3 +89,13 @@ class Inference(PictureOptions):
     composite_format: Literal["jpg", "png"] = "jpg"
     submission: bool
     sample_submission: str | None
+    shard: Annotated[str, AfterValidator(_is_shard)] | None = None
+
+    @model_validator(mode="after")
+    def _parts_are_enough(self) -> Self:
+        if self.shard is not None and (self.submission or self.canvas is not None):
+            raise ValueError(
+                "shard: a submission and canvases are made of all photos. Ask for them in a last "
+                "run without shard, which predicts no photo again"
+            )
+        return self

@@ -131,7 +131,8 @@ def clear_if_other(folder: Path, made_with: str, unless_noted: str | None = None
     noted = note.read_text(encoding="ascii") if note.is_file() else unless_noted
     if noted == made_with:
         return
-    for suffix in (".jpg", ".png"):
+    # Without a note there are none; but another part of the folder may be making the first ones.
+    for suffix in (".jpg", ".png") if noted is not None else ():
         for file in folder.rglob(f"*{suffix}"):
             file.unlink()
     with atomic_file(note) as part:

@@ -42,6 +42,7 @@ from car_segmentation.prediction.photo_record import (
 from car_segmentation.prediction.predictor import model_digest
 from car_segmentation.prediction.resume_journal import Journal
 from car_segmentation.prediction.segmenter import Segmenter, to_native_size
+from car_segmentation.prediction.shards import Shard, join_tables, shard_file, shard_files
 from car_segmentation.prediction.stored_model import stored
 from car_segmentation.prediction.submission import write_submission
 
@@ -79,6 +80,14 @@ class NewPhotos:
     def name(self, path: Path) -> str:
         """What a photo is called: its path in the folder, with ``/``."""
         return relative_name(path, self.folder)
+
+    def of_shard(self, shard: Shard) -> "NewPhotos":
+        """Those of a part."""
+        return NewPhotos(
+            self.folder,
+            tuple(path for path in self.usable if shard.holds(self.name(path))),
+            tuple((path, why) for path, why in self.rejected if shard.holds(self.name(path))),
+        )
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,7 @@ class FolderJob:
         submission: Photos of a Kaggle submission in its order; None for no submission.
         largest_piece: Whether only the largest connected piece of each mask is kept.
         shadow: Whether cut-outs and composites keep the shadow.
+        shard: The part of the photos that is predicted; None: all.
     """
 
     segmenter: Segmenter
@@ -136,9 +146,13 @@ class FolderJob:
     submission: tuple[str, ...] | None = None
     largest_piece: bool = False
     shadow: bool = False
+    shard: Shard | None = None
 
     def write(self, folder: Path) -> list[PhotoRecord]:
         """Predict what the folder lacks, and write the table of all photos.
+
+        A part of the photos has a table and a journal of its own, and the part that is finished
+        last joins the tables. A run of all photos takes over what parts have done.
 
         Returns:
             The rows of the table.
@@ -154,34 +168,25 @@ class FolderJob:
             ) from error
 
     def _write(self, folder: Path) -> list[PhotoRecord]:
-        for written_to in ("", *FOLDERS):
-            remove_parts(folder / written_to, inside=bool(written_to))
-        origin = {
-            "model": model_digest(self.segmenter.predictor),
-            "threshold": self.segmenter.threshold,
-            # Folders of before this option resume, too.
-            **({"largest_piece": True} if self.largest_piece else {}),
-        }
-        journal = Journal(folder / JOURNAL_FILE, origin)
+        journal = self._open_journal(folder)
         shadow = " with shadow" if self.shadow else ""
         if CUT_OUTS in self.outputs:
             clear_if_other(folder / CUT_OUTS, f"cut-outs{shadow}", unless_noted="cut-outs")
         if self.backdrop is not None:
             clear_if_other(folder / COMPOSITES, f"{self.backdrop.digest()}{shadow}")
         name = self.photos.name
-        records = {
-            path: PhotoRecord(name(path), warnings=why) for path, why in self.photos.rejected
-        }
+        photos = self.photos if self.shard is None else self.photos.of_shard(self.shard)
+        records = {path: PhotoRecord(name(path), warnings=why) for path, why in photos.rejected}
         files = PhotoFiles(folder, self.outputs, self.backdrop, self.shadow)
         missing = []
-        for path in self.photos.usable:
+        for path in photos.usable:
             record = journal.finished(path, name(path))
             if record is not None and files.exist(name(path)):
                 records[path] = record
             else:
                 missing.append(path)
-        if len(missing) < len(self.photos.usable):
-            done = len(self.photos.usable) - len(missing)
+        if len(missing) < len(photos.usable):
+            done = len(photos.usable) - len(missing)
             logger.info("%d photos are finished, %d are to be predicted", done, len(missing))
 
         cluster = cluster_in_use()
@@ -196,7 +201,10 @@ class FolderJob:
                 journal.append(path, record)
         journal.compact()
         records = {path: records[path] for path in sorted(records)}
-        write_table(folder / PREDICTIONS_FILE, records.values())
+        table = folder / PREDICTIONS_FILE
+        write_table(shard_file(table, self.shard), records.values())
+        if self.shard is not None:
+            join_tables(table, self.shard)
         if self.submission is not None:
             masks = {
                 name(path): output_file(folder, MASKS, name(path))
@@ -206,6 +214,25 @@ class FolderJob:
             write_submission(folder / SUBMISSION_FILE, self.submission, masks)
         _log_summary(folder, records)
         return list(records.values())
+
+    def _open_journal(self, folder: Path) -> Journal:
+        """What is finished, by this part of the folder and by others; nothing of another model."""
+        if self.shard is None:  # Else they may be those of another part at work.
+            for written_to in ("", *FOLDERS):
+                remove_parts(folder / written_to, inside=bool(written_to))
+        origin = {
+            "model": model_digest(self.segmenter.predictor),
+            "threshold": self.segmenter.threshold,
+            # Folders of before this option resume, too.
+            **({"largest_piece": True} if self.largest_piece else {}),
+        }
+        whole, parts = folder / JOURNAL_FILE, shard_files(folder / JOURNAL_FILE)
+        journal = Journal(shard_file(whole, self.shard), origin, [whole, *parts])
+        if self.shard is None:
+            journal.absorb()
+            for file in (*parts, *shard_files(folder / PREDICTIONS_FILE)):
+                file.unlink()
+        return journal
 
     def predict(self, paths: Sequence[Path], folder: Path) -> Iterator[tuple[Path, PhotoRecord]]:
         """Predict photos and write their files, three stages at work at the same time."""
@@ -234,7 +261,7 @@ class FolderJob:
         models: list[Path] = []
 
         def store(model: Any) -> Path:
-            models.append(folder / f".{model_digest(model)}.part.keras")
+            models.append(shard_file(folder / f"{model_digest(model)}.part.keras", self.shard))
             with atomic_file(models[-1]) as part:
                 model.save(part)
             return models[-1]
@@ -243,7 +270,8 @@ class FolderJob:
             light = replace(self.segmenter, predictor=stored(self.segmenter.predictor, store))
             photos = NewPhotos(self.photos.folder.absolute())
             job = replace(self, segmenter=light, photos=photos, submission=None)
-            shared = {folder / JOURNAL_FILE, *models, *(path.parent for path in given)}
+            journal = shard_file(folder / JOURNAL_FILE, self.shard)
+            shared = {journal, *models, *(path.parent for path in given)}
             cluster = replace(cluster, shared=(*cluster.shared, *sorted(shared)))
             size = BATCHES_PER_TASK * self.segmenter.photos_at_a_time
             work = partial(_predict_chunk, job, folder)

@@ -1,9 +1,10 @@
 """What is known of a new photo after its prediction: a row of ``predictions.csv``."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,15 +41,22 @@ class PhotoRecord:
 
 def write_table(path: Path, records: Iterable[PhotoRecord]) -> None:
     """Write records as a CSV file, UTF-8, in one step; see `core.tables` on names like formulas."""
+    write_rows(
+        path,
+        ({name: escape_formula(cell) for name, cell in vars(record).items()} for record in records),
+    )
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], writer: str = "") -> None:
+    """Write what are the rows of such a file already; `writer` as for `atomic_file`."""
     with (
-        atomic_file(path) as part,
+        atomic_file(path, writer) as part,
         # Names that are not UTF-8 are written as the bytes that they are.
         part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         table = csv.DictWriter(file, list(PhotoRecord.__dataclass_fields__), lineterminator="\n")
         table.writeheader()
-        for record in records:
-            table.writerow({name: escape_formula(cell) for name, cell in vars(record).items()})
+        table.writerows(rows)
 
 
 def expected_dice(probability: np.ndarray, mask: np.ndarray) -> float:

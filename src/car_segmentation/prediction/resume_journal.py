@@ -1,7 +1,7 @@
 """How inference resumes: a journal of finished photos that a kill at any moment cannot spoil."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,23 +21,35 @@ class Journal:
     Args:
         path: The file; made if it is not there.
         origin: What decides about results, such as the model and the threshold.
+        others: Journals of other runs in the same folder, whose photos are finished, too.
 
     Raises:
-        UserError: If the file's records have another origin.
+        UserError: If the records of one of the files have another origin.
     """
 
-    def __init__(self, path: Path, origin: Mapping[str, Any]):
+    def __init__(self, path: Path, origin: Mapping[str, Any], others: Sequence[Path] = ()):
         self._path = path
         self._origin = dict(origin)
-        self._entries = self._read()
+        self._entries = self._read(path)
+        self._others = [self._read(other) for other in others if other != path]
+        self.compact()
+
+    def absorb(self) -> None:
+        """Take the entries of the other journals over: they are later than those of its own."""
+        for entries in self._others:
+            self._entries |= entries
+        self._others = []
         self.compact()
 
     def finished(self, photo: Path, name: str) -> PhotoRecord | None:
         """The record of a photo by its name; None if it is missing, or the photo has changed."""
-        entry = self._entries.get(without_extension(name))
-        if entry is None or entry["record"]["photo"] != name:
-            return None
-        return PhotoRecord(**entry["record"]) if entry["file"] == _file_state(photo) else None
+        key, state = without_extension(name), _file_state(photo)
+        own = self._entries.get(key)
+        found = [own] if own else [entries[key] for entries in self._others if key in entries]
+        for entry in found:
+            if entry["record"]["photo"] == name and entry["file"] == state:
+                return PhotoRecord(**entry["record"])
+        return None
 
     def append(self, photo: Path, record: PhotoRecord) -> None:
         """Record a photo whose files are all written."""
@@ -52,14 +64,14 @@ class Journal:
         with atomic_file(self._path) as part:
             part.write_text("".join(json.dumps(line) + "\n" for line in [self._origin, *entries]))
 
-    def _read(self) -> dict[str, dict[str, Any]]:
-        if not self._path.is_file():
+    def _read(self, path: Path) -> dict[str, dict[str, Any]]:
+        if not path.is_file():
             return {}
-        whole_lines = self._path.read_text(encoding="ascii").split("\n")[:-1]
+        whole_lines = path.read_text(encoding="ascii").split("\n")[:-1]
         origin, *entries = map(json.loads, whole_lines)
         if origin != self._origin:
             raise UserError(
-                f"{self._path.parent} holds predictions of another model, threshold or "
+                f"{path.parent} holds predictions of another model, threshold or "
                 "`prediction` parameters, or with another inference.largest_piece. Give "
                 "another folder (--params=predictions=FOLDER), or delete this one."
             )

@@ -12,6 +12,7 @@ from car_segmentation.prediction.composites import Backdrop, read_backdrop
 from car_segmentation.prediction.folder_job import FolderJob, NewPhotos, sort_out_photos
 from car_segmentation.prediction.photo_files import COMPOSITES, CUT_OUTS, MASKS, PROBABILITY_MAPS
 from car_segmentation.prediction.segmenter import Segmenter
+from car_segmentation.prediction.shards import Shard
 from car_segmentation.prediction.submission import sample_photos
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def predict_new_photos(
         submission=_submission_photos(settings, new_photos),
         largest_piece=settings.largest_piece,
         shadow=settings.shadow,
+        shard=None if settings.shard is None else Shard.parse(settings.shard),
     )
     records = job.write(predictions_folder)
     if settings.canvas is not None:
