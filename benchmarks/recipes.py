@@ -61,8 +61,8 @@ def stages(*parts: tuple[float, str, int, int]) -> dict[str, Any]:
     return {"training.stages": [dict(zip(names, part, strict=True)) for part in parts]}
 
 
-RESIZED, WINDOWS = ("resized", 320, 512), ("window", 448, 640)
-SMALL_THEN_WINDOWS = stages((0.55, *RESIZED), (1.0, *WINDOWS))
+RESIZED, CROPS = ("resize", 320, 512), ("crop", 448, 640)
+SMALL_THEN_CROPS = stages((0.55, *RESIZED), (1.0, *CROPS))
 
 GROUPS: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {
     "small photos alone, 512×320": (
@@ -75,14 +75,14 @@ GROUPS: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {
             "Muon, batches of 2, colours varied": SMALL | COLOURS | muon(2, 1.5e-2),
         },
     ),
-    "from small photos to windows": (
+    "from small photos to crops": (
         1500.0,
         {
             "whole photos, AdamW": WHOLE | ADAMW,
-            "small photos, then windows, AdamW": SMALL_THEN_WINDOWS | ADAMW,
+            "small photos, then crops, AdamW": SMALL_THEN_CROPS | ADAMW,
             "whole photos": WHOLE,
-            "windows": stages((1.0, *WINDOWS)),
-            "small photos, then windows": SMALL_THEN_WINDOWS,
+            "crops": stages((1.0, *CROPS)),
+            "small photos, then crops": SMALL_THEN_CROPS,
         },
     ),
 }

@@ -21,20 +21,28 @@ import tempfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
 from mlflow.tracking import MlflowClient
 
+from car_segmentation.parameters.merge import merge_parameters
 from data_processing import PROJECT
 
 CHECKPOINTS = "data/cpu/06_models/checkpoints"
 MODEL = "data/cpu/06_models/model.keras"
 CHANGED = {
-    "pairing.max_cars": 8,
-    "image.height": 160,
-    "image.width": 240,
-    "training.epochs": 4,
-    "training.checkpoint_minutes": 0,  # After each batch.
+    "pairing": {"max_cars": 8},
+    "image": {"height": 160, "width": 256},
+    "training": {
+        "epochs": 4,
+        "checkpoint_minutes": 0,  # After each batch.
+        "stages": [
+            {"end_fraction": 0.5, "mode": "resize", "height": 96, "width": 192},
+            {"end_fraction": 1.0, "mode": "crop", "height": 160, "width": 192},
+        ],
+    },
 }
 """Parameters of a training that takes a minute."""
 
@@ -51,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         undisturbed, killed = Path(folder) / "undisturbed", Path(folder) / "killed"
         _copy_project(undisturbed)
-        _end(_start(undisturbed, "data_processing", arguments.raw_data))
+        _end(_start(undisturbed, "data_processing", arguments.raw_data), undisturbed)
         shutil.copytree(undisturbed, killed)
         problems = _train_twice(undisturbed, killed, arguments)
     print("\n".join(problems) or "nothing was lost or changed: goals met")
@@ -62,7 +70,7 @@ def _train_twice(undisturbed: Path, killed: Path, arguments: argparse.Namespace)
     run = _start(undisturbed, "modelling", arguments.raw_data)
     _wait_for_write(run, undisturbed)
     began = time.perf_counter()
-    _end(run)
+    _end(run, undisturbed)
     work = time.perf_counter() - began
     print(f"undisturbed: {work:.1f} s from the first checkpoint to the end")
 
@@ -84,7 +92,7 @@ def _train_twice(undisturbed: Path, killed: Path, arguments: argparse.Namespace)
         halves = len(list(killed.glob(f"{CHECKPOINTS}/*/.*.part.*")))
         problems += _unreadable(killed)
         print(f"kill {number}, {moment}: {_place(killed)}, {halves} half-written files set aside")
-    _end(_start(killed, "modelling", arguments.raw_data))
+    _end(_start(killed, "modelling", arguments.raw_data), killed)
     if _weights(undisturbed) != _weights(killed):
         problems.append("the weights at the end are not those of the undisturbed training")
     one, other = _curves(undisturbed), _curves(killed)
@@ -101,12 +109,16 @@ def _copy_project(folder: Path) -> None:
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(PROJECT / name, folder)
+    parameters: dict[str, Any] = CHANGED
+    for file in (folder / "conf" / "cpu").glob("parameters*.yml"):
+        parameters = merge_parameters(yaml.safe_load(file.read_text()), parameters)
+        file.unlink()
+    (folder / "conf" / "cpu" / "parameters.yml").write_text(yaml.safe_dump(parameters))
 
 
 def _start(project: Path, pipeline: str, raw_data: Path) -> subprocess.Popen[bytes]:
-    given = CHANGED | {"raw_data": raw_data.resolve()}
-    parameters = ",".join(f"{name}={value}" for name, value in given.items())
-    command = ["run", "--env=cpu", f"--pipelines={pipeline}", f"--params={parameters}"]
+    parameters = f"--params=raw_data={raw_data.resolve()}"
+    command = ["run", "--env=cpu", f"--pipelines={pipeline}", parameters]
     with (project / "console.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "kedro", *command],
@@ -118,9 +130,9 @@ def _start(project: Path, pipeline: str, raw_data: Path) -> subprocess.Popen[byt
         )
 
 
-def _end(run: subprocess.Popen[bytes]) -> None:
+def _end(run: subprocess.Popen[bytes], project: Path) -> None:
     if run.wait():
-        sys.exit(f"{run.args} failed")
+        sys.exit((project / "console.log").read_text(errors="replace")[-2000:])
 
 
 def _states(project: Path) -> dict[Path, int]:

@@ -60,6 +60,5 @@ def _not_that_size(network: keras.Model, size: tuple[int, int]) -> str:
     return (
         f"training.stages: {network.name}, built for photos of {width}×{height}, cannot be trained "
         f"on {size[1]}×{size[0]}. Take a height and a width that differ from those of image by "
-        "multiples of 64, or, for deep networks, of 256; or take segnet_unet or unet, whose layers "
-        "are not made for one size."
+        "multiples of 64, or, for deep networks, of 256."
     )
