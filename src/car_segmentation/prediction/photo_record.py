@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 from car_segmentation.core.files import atomic_file
-from car_segmentation.core.tables import escape_formula
 
 DISTORTION = 1.25
 """How far a photo's proportions may be from the network's without a warning."""
@@ -41,6 +40,9 @@ class PhotoRecord:
 
 def write_table(path: Path, records: Iterable[PhotoRecord]) -> None:
     """Write records as a CSV file, UTF-8, in one step; see `core.tables` on names like formulas."""
+    # With it comes pandas, which a command for one photo has no use for.
+    from car_segmentation.core.tables import escape_formula
+
     write_rows(
         path,
         ({name: escape_formula(cell) for name, cell in vars(record).items()} for record in records),

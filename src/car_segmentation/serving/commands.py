@@ -10,8 +10,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from car_segmentation.core.errors import UserError
+
+if TYPE_CHECKING:
+    from car_segmentation.serving.photo_model import PhotoModel
 
 MODEL_VARIABLE = "CAR_SEGMENTATION_MODEL"
 DEFAULT_MODEL = "data/06_models/model.keras"
@@ -59,7 +63,6 @@ def _cut_out(arguments: argparse.Namespace) -> None:
     from car_segmentation.core.files import atomic_file
     from car_segmentation.data.image_files import Limits
     from car_segmentation.serving.answers import Asked
-    from car_segmentation.serving.photo_model import load_model
     from car_segmentation.serving.picture_options import RequestOptions
     from car_segmentation.serving.problems import Problem
 
@@ -75,7 +78,7 @@ def _cut_out(arguments: argparse.Namespace) -> None:
         options = RequestOptions.of(given, "cut_out")
     except Problem as problem:
         raise UserError(problem.detail) from None
-    model = load_model(*_resolved(arguments.model))
+    model = _load(arguments.model)
     asked = Asked("cut_out", model, Limits(), options)
     described, failed = [], False
     for path in arguments.photos:
@@ -110,13 +113,17 @@ def _read(path: Path) -> bytes:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _resolved(model: str) -> tuple[str, str]:
-    """An address of MLflow's, looked up in the project's database; a file as it is."""
-    from car_segmentation.serving.photo_model import MLFLOW, current_version
+def _load(model: str) -> "PhotoModel":
+    """A model by its address in the project's database of MLflow, or from a file."""
+    from car_segmentation.core.optional_imports import KERAS_EXTRAS, left_out
+    from car_segmentation.serving.photo_model import MLFLOW, current_version, load_model
 
     if model.startswith(MLFLOW):
         _track()
-    return model, current_version(model)
+        return load_model(model, current_version(model))
+    version = current_version(model)
+    with left_out(*KERAS_EXTRAS):
+        return load_model(model, version)
 
 
 def _track() -> None:
