@@ -127,7 +127,7 @@ def _moved(picture: np.ndarray, left: float, top: float, canvas: Canvas) -> np.n
 def _fade_to_border(picture: np.ndarray, box: Box) -> np.ndarray:
     """Let what is outside the thing's box, a shadow, end before the canvas does.
 
-    It fades over the outer half of the room between the box and the border.
+    It fades over all the room between the box and the border: over less, its end shows as a line.
     """
     ends = [
         np.minimum(_ramp(length, start), _ramp(length, length - start - size)[::-1])
@@ -143,8 +143,8 @@ def _fade_to_border(picture: np.ndarray, box: Box) -> np.ndarray:
 
 
 def _ramp(length: int, room: int) -> np.ndarray:
-    """From 0 at the beginning of an axis to 1 halfway to a box that begins after some room."""
-    clipped = np.clip((np.arange(length) + 0.5) / max(0.5, room / 2), 0, 1)
+    """From 0 at the beginning of an axis to 1 at a box that begins after some room."""
+    clipped = np.clip((np.arange(length) + 0.5) / max(0.5, room), 0, 1)
     return np.asarray(clipped * clipped * (3 - 2 * clipped), np.float32)
 
 
