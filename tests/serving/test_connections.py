@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,21 @@ def test_a_body_that_comes_too_slowly_is_told_so(tmp_path: Path) -> None:
         client.join(10)
         assert client.answer.startswith(b"HTTP/1.1 408 ")
         assert b"A body may pause for 1 seconds" in client.answer
+
+
+def test_a_body_without_end_is_told_its_limit(tmp_path: Path) -> None:
+    chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    sent = 0
+    with running(tmp_path) as service:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as client:
+            client.sendall(CHUNKED)
+            with suppress(OSError):  # As fast as it is taken, until the service closes.
+                while sent < 100e6:
+                    client.sendall(chunk)
+                    sent += 0x10000
+        assert sent < 50e6  # A few times the limit of 2 MB, and what lies in buffers.
+        service.wait_for("car_segmentation_in_work", 0)
+        assert service.ask("/masks", image()).status == 200
 
 
 def test_the_oldest_without_a_request_yields_to_a_new_one(tmp_path: Path) -> None:
