@@ -20,7 +20,9 @@ CATALOG = Path(__file__).parents[2] / "conf/base/catalog.yml"
 
 TEXT = ["NA", "007", "=1+1.jpg", "two\nlines", ""]
 NUMBERS = [0.5, np.nan, -1.0, 12345.0, np.inf]
+FRACTIONS = [0.5, np.nan, 0.0, 1.0, 0.25]
 NOTHING = [np.nan] * 5
+SPLITS = ["train", "test", "validation", "test", "train"]
 FLAGS = [True, False, True, True, False]
 
 PHOTOS = {
@@ -29,7 +31,7 @@ PHOTOS = {
     **dict.fromkeys(["year", "make", "model"], TEXT),
 }
 IDENTITY = dict.fromkeys(["photo_id", "car", "view"], TEXT)
-SCORES = {**IDENTITY, "dice": NUMBERS, "edge_error_px": NOTHING, "false_positives": NUMBERS}
+SCORES = {**IDENTITY, "dice": FRACTIONS, "edge_error_px": NOTHING, "false_positives": NUMBERS}
 EVIDENCE = {"photo_id": TEXT, "shifted": NUMBERS, "speck_count": NOTHING}
 
 TABLES: dict[str, dict[str, list[Any]]] = {
@@ -39,7 +41,7 @@ TABLES: dict[str, dict[str, list[Any]]] = {
     "data_summary": dict.fromkeys(SUMMARY_COLUMNS[:-1], TEXT) | {"photos": NUMBERS},
     "rejected_photos": dict.fromkeys(REJECTED_COLUMNS, TEXT),
     "photo_table": PHOTOS,
-    "photo_splits": {**PHOTOS, "split": TEXT},
+    "photo_splits": {**PHOTOS, "split": SPLITS},
     "export_check": {"runtime": TEXT, "seconds": NUMBERS, "mask_pixels_differing": NOTHING},
     "photo_scores": SCORES,
     "other_scores": {**SCORES, "split": TEXT},
@@ -108,7 +110,7 @@ def test_a_table_is_read_as_it_was_written(name: str, rows: int, tmp_path: Path)
     back = stored.load()
     assert list(back) == list(table)
     for column, cells in TABLES[name].items():
-        if cells is TEXT:
+        if cells in (TEXT, SPLITS):
             assert back[column].tolist() == cells[:rows], column
         elif cells is FLAGS:
             assert back[column].dtype == bool and back[column].tolist() == cells[:rows], column

@@ -94,5 +94,5 @@ def test_an_empty_database_is_left_to_mlflow(tmp_path: Path) -> None:
 
 def test_a_damaged_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"no database, but text" * 100)
-    with pytest.raises(UserError, match=r"mlflow\.db, in which MLflow keeps all runs"):
+    with pytest.raises(UserError, match=r"mlflow\.db, which keeps all runs of MLflow"):
         relocate(tmp_path)

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
@@ -10,9 +11,14 @@ import pytest
 from keras import layers
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.datasets.models import ChosenModelDataset
+from car_segmentation.experiments import model_registry
 from car_segmentation.networks.model_check import check_model
 from car_segmentation.networks.model_file import read_model
 from car_segmentation.networks.registry import build_network
+from car_segmentation.parameters import PredictionOptions
+from car_segmentation.prediction.build import build_predictor
+from car_segmentation.serving.photo_model import current_version, load_model
 
 SIZE = (16, 24)
 
@@ -85,6 +91,50 @@ def test_a_model_of_another_kind_is_refused_by_what_it_is(problem: str, tmp_path
         read_model(path)
     assert str(refusal.value).startswith(f"{path} is not a model of this project: ")
     assert problem in str(refusal.value)
+
+
+def damaged_files(whole: bytes) -> dict[str, bytes]:
+    """Files that are no models, the kind of damage by what the message says."""
+    rng = np.random.default_rng(17)
+    cuts = {f"cut short at byte {at}": whole[:at] for at in rng.integers(1, len(whole) - 1, 3)}
+    return cuts | {"empty": b"", "zeros": bytes(len(whole)), "text": b"not a model\n"}
+
+
+ENTRANCES: dict[str, Callable[[Path], object]] = {
+    "model": lambda path: ChosenModelDataset(str(path)).load(),
+    "ensemble": lambda path: build_predictor(
+        model_of(), PredictionOptions(batch_size=1, ensemble=[str(path)])
+    ),
+    "service": lambda path: load_model(str(path), current_version(str(path))),
+    "registry": lambda path: load_model(str(path.parent), "1"),
+}
+"""Where a model comes in from outside."""
+
+
+@pytest.mark.parametrize("entrance", ENTRANCES)
+def test_every_entrance_refuses_with_one_sentence_that_names_the_file(
+    entrance: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.keras"
+    monkeypatch.setattr(model_registry, "network_file", lambda _: nullcontext(path))
+    (tmp_path / "threshold.json").write_text('{"threshold": 0.5}')
+    model = model_of()
+    model.save(path)
+    unfit = damaged_files(path.read_bytes())
+    for problem, make in UNFIT.items():
+        make().save(path)
+        unfit[problem] = path.read_bytes()
+    keras.Model(model.input, layers.Lambda(lambda x: 1 - x)(model.output)).save(path)
+    unfit["brings code"] = path.read_bytes()
+    assert len(unfit) == len(UNFIT) + 7
+    for problem, content in unfit.items():
+        path.write_bytes(content)
+        with pytest.raises(Exception) as refusal:  # noqa: PT011  Kedro wraps it.
+            ENTRANCES[entrance](path)
+        error = refusal.value if isinstance(refusal.value, UserError) else refusal.value.__cause__
+        assert isinstance(error, UserError), problem
+        assert str(path) in str(error), problem
+        assert "\n" not in str(error), problem
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "hard_sigmoid"])

@@ -95,6 +95,18 @@ def test_a_second_run_does_nothing_and_a_third_what_was_deleted(
     assert len(table_of(folder)) == 11
 
 
+def test_masks_without_their_ends_are_made_again(discs: Path, folder: Path) -> None:
+    folder_job(discs, Darkness()).write(folder)
+    masks = sorted((folder / "masks").iterdir())
+    whole = [mask.read_bytes() for mask in masks]
+    for mask, content in zip(masks, (b"", whole[1][:-1], bytes(len(whole[2]))), strict=False):
+        mask.write_bytes(content)  # As a power cut may leave them.
+    model = Darkness()
+    folder_job(discs, model).write(folder)
+    assert len(model.batches) == 1
+    assert [mask.read_bytes() for mask in masks] == whole
+
+
 def test_a_replaced_photo_is_predicted_again(discs: Path, folder: Path) -> None:
     folder_job(discs).write(folder)
     Image.fromarray(np.full((*SIZE, 3), 200, np.uint8)).save(discs / "002.png")

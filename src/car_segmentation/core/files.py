@@ -20,7 +20,7 @@ _WRITING = threading.Lock()
 
 
 @contextmanager
-def atomic_file(path: Path, writer: str = "") -> Iterator[Path]:
+def atomic_file(path: Path, writer: str = "", durable: bool = False) -> Iterator[Path]:
     """Yield a path to write to; it takes the place of ``path`` when the block ends well.
 
     The temporary name keeps the extension, which many writers choose the format by.
@@ -28,14 +28,24 @@ def atomic_file(path: Path, writer: str = "") -> Iterator[Path]:
     Args:
         path: The file.
         writer: Distinguishes processes that may write the same file at the same time.
+        durable: Whether it is on disk before it takes its place, so that a power cut leaves the old
+            or the new, too. It costs some milliseconds a file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}{writer and f'.{writer}'}.part{path.suffix}")
     try:
         yield temporary
+        if durable:
+            flush_to_disk(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file's bytes are on disk, whoever wrote them."""
+    with path.open("r+b") as file:  # Windows syncs only what is open for writing.
+        os.fsync(file.fileno())
 
 
 def write_at(path: Path, offset: int, content: memoryview) -> None:

@@ -9,6 +9,7 @@ a formula, so text that does is written with an apostrophe before it
 """
 
 import csv
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -70,6 +71,8 @@ def read_table(
     flags: Collection[str] = (),
     others: Literal["numbers", "text"] = "numbers",
     numbers: Collection[str] = (),
+    key: str | None = None,
+    fractions: Collection[str] = (),
     **options: Any,
 ) -> pd.DataFrame:
     """Read a table with stated types.
@@ -80,17 +83,27 @@ def read_table(
         flags: Columns of ``True`` and ``False``.
         others: What the columns are that are not named.
         numbers: Columns of numbers; an empty cell is NaN.
+        key: The column that tells rows apart, where there is one.
+        fractions: Columns of numbers of 0 to 1, all of which are there.
         **options: Of ``pandas.read_csv``.
 
     Raises:
-        UserError: If the file cannot be read, or a cell is not of its column's type.
+        UserError: If the file cannot be read, is cut short, or a cell is not of its column's type.
     """
     try:
         table = pd.read_csv(path, **TEXT_ARGS | options)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(
-            f"{path} is not a table ({str(error).strip()}). Run the pipeline that writes it again."
-        ) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, EOFError) as error:
+        raise _damaged(path, f"is not a table ({str(error).strip()})") from None
+    if not options and path.suffix == ".csv" and not _ends_a_line(path):
+        raise _damaged(path, "has no end of its last line: it seems to be cut short")
+    for row in table.index[table.isna().any(axis=1)]:  # Empty cells are text here.
+        raise _damaged(path, f"has too few cells in row {row + 1}: it seems to be cut short")
+    if any("\0" in cell for name in table for cell in table[name]):
+        raise _damaged(path, "holds zero bytes")
+    if missing := [name for name in (key, *fractions) if name and name not in table]:
+        raise _damaged(path, f"has no column '{missing[0]}'")
+    if key and table[key].duplicated().any():
+        raise _damaged(path, f"has several rows of the same '{key}'")
     for name in table:
         if name in flags:
             table[name] = _typed(path, table[name], "True or False", _as_flags)
@@ -98,17 +111,28 @@ def read_table(
             table[name] = _typed(path, table[name], "a number", _as_numbers)
         else:
             table[name] = table[name].map(unescape_formula).astype(str)
+    for name in fractions:
+        if (table[name].lt(0) | table[name].gt(1)).any():
+            raise _damaged(path, f"holds a '{name}' that is not of 0 to 1")
     return table
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() in {b"\n", b"\r"}
+
+
+def _damaged(path: Path, problem: str) -> UserError:
+    return UserError(f"{path} {problem}. Run the pipeline that writes it again.")
 
 
 def _typed(path: Path, cells: pd.Series, expected: str, convert: Any) -> pd.Series:
     try:
         return convert(cells)
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(
-            f"{path}: column '{cells.name}' holds a cell that is not {expected} ({error}). Run the "
-            "pipeline that writes it again."
-        ) from None
+        problem = f"is damaged: column '{cells.name}' holds a cell that is not {expected} ({error})"
+        raise _damaged(path, problem) from None
 
 
 def _as_numbers(cells: pd.Series) -> pd.Series:

@@ -1,22 +1,24 @@
 """Image stacks: many images of one size in one memory-mapped array on disk.
 
 A stack is a folder with ``pixels.npy`` (images along the first axis) and ``index.json`` (the photo
-id of each, and notes on it). Reading one costs no memory beyond the pages that are touched, writing
-one costs no memory beyond the images in flight.
+id of each, notes on it, and a checksum of its pixels). Reading one costs no memory beyond the pages
+that are touched, writing one costs no memory beyond the images in flight.
 """
 
 import json
+import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import cv2
 import numpy as np
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.files import atomic_folder, write_at
+from car_segmentation.core.files import atomic_folder, flush_to_disk, write_at
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import read_photo, resize_by_area
@@ -27,6 +29,9 @@ Note = Mapping[str, Any]
 
 HALF_COVERED = 127
 """A soft mask's level from which the car covers more than half of the pixel."""
+VERIFIED_BYTES = 64_000_000
+"""How much of a stack is compared with its checksums when it is opened; of a larger one, images
+spread evenly over it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class ImageStack:
     def __reduce__(self) -> Any:
         # A stack travels to another process as its folder, not as its pixels.
         if self.folder is not None:
-            return read_stack, (self.folder,)
+            return _open_stack, (self.folder,)  # Verified where it was read first.
         return ImageStack, (self.ids, self.pixels, self.notes)
 
     def image(self, row: int) -> np.ndarray:
@@ -118,8 +123,12 @@ def new_stack(
         ).offset
         writer = StackWriter(pixels_file, offset, image_shape, dtype)
         yield writer
-        index = {"ids": list(ids), "notes": writer.notes}
+        flush_to_disk(pixels_file)
+        image_bytes = math.prod(image_shape) * np.dtype(dtype).itemsize
+        checksums = _checksums(pixels_file, offset, image_bytes, dict(enumerate(ids)))
+        index = {"ids": list(ids), "notes": writer.notes, "checksums": checksums}
         (part / "index.json").write_text(json.dumps(index))
+        flush_to_disk(part / "index.json")
 
 
 def write_resized_photos(
@@ -253,7 +262,81 @@ def _border_share(mask: np.ndarray) -> float:
 
 
 def read_stack(folder: Path) -> ImageStack:
-    """Open a stack that `new_stack` made, without reading its pixels."""
-    index = json.loads((folder / "index.json").read_text())
-    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+    """Open a stack that `new_stack` made, and compare some of its pixels with their checksums.
+
+    Raises:
+        UserError: If one of its two files is missing or damaged, or they do not belong together.
+    """
+    stack = _open_stack(folder)
+    checksums = _read_index(folder)["checksums"]
+    if checksums is None or not len(stack.ids):  # Made before there were any.
+        return stack
+    # Not through the map, whose pages would count as this process's memory.
+    pixels: Any = stack.pixels
+    images = max(1, min(len(stack.ids), VERIFIED_BYTES // max(1, pixels[0].nbytes)))
+    rows = np.linspace(0, len(stack.ids) - 1, images, dtype=int).tolist()
+    ids = {row: stack.ids[row] for row in rows}
+    found = _checksums(folder / "pixels.npy", pixels.offset, pixels[0].nbytes, ids)
+    for row, checksum in zip(rows, found, strict=True):
+        if checksum != checksums[row]:
+            raise _damaged(
+                folder / "pixels.npy",
+                f"its image {row} is not the one of {stack.ids[row]} that index.json lists",
+            )
+    return stack
+
+
+def _open_stack(folder: Path) -> ImageStack:
+    index, file = _read_index(folder), folder / "pixels.npy"
+    try:
+        pixels = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(file, str(error).splitlines()[0]) from None
+    if pixels.ndim < 3 or len(pixels) != len(index["ids"]):
+        problem = f"it lists {len(index['ids'])} images, and pixels.npy has {len(pixels)}"
+        raise _damaged(folder / "index.json", problem)
     return ImageStack(tuple(index["ids"]), pixels, index["notes"], folder)
+
+
+class _Index(TypedDict):
+    ids: list[str]
+    notes: dict[str, Note]
+    checksums: list[int] | None
+
+
+def _read_index(folder: Path) -> _Index:
+    path = folder / "index.json"
+    try:
+        index = json.loads(path.read_bytes())
+        ids, notes, checksums = index["ids"], index["notes"], index.get("checksums")
+    except OSError as error:
+        raise _damaged(path, str(error.strerror)) from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise _damaged(path, "it is not a list of images") from None
+    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+        raise _damaged(path, "its ids are not all text")
+    if len(set(ids)) != len(ids):
+        raise _damaged(path, "it lists an image twice")
+    if not isinstance(notes, dict) or not all(isinstance(note, dict) for note in notes.values()):
+        raise _damaged(path, "its notes are not notes on images")
+    if checksums is not None and not (isinstance(checksums, list) and len(checksums) == len(ids)):
+        raise _damaged(path, "it has not one checksum for each image")
+    return {"ids": ids, "notes": notes, "checksums": checksums}
+
+
+def _checksums(file: Path, offset: int, size: int, ids: Mapping[int, str]) -> list[int]:
+    """CRC-32 of the photo ids and the bytes of images, given by row."""
+    found = []
+    with file.open("rb") as stream:
+        for row, photo_id in ids.items():
+            stream.seek(offset + row * size)
+            named = zlib.crc32(photo_id.encode(errors="surrogateescape"))
+            found.append(zlib.crc32(stream.read(size), named))
+    return found
+
+
+def _damaged(path: Path, problem: str) -> UserError:
+    return UserError(
+        f"{path} is damaged ({problem}). Delete {path.parent}, and run the pipeline that makes it "
+        "again: `kedro run --pipelines=data_processing`, or reporting for probabilities."
+    )

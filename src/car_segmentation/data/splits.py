@@ -1,6 +1,6 @@
 """Split photos into train, validation and test so that all views of a car stay together."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import combinations, product
 
 import numpy as np
@@ -58,6 +58,42 @@ def split_by_car(
 def rows_of_split(table: pd.DataFrame, *splits: str) -> pd.DataFrame:
     """The rows of a table whose column ``split`` has one of these values."""
     return table[table["split"].isin(splits)]
+
+
+def check_splits(table: pd.DataFrame, name: str) -> None:
+    """Make sure that a table assigns photos to splits, and no car to two.
+
+    Args:
+        table: What was read.
+        name: Its file, for the message.
+
+    Raises:
+        UserError: If it does not.
+    """
+    missing = [column for column in ("photo_id", "car", "split") if column not in table]
+    others = [] if missing else sorted(set(table["split"]) - set(SPLITS))
+    if missing or others:
+        problem = f"has no column '{missing[0]}'" if missing else f"has a split '{others[0]}'"
+        raise UserError(f"{name} {problem}. Run `kedro run --pipelines=data_processing` again.")
+    try:
+        check_no_car_in_two_splits(table["car"], table["split"])
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
+
+
+def check_same_photos(photo_splits: pd.DataFrame, photo_ids: Collection[str]) -> None:
+    """Make sure that a table of splits lists the photos that were resized after it.
+
+    Raises:
+        UserError: If it lists others, or fewer: it was changed, or cut short.
+    """
+    listed, resized = set(photo_splits["photo_id"]), set(photo_ids)
+    if listed != resized:
+        raise UserError(
+            f"photo_splits.csv lists {len(listed)} photos, and {len(resized)} were resized; "
+            f"{min(listed ^ resized)} is only among one of them. Run `kedro run "
+            "--pipelines=data_processing` again."
+        )
 
 
 def check_no_car_in_two_splits(car: pd.Series, split: pd.Series) -> None:

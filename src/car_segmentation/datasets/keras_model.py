@@ -48,7 +48,7 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
 
     def save(self, data: "keras.Model") -> None:
         """Write the model."""
-        with atomic_file(self._filepath) as part:
+        with atomic_file(self._filepath, durable=True) as part:
             data.save(part)
 
     def preview(self) -> TablePreview:

@@ -5,10 +5,17 @@ import io
 
 import cv2
 import numpy as np
-from kedro_datasets._typing import ImagePreview, PlotlyPreview, TablePreview
+from kedro_datasets._typing import ImagePreview, JSONPreview, PlotlyPreview, TablePreview
 from PIL import Image
 
-__all__ = ["ImagePreview", "PlotlyPreview", "TablePreview", "encode_picture", "image_preview"]
+__all__ = [
+    "ImagePreview",
+    "JSONPreview",
+    "PlotlyPreview",
+    "TablePreview",
+    "encode_picture",
+    "image_preview",
+]
 # Kedro-Viz knows previews by these types' names, and Kedro's documentation takes them from there.
 
 MAX_PREVIEW_WIDTH = 1600

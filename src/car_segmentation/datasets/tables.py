@@ -13,6 +13,7 @@ from kedro_datasets.pandas import CSVDataset
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.tables import read_table, write_table
+from car_segmentation.data.splits import check_splits
 from car_segmentation.datasets.previews import TablePreview
 from car_segmentation.experiments.tracking import is_tracking
 
@@ -26,6 +27,9 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         flags: Columns of ``True`` and ``False``.
         others: What the columns are that are not named: ``numbers`` or ``text``.
         numbers: Columns of numbers, where the others are text.
+        key: The column that tells rows apart.
+        fractions: Columns of numbers of 0 to 1.
+        splits: Whether it assigns photos to splits: see `data.splits.check_splits`.
         escape_formulas: Whether text that a spreadsheet would run as a formula is escaped.
         track: Whether saving also logs the table to the active MLflow run, which shows and
             compares it as a table.
@@ -43,6 +47,9 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         flags: Sequence[str] = (),
         others: Literal["numbers", "text"] = "numbers",
         numbers: Sequence[str] = (),
+        key: str | None = None,
+        fractions: Sequence[str] = (),
+        splits: bool = False,
         escape_formulas: bool = True,
         track: bool = False,
         paths: Sequence[str] = (),
@@ -56,7 +63,10 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
             "flags": flags,
             "others": others,
             "numbers": numbers,
+            "key": key,
+            "fractions": fractions,
         }
+        self._splits = splits
         self._escape_formulas = escape_formulas
         self._track = track
         self._paths, self._project = paths, project
@@ -65,14 +75,22 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
 
     def load(self) -> pd.DataFrame:
         """Read the table."""
-        table = read_table(self._filepath, **self._types)
+        try:
+            table = read_table(self._filepath, **self._types)
+        except OSError as error:
+            raise UserError(
+                f"{self._filepath} cannot be read ({error.strerror or error}). Run the pipeline "
+                "that writes it."
+            ) from None
+        if self._splits:
+            check_splits(table, str(self._filepath))
         for column in self._paths:
             table[column] = [_absolute(path, self._project) for path in table[column]]
         return table
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the table in one step, and log it where that is wanted and a run is tracked."""
-        with atomic_file(self._filepath) as part:
+        with atomic_file(self._filepath, durable=True) as part:
             relative = {
                 column: [_relative(path, self._project) for path in data[column]]
                 for column in self._paths

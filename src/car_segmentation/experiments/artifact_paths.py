@@ -10,8 +10,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from car_segmentation.core.databases import check_database, unreadable
 from car_segmentation.core.errors import UserError
-from car_segmentation.experiments.tracking_server import ARTIFACTS, DATABASE
+from car_segmentation.experiments.tracking_server import ARTIFACTS, DATABASE, RUNS
 
 PATHS = (
     ("experiments", "artifact_location"),
@@ -38,6 +39,7 @@ def relocate(project_root: Path) -> int:
     database, artifacts = project_root / DATABASE, (project_root / ARTIFACTS).as_uri()
     if not database.is_file():
         return 0
+    check_database(database, RUNS)
     changed = 0
     try:
         with closing(sqlite3.connect(database, timeout=10)) as connection, connection:
@@ -51,10 +53,7 @@ def relocate(project_root: Path) -> int:
                         (artifacts, len(former) + 1, former, len(former) + 1, f"{former}/"),
                     ).rowcount
     except sqlite3.DatabaseError as error:
-        raise UserError(
-            f"{database}, in which MLflow keeps all runs, cannot be read ({error}). If another "
-            "process works with it, wait; otherwise move the file away, and a new one is begun."
-        ) from error
+        raise UserError(unreadable(database, RUNS, str(error))) from error
     return changed
 
 

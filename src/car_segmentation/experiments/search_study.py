@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from car_segmentation.core.databases import check_database, unreadable
 from car_segmentation.core.errors import UserError
 from car_segmentation.experiments.search import Outcome, Space, TrialRecord, encoded
 from car_segmentation.parameters import Search, SearchRange
@@ -27,6 +28,9 @@ KILLED_TOO_OFTEN = f"The trial was killed {TRIES} times: does it take too much m
 TRIALS_PER_PARAMETER = 10
 """Completed trials for each parameter without which nothing is said of importance: a rule of thumb
 of regression."""
+
+TRIALS = "all trials of the search"
+"""What is lost with the database."""
 
 
 def check_installed() -> None:
@@ -50,17 +54,24 @@ def open_study(file: Path, name: str, settings: Search, epochs: int) -> "optuna.
         name: See `search_name`.
         settings: For the pruner.
         epochs: Of a training at most.
+
+    Raises:
+        UserError: If the database is damaged, or of another version of Optuna.
     """
     import optuna
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    return optuna.create_study(
-        storage=f"sqlite:///{file.resolve()}",
-        study_name=name,
-        direction="maximize",
-        pruner=_pruner(settings, epochs),
-        load_if_exists=True,
-    )
+    check_database(file, TRIALS)
+    try:
+        return optuna.create_study(
+            storage=f"sqlite:///{file.resolve()}",
+            study_name=name,
+            direction="maximize",
+            pruner=_pruner(settings, epochs),
+            load_if_exists=True,
+        )
+    except Exception as error:  # Optuna's own, or SQLAlchemy's, which it passes on.
+        raise UserError(unreadable(file, TRIALS, str(error))) from error
 
 
 def requeue_interrupted_trials(study: "optuna.Study") -> None:

@@ -12,6 +12,9 @@ from urllib.parse import urlparse
 import mlflow
 from mlflow.exceptions import MlflowException
 
+from car_segmentation.core.databases import unreadable
+from car_segmentation.core.errors import UserError
+
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3.0
@@ -21,6 +24,9 @@ CONTINUES = "continues"
 """The tag of a run that goes on for one whose server was lost: that one's id."""
 DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
 """In the project's root."""
+SQLITE = "sqlite:///"
+RUNS = "all runs of MLflow"
+"""What is lost with the database."""
 
 
 def tracking_uri(project_root: Path) -> str:
@@ -47,9 +53,11 @@ def fail_fast() -> None:
 def server_problem(uri: str) -> str | None:
     """Why a server does not track runs, and what to do; None if it does.
 
-    Databases and folders are not asked. A server is asked for its experiments, because one that
-    accepts connections may still refuse this user, or be a proxy with nothing behind it.
+    Folders are not asked, nor databases that are not there yet. A server is asked for its
+    experiments, because one that accepts connections may still refuse this user, or be a proxy with
+    nothing behind it.
     """
+    check_own_database(uri)
     address = urlparse(uri)
     if address.scheme not in DEFAULT_PORTS or address.hostname is None:
         return None
@@ -64,6 +72,21 @@ def server_problem(uri: str) -> str | None:
     except MlflowException as error:
         return f"{server} {_what_to_do(error)}"
     return None
+
+
+def check_own_database(uri: str) -> None:
+    """Have MLflow open the database of an address ``sqlite:///FILE``, if it is there.
+
+    Raises:
+        UserError: If it is of another version of MLflow, or lacks something.
+    """
+    database = Path(uri.removeprefix(SQLITE))
+    if not uri.startswith(SQLITE) or not database.is_file():
+        return
+    try:
+        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+    except Exception as error:  # MLflow's own, or of one of the libraries that it uses.
+        raise UserError(unreadable(database, RUNS, str(error).splitlines()[0])) from error
 
 
 def _what_to_do(error: MlflowException) -> str:

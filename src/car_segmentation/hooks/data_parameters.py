@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from click import ClickException
 from filelock import FileLock
@@ -12,7 +13,8 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from car_segmentation.core.files import atomic_file
-from car_segmentation.hooks.session import Session
+from car_segmentation.core.json_files import read_json
+from car_segmentation.hooks.session import Session, user_errors_as_click
 from car_segmentation.parameters import flatten
 from car_segmentation.parameters.lineage import (
     Difference,
@@ -33,6 +35,8 @@ TAKE_A_MODEL = {"inference", "export"}
 """Pipelines that use a finished model as it is, however it was trained."""
 LISTED = 3
 """Parameters that a message names."""
+Records = dict[str, dict[str, dict[str, Any]] | None]
+"""What `FILE` holds."""
 
 
 class DataParameters:
@@ -129,15 +133,15 @@ class DataParameters:
 
 def read_records(data_folder: Path) -> dict[str, Record | None]:
     """The records of all results in a folder; None for one that was being replaced."""
+    mend = (
+        "It says which parameters made the results beside it: delete it, and run data_processing "
+        "and modelling again."
+    )
     try:
-        records: dict[str, Record | None] = json.loads((data_folder / FILE).read_text())
+        with user_errors_as_click():
+            records: dict[str, Record | None] = read_json(data_folder / FILE, Records, mend)
     except FileNotFoundError:
         return {}
-    except ValueError:
-        raise ClickException(
-            f"{data_folder / FILE} is damaged. It says which parameters made the results beside "
-            "it: delete it, and run data_processing and modelling again."
-        ) from None
     return records
 
 
@@ -146,7 +150,7 @@ def write_record(data_folder: Path, name: str, record: Record | None) -> None:
     data_folder.mkdir(parents=True, exist_ok=True)
     with FileLock(data_folder / f".{FILE}.lock"):
         records = read_records(data_folder) | {name: record}
-        with atomic_file(data_folder / FILE) as part:
+        with atomic_file(data_folder / FILE, durable=True) as part:
             part.write_text(json.dumps(records, indent=1, sort_keys=True))
 
 

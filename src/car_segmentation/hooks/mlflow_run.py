@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline
 
 from car_segmentation.experiments import run_verdict, tracking
 from car_segmentation.hooks import kedro_mlflow_state
-from car_segmentation.hooks.session import Session
+from car_segmentation.hooks.session import Session, user_errors_as_click
 from car_segmentation.parameters import flatten
 from car_segmentation.training.checkpoints import unfinished
 from car_segmentation.training.devices import process_number
@@ -123,7 +123,8 @@ class ResumedRun:
         if process_number() > 0:  # Only the first is tracked.
             return
         for checkpoint in unfinished(catalog.load(CHECKPOINTS)):
-            run_id = checkpoint.read_note().get("run_id")
+            with user_errors_as_click():
+                run_id = checkpoint.read_note().get("run_id")
             parameters = flatten(self._session.written_parameters)
             if run_id and tracking.can_be_resumed(run_id, parameters):
                 logger.info("Resuming the MLflow run %s", run_id)

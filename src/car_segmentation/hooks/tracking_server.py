@@ -33,7 +33,8 @@ class TrackingServer:
             moved = relocate(root)
         if moved:
             logger.info("This project was moved: MLflow now looks for its artifacts in %s", root)
-        problem = tracking_server.server_problem(server["mlflow_tracking_uri"])
+        with user_errors_as_click():
+            problem = tracking_server.server_problem(server["mlflow_tracking_uri"])
         if problem is None:
             return
         os.environ.pop("MLFLOW_TRACKING_URI", None)

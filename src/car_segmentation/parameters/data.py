@@ -139,8 +139,8 @@ class ImageSize(Parameters):
     width: Pixels
 
 
-class AugmentationRanges(Parameters):
-    """See `augmentation.Augmentation`, and how much of a car must stay in the frame."""
+class AugmentationSettings(Parameters):
+    """See `augmentation.Augmentation`."""
 
     shift: Annotated[float, Field(ge=0, lt=1)]
     scale: Annotated[float, Field(ge=0, lt=1)]
@@ -148,8 +148,13 @@ class AugmentationRanges(Parameters):
     probability: Fraction
     flip_probability: Fraction
     border: Literal["reflect", "replicate", "constant"]
-    min_in_frame: Fraction
     hue: Annotated[float, Field(ge=0, le=180)] = 0.0
     saturation: Fraction = 0.0
     brightness: Fraction = 0.0
     colour_probability: Fraction = 0.0
+
+
+class AugmentationRanges(AugmentationSettings):
+    """The same, and how much of a car must stay in the frame."""
+
+    min_in_frame: Fraction

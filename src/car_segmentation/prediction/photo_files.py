@@ -1,5 +1,6 @@
 """The files that inference writes for each photo: mask, probability map, cut-out, composite."""
 
+import os
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ FOLDERS = (MASKS, PROBABILITY_MAPS, CUT_OUTS, COMPOSITES, CANVASES)
 
 PROBABILITY_STEPS = 65535
 """Levels of a probability map, which has 16 bits."""
+ENDS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9"}
+"""What a whole picture ends with."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,9 @@ class PhotoFiles:
     shadow: bool = False
 
     def exist(self, name: str) -> bool:
-        """Whether a photo has all its files."""
+        """Whether a photo has all its files, with their ends: a power cut may take those away."""
         return all(
-            output_file(self.folder, output, name, self.backdrop).is_file()
+            _has_its_end(output_file(self.folder, output, name, self.backdrop))
             for output in self.outputs
         )
 
@@ -84,6 +87,16 @@ class PhotoFiles:
         for output in self.outputs:
             path = output_file(self.folder, output, name, self.backdrop)
             write_picture(path, pictures[output]())
+
+
+def _has_its_end(picture: Path) -> bool:
+    end = ENDS[picture.suffix]
+    try:
+        with picture.open("rb") as file:
+            file.seek(-len(end), os.SEEK_END)
+            return file.read() == end
+    except OSError:  # Also where the file is shorter than that.
+        return False
 
 
 def cut_out_with(

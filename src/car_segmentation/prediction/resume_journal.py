@@ -1,6 +1,8 @@
 """How inference resumes: a journal of finished photos that a kill at any moment cannot spoil."""
 
 import json
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +13,15 @@ from car_segmentation.core.files import atomic_file
 from car_segmentation.core.name_patterns import without_extension
 from car_segmentation.prediction.photo_record import PhotoRecord
 
+logger = logging.getLogger(__name__)
+
 
 class Journal:
     """Records of finished photos, a line of JSON each, under a line that says what made them.
 
     A record is appended when all files of its photo are written, so that a kill costs only the
-    photos in work. A line that a kill cut short has no end, and does not count.
+    photos in work. A line that is cut short or damaged does not count: its photo is predicted
+    again.
 
     Args:
         path: The file; made if it is not there.
@@ -24,7 +29,7 @@ class Journal:
         others: Journals of other runs in the same folder, whose photos are finished, too.
 
     Raises:
-        UserError: If the records of one of the files have another origin.
+        UserError: If the records of one of the files have another origin, or it does not say which.
     """
 
     def __init__(self, path: Path, origin: Mapping[str, Any], others: Sequence[Path] = ()):
@@ -61,21 +66,58 @@ class Journal:
     def compact(self) -> None:
         """Write the file anew, in order of name and without what a kill left."""
         entries = [self._entries[name] for name in sorted(self._entries)]
-        with atomic_file(self._path) as part:
+        with atomic_file(self._path, durable=True) as part:
             part.write_text("".join(json.dumps(line) + "\n" for line in [self._origin, *entries]))
 
     def _read(self, path: Path) -> dict[str, dict[str, Any]]:
         if not path.is_file():
             return {}
-        whole_lines = path.read_text(encoding="ascii").split("\n")[:-1]
-        origin, *entries = map(json.loads, whole_lines)
+        first, *lines = path.read_bytes().split(b"\n")
+        origin = _parsed(first)
+        if not isinstance(origin, dict) or not lines:
+            raise UserError(
+                f"{path} is damaged, and nothing else says which model made the masks beside it. "
+                "Delete it, and all photos are predicted again."
+            )
         if origin != self._origin:
             raise UserError(
                 f"{path.parent} holds predictions of another model, threshold or "
                 "`prediction` parameters, or with another inference.largest_piece. Give "
                 "another folder (--params=predictions=FOLDER), or delete this one."
             )
+        whole_lines = lines[:-1]
+        entries = [entry for entry in map(_parsed, whole_lines) if _is_entry(entry)]
+        damaged = len(whole_lines) - len(entries)
+        if damaged:
+            logger.warning(
+                "%s has %d damaged lines: their photos are predicted again.", path, damaged
+            )
         return {without_extension(entry["record"]["photo"]): entry for entry in entries}
+
+
+def _parsed(line: bytes) -> Any:
+    """A line of JSON; None if it is none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether a line says what `Journal.append` writes, within the ranges of `PhotoRecord`."""
+    try:
+        record = PhotoRecord(**entry["record"])
+        numbers = (record.height, record.width, record.seconds)
+        fractions = (record.foreground_share, record.confidence)
+        return (
+            isinstance(record.photo, str)
+            and isinstance(record.warnings, str)
+            and all(number is None or 0 <= number < math.inf for number in numbers)
+            and all(fraction is None or 0 <= fraction <= 1 for fraction in fractions)
+            and all(isinstance(number, int) for number in entry["file"])
+        )
+    except (TypeError, KeyError):
+        return False
 
 
 def _file_state(path: Path) -> list[int]:

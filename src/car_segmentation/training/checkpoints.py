@@ -7,7 +7,6 @@ says which of them counts.
 
 import json
 import logging
-import os
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -16,17 +15,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, PositiveInt, TypeAdapter
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file, remove_parts
+from car_segmentation.core.json_files import read_json
 from car_segmentation.training.early_stopping import Progress
 
 logger = logging.getLogger(__name__)
 
 LAST, NOTE = "last.npz", "note.json"
+RESTART = "Restart it: --params=training.resume=false"
 
 State = Mapping[str, Sequence[np.ndarray]]
 """Values of variables by what they belong to, such as the network and the optimiser."""
+
+
+class Note(BaseModel):
+    """What `Checkpoint.read_note` may find; the training decides what it writes."""
+
+    run_id: str | None = None
+    precision: str | None = None
+    budget: tuple[PositiveInt, PositiveInt] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,11 @@ class Checkpoint:
 
     folder: Path
 
+    @property
+    def last(self) -> Path:
+        """The file with the last state."""
+        return self.folder / LAST
+
     def write_last(self, progress: Progress, state: State) -> None:
         """Replace the last state."""
         values = {
@@ -50,7 +65,7 @@ class Checkpoint:
             "progress": asdict(progress),
             "counts": {owner: len(all_values) for owner, all_values in state.items()},
         }
-        _write_arrays(self.folder / LAST, values | {"about": np.array(json.dumps(about))})
+        _write_arrays(self.last, values | {"about": np.array(json.dumps(about))})
 
     def read_last(self) -> tuple[Progress, State] | None:
         """The last state, or None if there is none.
@@ -59,45 +74,58 @@ class Checkpoint:
             UserError: If the file is damaged, which a kill cannot have done.
         """
         remove_parts(self.folder)
-        values = self._read(self.folder / LAST)
+        values = self._read(self.last)
         if values is None:
             return None
-        about = json.loads(str(values["about"]))
-        state = {
-            owner: [values[f"{owner}.{number}"] for number in range(count)]
-            for owner, count in about["counts"].items()
-        }
-        return Progress(**about["progress"]), state
+        try:
+            about = json.loads(str(values["about"]))
+            state = {
+                owner: [values[f"{owner}.{number}"] for number in range(count)]
+                for owner, count in about["counts"].items()
+            }
+            progress = about["progress"]
+            if set(progress) != set(Progress.__dataclass_fields__):
+                raise KeyError(*sorted(set(progress) ^ set(Progress.__dataclass_fields__)))
+            return TypeAdapter(Progress).validate_json(json.dumps(progress), strict=True), state
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise damaged_checkpoint(self.last, f"it is of another version: {error!r}") from error
 
     def write_best(self, epoch: int, weights: Sequence[np.ndarray]) -> None:
         """Write the weights of an epoch that is the best so far."""
-        _write_arrays(self._best(epoch), {str(n): value for n, value in enumerate(weights)})
+        _write_arrays(self.best(epoch), {str(n): value for n, value in enumerate(weights)})
 
     def read_best(self, epoch: int) -> list[np.ndarray]:
         """The weights of the best epoch."""
-        values = self._read(self._best(epoch))
+        values = self._read(self.best(epoch))
         if values is None:
             raise UserError(
-                f"{self._best(epoch)} is gone, the best weights so far. Restart the training: "
+                f"{self.best(epoch)} is gone, the best weights so far. Restart the training: "
                 "--params=training.resume=false"
             )
-        return [values[str(number)] for number in range(len(values))]
+        try:
+            return [values[str(number)] for number in range(len(values))]
+        except KeyError as error:
+            raise damaged_checkpoint(self.best(epoch), f"it has no array {error}") from error
 
     def keep_best(self, epoch: int | None) -> None:
         """Remove the weights of other epochs, once the last state has no use for them."""
         for file in self.folder.glob("best_*.npz"):
-            if file != self._best(epoch):
+            if file != self.best(epoch):
                 file.unlink()
 
     def write_note(self, note: Mapping[str, Any]) -> None:
         """Leave a note beside the state."""
-        with atomic_file(self.folder / NOTE) as part:
+        with atomic_file(self.folder / NOTE, durable=True) as part:
             part.write_text(json.dumps(note))
 
     def read_note(self) -> dict[str, Any]:
         """The note, empty if there is none."""
-        file = self.folder / NOTE
-        return json.loads(file.read_text()) if file.is_file() else {}
+        mend = f"{RESTART} (or delete {self.folder})."
+        try:
+            note: dict[str, Any] = read_json(self.folder / NOTE, Note, mend)
+        except FileNotFoundError:
+            return {}
+        return note
 
     def remove(self) -> None:
         """Forget the training."""
@@ -106,7 +134,8 @@ class Checkpoint:
     def _read(self, path: Path) -> dict[str, np.ndarray] | None:
         return _read_arrays(path)
 
-    def _best(self, epoch: int | None) -> Path:
+    def best(self, epoch: int | None) -> Path:
+        """The file with the weights of an epoch."""
         return self.folder / f"best_{epoch}.npz"
 
 
@@ -141,10 +170,9 @@ def unfinished(folder: Path) -> list[Checkpoint]:
 
 
 def _write_arrays(path: Path, values: Mapping[str, np.ndarray]) -> None:
-    with atomic_file(path) as part, part.open("wb") as file:
+    # A training may be hours; a power cut should not cost them.
+    with atomic_file(path, durable=True) as part, part.open("wb") as file:
         np.savez(file, **values)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())  # A training may be hours; a power cut should not cost them.
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
@@ -154,7 +182,12 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} is damaged ({error}), so the training cannot be continued. Restart it: "
-            "--params=training.resume=false"
-        ) from error
+        raise damaged_checkpoint(path, str(error)) from error
+
+
+def damaged_checkpoint(path: Path, problem: str) -> UserError:
+    """The error that a file of a training is damaged, or of another."""
+    problem = " ".join(problem.split())[:200]
+    return UserError(
+        f"{path} is damaged ({problem}), so the training cannot be continued. {RESTART}."
+    )

@@ -22,7 +22,7 @@ from car_segmentation.networks.any_size import for_any_size
 from car_segmentation.parameters import Training
 from car_segmentation.training.batch_size import is_out_of_memory
 from car_segmentation.training.batches import Batch, PhotoBatches
-from car_segmentation.training.checkpoints import Checkpoint
+from car_segmentation.training.checkpoints import Checkpoint, damaged_checkpoint
 from car_segmentation.training.compilation import compile_network
 from car_segmentation.training.devices import ONE_DEVICE, Devices
 from car_segmentation.training.early_stopping import Progress
@@ -111,7 +111,11 @@ def train(
         problem = loop.run()
         progress = loop.progress
         if progress.best_epoch is not None:
-            network.set_weights(loop.checkpoint.read_best(progress.best_epoch))
+            try:
+                network.set_weights(loop.checkpoint.read_best(progress.best_epoch))
+            except ValueError as error:
+                best = loop.checkpoint.best(progress.best_epoch)
+                raise damaged_checkpoint(best, repr(error)) from error
     if problem:
         raise TrainingStopped(f"{problem}\n{best_so_far(progress)}", progress.by_metric())
     if progress.epoch < settings.epochs:
@@ -182,8 +186,11 @@ class _Loop:
         self.progress, state = last
         # On more devices, an epoch may have a batch less than there was.
         self.progress.batches = min(self.progress.batches, len(self.training_batches) - 1)
-        _assign(self.network.variables, state["network"])
-        _assign(self.network.optimizer.variables, state["optimizer"])
+        try:
+            _assign(self.network.variables, state["network"])
+            _assign(self.network.optimizer.variables, state["optimizer"])
+        except (ValueError, KeyError) as error:  # Another number of variables, or of other shapes.
+            raise damaged_checkpoint(self.checkpoint.last, repr(error)) from error
 
     def save(self) -> None:
         """Write the state, and forget the weights that are no longer the best."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
-from car_segmentation.data.splits import rows_of_split
+from car_segmentation.data.splits import check_same_photos, rows_of_split
 from car_segmentation.evaluation.threshold import search_threshold
 from car_segmentation.experiments import tracking
 from car_segmentation.parameters import (
@@ -75,6 +75,7 @@ def train_network(
     from car_segmentation.training.time_budget import apply_budget, epochs_in_minutes
     from car_segmentation.training.trainer import train, without_training_state
 
+    check_same_photos(photo_splits, photos.ids)
     keras.utils.set_random_seed(seed)
     settings = with_precision(Training(**training))
     devices = find_devices(settings.devices)

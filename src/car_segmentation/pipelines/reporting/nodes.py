@@ -12,7 +12,7 @@ import pandas as pd
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import IGNORED, read_truth
-from car_segmentation.data.splits import rows_of_split
+from car_segmentation.data.splits import check_same_photos, rows_of_split
 from car_segmentation.evaluation.car_colour import colour_of_cars
 from car_segmentation.evaluation.error_analysis import analyse_photos, error_class_table
 from car_segmentation.evaluation.label_errors import (
@@ -61,6 +61,7 @@ def predict_photos(
     probabilities_folder: Path,
 ) -> ImageStack:
     """Predict the probability map of every photo that is reported on."""
+    check_same_photos(photo_splits, photos.ids)
     others = ["train"] if Reporting(**reporting).include_train else []
     reported = rows_of_split(photo_splits, "test", "validation", *others)
     segmenter = Segmenter.from_options(model, PredictionOptions(**prediction))

@@ -1,0 +1,88 @@
+"""Small results in JSON files, checked for what they must hold when they are read."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from kedro.io import AbstractDataset
+from pydantic import AfterValidator, BaseModel, Field, FiniteFloat
+
+from car_segmentation.core.files import atomic_file
+from car_segmentation.core.json_files import read_json
+from car_segmentation.datasets.previews import JSONPreview
+from car_segmentation.parameters.data import AugmentationSettings
+from car_segmentation.parameters.group import Fraction
+
+
+class Threshold(BaseModel):
+    """The probability from which a pixel is car, and the Dice that it was chosen by."""
+
+    threshold: Fraction
+    validation_dice: Fraction
+
+
+class UpperBound(BaseModel):
+    """See `evaluation.upper_bound`."""
+
+    photos: Annotated[int, Field(ge=0)]
+    dice_mean: Fraction
+    edge_error_px: Annotated[FiniteFloat, Field(ge=0)]
+
+
+def _of_one_length(history: dict[str, list[float]]) -> dict[str, list[float]]:
+    if len({len(values) for values in history.values()}) != 1:
+        raise ValueError("not every metric has a value for each epoch")
+    return history
+
+
+KINDS: dict[str, Any] = {
+    "anything": Any,
+    "augmentation": AugmentationSettings,
+    "fractions": list[Fraction],
+    "history": Annotated[
+        dict[str, Annotated[list[float], Field(min_length=1)]], AfterValidator(_of_one_length)
+    ],
+    "numbers": dict[str, float | None],
+    "threshold": Threshold,
+    "upper_bound": UpperBound,
+}
+"""What a file may hold, by the name that the catalog gives it."""
+
+
+class JSONFileDataset(AbstractDataset[Any, Any]):
+    """A JSON file, written in one step.
+
+    Args:
+        filepath: Where it is.
+        holds: One of `KINDS`: a file that holds something else is refused.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(self, filepath: str, holds: str, metadata: dict[str, Any] | None = None):
+        self._filepath = Path(filepath)
+        self._holds = holds
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """Read the file.
+
+        Raises:
+            UserError: If it is damaged, or holds something else than it should.
+        """
+        mend = "Delete it, and run the pipeline that writes it again."
+        return read_json(self._filepath, KINDS[self._holds], mend)
+
+    def save(self, data: Any) -> None:
+        """Write the file, durably."""
+        with atomic_file(self._filepath, durable=True) as part:
+            part.write_text(json.dumps(data, indent=2))
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "holds": self._holds}
+
+    def preview(self) -> JSONPreview:
+        """All of it."""
+        return JSONPreview(json.dumps(self.load()))
