@@ -148,7 +148,9 @@ class RequestLimits:
         """Read the body of a request; beyond the limit, what comes is not kept."""
         limit = int(self._limits.body_megabytes * 1e6)
         end = READ_ON * limit
-        too_long = Problem(413, f"A request may have at most {limit / 1e6:g} megabytes.")
+        # The rest of a body that has no end would be taken, and thrown away, for a while else.
+        close = {"Connection": "close"}
+        too_long = Problem(413, f"A request may have at most {limit / 1e6:g} megabytes.", close)
         if announced.isdigit() and int(announced) > end:
             raise too_long
         length, more = 0, True
