@@ -129,11 +129,14 @@ def test_what_is_killed_again_and_again_has_failed(tmp_path: Path) -> None:
 
 def test_a_trial_below_the_median_is_pruned_by_another_process_view_of_it(tmp_path: Path) -> None:
     file = tmp_path / "trials.db"
+    open_study(
+        file, "another", SETTINGS, epochs=3
+    ).ask()  # So that no trial's id is its number + 1.
     study = open_study(file, "a", SETTINGS, epochs=3)
     outcomes, told = [(0.8, 0.9), (0.3, 0.4), (0.85, 0.95)], []
     for trial, dice in zip(trials_to_train(study, SETTINGS, seed=0), outcomes, strict=False):
         other = open_study(file, "a", SETTINGS, epochs=3)  # As the training process opens it.
-        on_epoch_end = watch_epochs(other, trial._trial_id, lambda *epoch: told.append(epoch))
+        on_epoch_end = watch_epochs(file, other, trial.number, lambda *epoch: told.append(epoch))
         try:
             for epoch, value in enumerate(dice):
                 on_epoch_end(epoch, {"val_dice": value})

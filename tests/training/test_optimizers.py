@@ -6,7 +6,7 @@ import pytest
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.training.compilation import compile_network
-from car_segmentation.training.optimizers import build_optimizer
+from car_segmentation.training.optimizers import ConvolutionMuon, build_optimizer
 from tests.support.trainings import TRAINING, tiny_network
 
 
@@ -33,6 +33,13 @@ def test_muon_steps_are_as_long_in_every_direction() -> None:
     assert np.all((sizes > 0.68 * 0.01 * 0.2 * 6) & (sizes < 1.22 * 0.01 * 0.2 * 6))
     exact = -(exact_left @ exact_right)
     assert np.sum(left @ right * exact) / 8 == pytest.approx(1, abs=0.02)
+
+
+def test_keras_muon_has_the_methods_that_convolutions_change() -> None:
+    """None of them is documented: without one, kernels of convolutions would be left to AdamW."""
+    names = {"_should_use_adamw", "zeropower_via_newtonschulz5", "lr_adjust"}
+    assert names <= vars(keras.optimizers.Muon).keys()
+    assert names <= vars(ConvolutionMuon).keys()
 
 
 def test_muon_leaves_single_channels_to_adam() -> None:

@@ -64,7 +64,7 @@ def open_study(file: Path, name: str, settings: Search, epochs: int) -> "optuna.
     check_database(file, TRIALS)
     try:
         return optuna.create_study(
-            storage=f"sqlite:///{file.resolve()}",
+            storage=_address(file),
             study_name=name,
             direction="maximize",
             pruner=_pruner(settings, epochs),
@@ -118,12 +118,15 @@ def values_of(trial: Any, space: Space) -> dict[str, Any]:
     }
 
 
-def watch_epochs(study: "optuna.Study", trial_id: int, tell: "OnEpochEnd") -> "OnEpochEnd":
+def watch_epochs(
+    file: Path, study: "optuna.Study", number: int, tell: "OnEpochEnd"
+) -> "OnEpochEnd":
     """Report each epoch's Dice to a trial, from a process that did not begin it.
 
     Args:
+        file: The study's database.
         study: Opened in this process.
-        trial_id: Optuna's id of the trial in its storage, which is not its number.
+        number: Of the trial.
         tell: Called at the end of each epoch as well, before.
 
     Returns:
@@ -131,7 +134,9 @@ def watch_epochs(study: "optuna.Study", trial_id: int, tell: "OnEpochEnd") -> "O
     """
     import optuna
 
-    trial = optuna.Trial(study, trial_id)
+    storage = optuna.storages.RDBStorage(_address(file))
+    study_id = storage.get_study_id_from_name(study.study_name)
+    trial = optuna.Trial(study, storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
     def on_epoch_end(epoch: int, metrics: Mapping[str, float]) -> None:
         tell(epoch, metrics)
@@ -220,13 +225,8 @@ def importance(records: Sequence[TrialRecord], space: Space) -> dict[str, float]
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
-def trial_id(trial: "optuna.Trial") -> int:
-    """Optuna's id of a trial in its storage, by which another process finds it.
-
-    Optuna has no public way to it, and no other to report on a trial from another process.
-    """
-    number: int = trial._trial_id
-    return number
+def _address(file: Path) -> str:
+    return f"sqlite:///{file.resolve()}"
 
 
 def _will_be_retried(trial: "optuna.trial.FrozenTrial") -> bool:

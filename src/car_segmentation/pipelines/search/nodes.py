@@ -152,7 +152,7 @@ def _run_trial(
                 _train_in_own_process,
                 *(
                     study.study_name,
-                    search_study.trial_id(trial),
+                    trial.number,
                     values,
                     groups,
                     setup,
@@ -187,7 +187,7 @@ def _run_trial(
 
 def _train_in_own_process(
     study_name: str,
-    trial_id: int,
+    number: int,
     values: dict[str, Any],
     groups: Groups,
     setup: ComparisonSetup,
@@ -205,7 +205,7 @@ def _train_in_own_process(
         keras.ops.zeros(())  # The first operation looks for GPUs.
     changed = with_values(groups, values)
     setup = replace(setup, augmentation=search.augmentation(changed))
-    candidate = search.candidate(str(trial_id), changed)
+    candidate = search.candidate(str(number), changed)
     tracking.resume_run(tracking_uri, run_id)
     tracking.log_groups(changed)
     study = search_study.open_study(
@@ -218,7 +218,7 @@ def _train_in_own_process(
         trained = train_candidate(
             candidate,
             setup,
-            search_study.watch_epochs(study, trial_id, tracking.log_epoch),
+            search_study.watch_epochs(folder / STUDIES, study, number, tracking.log_epoch),
             seconds,
             folder / CHECKPOINTS,
         )
