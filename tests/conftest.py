@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share, and settings for all tests."""
+"""Fixtures that several packages share, and settings for all tests."""
 
 import fcntl
 import os
