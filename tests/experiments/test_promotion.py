@@ -203,4 +203,4 @@ def test_a_store_without_a_registry_costs_a_warning(
 
     monkeypatch.setattr(mlflow.MlflowClient, "search_registered_models", refuse)
     train(tmp_path / "run", WORSE)
-    assert "did not register the model; training goes on. (no registry here)" in caplog.text
+    assert "did not register the model; training continues. (no registry here)" in caplog.text

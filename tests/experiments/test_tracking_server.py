@@ -114,7 +114,7 @@ def test_a_run_that_loses_its_server_goes_on_in_the_project(
         for epoch in range(2):
             tracking.log_epoch(epoch, {"loss": 0.5})
     assert caplog.text.count("The server is gone.") == 1
-    assert f"goes on in sqlite:///{tmp_path}/mlflow.db" in caplog.text
+    assert f"continues in sqlite:///{tmp_path}/mlflow.db" in caplog.text
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     tracking.describe_run("described", "", {"environment": "tiny"}, {})
     run = client.get_run(tracking.run_id())
@@ -130,5 +130,5 @@ def test_a_process_without_a_project_goes_on_untracked(on_a_server, caplog) -> N
     with caplog.at_level(logging.WARNING):
         for epoch in range(2):
             tracking.log_epoch(epoch, {"loss": 0.5})
-    assert caplog.text.count("goes on without it") == 1
+    assert caplog.text.count("continues without it") == 1
     assert not tracking.is_tracking()

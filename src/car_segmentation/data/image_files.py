@@ -41,7 +41,7 @@ MAX_SCANS = 100
 """Of a JPEG. Encoders write about ten; each costs a pass over all pixels, and a small file can
 have thousands."""
 MAX_TILE_FACTOR = 4
-"""A TIFF's tiles may be so many times as large as the image before they only waste memory."""
+"""Most that a TIFF's tiles may be larger than its image, as a factor."""
 SAME_COLOUR = 3
 """Levels by which a profile's colours may differ from sRGB's and need no conversion."""
 

@@ -19,7 +19,7 @@ MOST_LEVELS = 256
 MOST_STEPS = 64
 """Numbers of classes hardly reach it, soft edges and mattes exceed it."""
 DARK = 0.25
-"""A value is dark beside another one up to this fraction of it."""
+"""A value is dark compared with another one up to this fraction of it."""
 ALIKE = 8
 """Levels by which colours may differ in every channel that nobody could tell apart."""
 SMALLEST_AREA = 9

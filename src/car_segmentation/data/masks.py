@@ -79,7 +79,7 @@ class Mask(NamedTuple):
         foreground: bool (height, width), True on the object.
         ignored: bool (height, width), True where nobody said what it is; None for nowhere.
         values: What it was read from, in words.
-        object_value: The value of the object, where there is one beside the background's.
+        object_value: The value of the object, where there is one in addition to the background's.
     """
 
     foreground: np.ndarray

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 LAYER_SETTINGS = ("name", "filters", "kernel_size", "strides", "activation")
-"""What the preview says of each layer."""
+"""Columns of the preview, a row per layer."""
 
 
 class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):

@@ -1,4 +1,4 @@
-"""How far a mean over photos can be trusted: bootstrap over cars.
+"""Confidence intervals of means over photos: bootstrap over cars.
 
 Photos of one car are nearly one photo, so cars are resampled, and all photos of a
 drawn car come along (the cluster bootstrap: Field and Welsh 2007, "Bootstrapping clustered data").
@@ -39,7 +39,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """How scores changed between two runs on the same photos.
+    """Change of scores between two runs on the same photos.
 
     Attributes:
         mean: Mean of after − before over photos.
@@ -100,7 +100,7 @@ def median_interval(
 def paired_difference(
     before: ArrayLike, after: ArrayLike, cars: ArrayLike, seed: int, resamples: int = RESAMPLES
 ) -> Difference:
-    """How the scores of photos changed between two runs.
+    """Compute the change of photos' scores between two runs.
 
     Photo by photo, what is hard about a photo cancels out: a difference can be certain even
     where the intervals of both means overlap.
@@ -155,7 +155,7 @@ def _tail(cars: int) -> float:
 
 
 def _times_drawn(drawn: np.ndarray) -> np.ndarray:
-    """How often each car is drawn in each resample; int (resamples, cars)."""
+    """Count the draws of each car in each resample; int (resamples, cars)."""
     cars = drawn.shape[-1]
     resample = np.arange(drawn.size // cars).repeat(cars)
     counts = np.bincount(drawn.ravel() + cars * resample, minlength=drawn.size)

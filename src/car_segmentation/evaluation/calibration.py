@@ -12,7 +12,7 @@ from car_segmentation.evaluation.threshold import PROBABILITY_LEVELS, probabilit
 BINS = 16
 """Guo et al. 2017 take 15; this divides the 256 levels that are counted."""
 NEAR_EDGE_PX = 8
-"""How far from the true edge a pixel is still near it, in native pixels."""
+"""Largest distance from the true edge, in native pixels, that counts as near it."""
 
 
 def calibration_counts(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -34,7 +34,7 @@ def calibration_counts(probability: np.ndarray, truth: np.ndarray) -> np.ndarray
 
 
 def reliability_table(counts: np.ndarray, bins: int = BINS) -> pd.DataFrame:
-    """Probabilities beside how often they come true, in bins of equal width.
+    """Mean probabilities and observed frequencies, in bins of equal width.
 
     Args:
         counts: What `calibration_counts` returns, of one photo or summed over many.

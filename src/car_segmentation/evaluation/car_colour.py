@@ -1,4 +1,4 @@
-"""What colour a car is, measured from its photos.
+"""A car's colour, measured from its photos.
 
 Not all of a car shows its colour: glass, tyres and the grille are dark on any car, and its sides
 mirror the floor, the wall and the lamps. So colour is measured in the middle of the car's height,

@@ -37,7 +37,7 @@ CLASS_COLUMNS = ["class", "kind", "regions", "pixels", "dice_cost"]
 
 @dataclass(frozen=True)
 class PhotoAnalysis:
-    """What is kept of one photo: a few kilobytes.
+    """The results of one photo: a few kilobytes.
 
     Attributes:
         score: Its row of the table of scores.
@@ -85,7 +85,7 @@ def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What is known about the photos of a split.
+    """Metadata of the photos of a split.
 
     Attributes:
         photo_scores: A row per photo, the worst first: `photo_scores.score_photos`.
@@ -146,7 +146,7 @@ def analyse_photos(
 
 
 def error_class_table(error_regions: pd.DataFrame, photos: int) -> pd.DataFrame:
-    """What each class of wrong region costs.
+    """Missing Dice by class of wrong region.
 
     Args:
         error_regions: As in `Analysis`.

@@ -10,7 +10,7 @@ wrong pixels within `GROWTH` of them make the regions (8-connected). What remain
 along the edge: one region of edge jitter for each kind of error.
 
 **Classes** are rules in the order of `ErrorClass`; the first that matches wins. Lengths are
-fractions of the photo's diagonal, so that the rules hold at any size; beside each is what it comes
+fractions of the photo's diagonal, so that the rules hold at any size; after each is what it comes
 to at 1918×1280. They were set by eye on real photos: how often they agree with a person is in
 docs/results.md.
 """
@@ -35,7 +35,7 @@ JITTER_REACH = 0.0022
 GROWTH = 0.003
 """Wrong pixels up to this far from a core belong to its region; fraction of the diagonal (7 px)."""
 THIN_WIDTH = 0.006
-"""What is narrower is thin: antennas, roof racks; fraction of the diagonal (14 px)."""
+"""Narrower parts are thin: antennas, roof racks; fraction of the diagonal (14 px)."""
 THIN_REACH = 0.0022
 """Thin parts reach at least this far out of the rest; fraction of the diagonal (5 px)."""
 BESIDE = 0.005
@@ -53,11 +53,11 @@ PART_DEPTH = 0.009
 SIDE_GAP = 0.001
 """Pixels this near to the true edge have both sides' colours; fraction of the diagonal (2.3 px)."""
 SIDE_DEPTH = 0.005
-"""How deep a side of the edge is looked at; fraction of the diagonal (12 px)."""
+"""Depth to which a side of the edge is examined; fraction of the diagonal (12 px)."""
 
 
 class ErrorClass(StrEnum):
-    """What a wrong region is, in the order in which the rules are tried."""
+    """Classes of wrong regions, in the order in which the rules are tried."""
 
     FRAME = "frame border"
     """It touches the photo's frame."""
@@ -185,7 +185,7 @@ def error_regions(
 
 @dataclass(frozen=True)
 class _Scene:
-    """What the rules look at, cut to a box around the car, for speed.
+    """Inputs of the rules, cropped to a box around the car, for speed.
 
     Attributes:
         box: The box in the photo.

@@ -7,7 +7,7 @@ the other side. The model errs too: what it does wrong on all views of a car say
 mask.
 
 Masks are bool (height, width) at native size. Lengths and areas are fractions of the photo's
-diagonal and its square, so that they hold at any size; beside each is what it comes to at
+diagonal and its square, so that they hold at any size; after each is its value at
 1918×1280.
 """
 
@@ -43,7 +43,7 @@ SHIFT_STEPS = 5
 LARGEST_SHIFT = 0.01
 """Larger shifts are not believed; fraction of the diagonal (23 px)."""
 BOX_MARGIN = 0.02
-"""What is shown around a place that is enlarged; fraction of the diagonal (46 px)."""
+"""Margin shown around an enlarged place; fraction of the diagonal (46 px)."""
 VIEWS = 16
 """Photos round the turntable; view k is seen from the other side in view 18 − k."""
 FEW_HOLES = 0.4
@@ -93,7 +93,7 @@ reflecting window is far more common than a mask with too much. Set on masks bro
 def label_evidence(
     truth: np.ndarray, probability: np.ndarray, threshold: float
 ) -> dict[str, float]:
-    """What speaks against the mask of one photo.
+    """Evidence against the mask of one photo.
 
     Args:
         truth: The mask, bool (height, width).
@@ -129,7 +129,7 @@ def label_evidence(
 
 
 def can_judge_masks(dice: pd.Series) -> bool:
-    """Whether a model is good enough for its doubts about masks to mean anything.
+    """True if a model is good enough to judge masks.
 
     Args:
         dice: Of photos that it was not trained on.
@@ -200,7 +200,7 @@ def mask_from_other_side(photo: Any, photo_splits: pd.DataFrame) -> np.ndarray |
 
 
 def _steps(table: pd.DataFrame, kind: Suspicion) -> pd.Series:
-    """How far a kind of evidence is above what is usual, in steps; 0 where it is below."""
+    """Excess of a kind of evidence over its usual value, in steps; 0 where it is below."""
     excess = table[kind]
     if kind not in {Suspicion.MISSING_HOLES, Suspicion.EXTRA_HOLES}:
         # Those have been compared with other views already.
@@ -217,7 +217,7 @@ def _usual(table: pd.DataFrame, by: str, kind: Suspicion) -> pd.Series:
 
 
 def _hole_evidence(table: pd.DataFrame) -> pd.DataFrame:
-    """Area of the holes that a view lacks, or has alone, beside the other views of its car."""
+    """Area of the holes that a view, unlike the other views of its car, lacks or has."""
     views = list(range(1, VIEWS + 1))
     number = pd.to_numeric(table["view"], errors="coerce")
     if set(number.dropna()) != set(views):
@@ -300,7 +300,7 @@ def doubted_box(
 
 
 def _marks(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the mask lacks, and what it has too much, if the model is right.
+    """Parts that the mask lacks, and has too much, if the model is right.
 
     The model must be confident, and see one car: false positives apart from the car, and false
     negatives in the midst of it, are its own errors.

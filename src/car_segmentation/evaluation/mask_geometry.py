@@ -35,7 +35,7 @@ def edge_pixels(mask: np.ndarray) -> np.ndarray:
 
 
 def distance_to(pixels: np.ndarray) -> np.ndarray:
-    """How far each pixel is from the nearest of the given ones.
+    """Distance of each pixel from the nearest of the given ones.
 
     Args:
         pixels: bool (height, width).

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class PhotoResult:
-    """What there is to know about the prediction of one photo, all at its native size.
+    """Scores and statistics of the prediction of one photo, at its native size.
 
     Attributes:
         row: The photo's row of the photo table; its columns are attributes.

@@ -15,7 +15,7 @@ RENAMED_METRICS = {"ceiling.dice_mean": "upper_bound.dice_mean"}
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run left behind.
+    """Results of a run.
 
     Attributes:
         run_id: MLflow's.
@@ -127,7 +127,7 @@ def metrics_side_by_side(before: RunRecord, after: RunRecord) -> pd.DataFrame:
 
 
 def difference_metrics(difference: Difference) -> dict[str, float]:
-    """How Dice changed, as logged to MLflow; without the interval where there is none.
+    """The change of Dice, as logged to MLflow; without the interval where there is none.
 
     To six digits, as the scores of photos are written: MLflow's lists would show sixteen.
     """

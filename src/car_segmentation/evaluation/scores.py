@@ -1,4 +1,4 @@
-"""How good a mask is: one score per photo, at native size. Masks are bool (height, width).
+"""Scores of masks, one per photo, at native size. Masks are bool (height, width).
 
 A new score is a field of `PhotoScore`: how it is computed, what it is called, what it means, how it
 is written, and whether less of it is better. Tables, intervals, MLflow and the report follow.
@@ -76,7 +76,7 @@ class MaskPair:
 
 @dataclass(frozen=True)
 class Score:
-    """What is known of a score.
+    """Description of a score.
 
     Attributes:
         compute: Its value for a pair of masks.
@@ -191,7 +191,7 @@ class PhotoScore:
 SCORES: Mapping[str, Score] = MappingProxyType(
     {field.name: field.metadata["score"] for field in fields(PhotoScore)}
 )
-"""What is known of each score, by its name in tables."""
+"""Descriptions of the scores, by their names in tables."""
 
 
 def score_mask(predicted: np.ndarray, truth: np.ndarray) -> PhotoScore:

@@ -1,4 +1,4 @@
-"""What no network could pass: the best scores that are possible at its input size."""
+"""Upper bound of the scores: the best that are possible at a network's input size."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ HALF_COVERED = 255 / 2
 
 
 def upper_bound(soft_masks: ImageStack, photo_table: pd.DataFrame) -> dict[str, float]:
-    """What a perfect predictor would score, if it saw photos as small as the network does.
+    """Score a perfect predictor that sees photos as small as the network does.
 
     It knows, for each of the network's pixels, what fraction of it the car covers; nobody could
     know more at that size. These fractions are enlarged, cut at a half, and scored as predictions

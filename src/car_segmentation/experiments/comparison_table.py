@@ -21,7 +21,7 @@ TABLE_COLUMNS = (
     "full_width_parameters",
     "full_width_training_seconds_per_photo",
 )
-"""What the table says of each candidate."""
+"""Columns of the table, a row per candidate."""
 
 
 def comparison_table(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

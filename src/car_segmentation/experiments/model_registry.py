@@ -44,7 +44,7 @@ class RegisteredVersion:
 
 
 def is_mlflow_model(where: str) -> bool:
-    """Whether a model is MLflow's, not a file."""
+    """True if a model is MLflow's, not a file."""
     return where.startswith(SCHEMES)
 
 
@@ -109,7 +109,7 @@ def register(name: str, model_uri: str, run_id: str) -> None:
         client.set_registered_model_alias(name, CANDIDATE, version.version)
     except MlflowException as error:
         reason = str(error).splitlines()[0][:200]
-        logger.warning("MLflow did not register the model; training goes on. (%s)", reason)
+        logger.warning("MLflow did not register the model; training continues. (%s)", reason)
 
 
 def candidate_and_champion(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is compared.
+    """Candidate of the comparison.
 
     Attributes:
         name: What the table calls it.
@@ -48,7 +48,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ComparisonSetup:
-    """What all candidates share.
+    """Setup that all candidates share.
 
     Attributes:
         photos: Photos of all splits.
@@ -305,7 +305,7 @@ def peak_memory() -> float:
 
 
 def augmentation_of(ranges: Mapping[str, Any]) -> Augmentation:
-    """How photos are varied, from the group of parameters."""
+    """Augmentation from its group of parameters."""
     return Augmentation(**AugmentationRanges(**ranges).model_dump(exclude={"min_in_frame"}))
 
 

@@ -1,4 +1,4 @@
-"""Whether a new model takes the place of the one in use."""
+"""Decide whether a new model replaces the champion."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from car_segmentation.parameters import CARS, Subject
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of a candidate.
+    """Outcome for a candidate.
 
     Attributes:
         promoted: Whether it becomes the champion.

@@ -187,5 +187,5 @@ def _artifact(run_id: str, name: str) -> Iterator[Path]:
 
 
 def ended_well(run: Run) -> bool:
-    """Whether a run finished, neither failed nor killed."""
+    """True if a run finished: neither failed nor killed."""
     return bool(run.info.status == RunStatus.to_string(RunStatus.FINISHED))

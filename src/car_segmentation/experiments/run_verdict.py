@@ -1,4 +1,4 @@
-"""What MLflow's list of runs shows without opening one: what was changed, and whether it helped.
+"""Name and verdict of a run in MLflow's list: the changed parameters, and whether they helped.
 
 Every run is compared with an earlier one of the same environment and photos: the last that was made
 as conf/ says, or, where there is none, simply the last. The difference is paired over the test
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 CHANGED, HELPED, COMPARED_WITH = "changed", "helped", "compared_with"
 """Tags of a run: what differs from conf/, whether it helped, and the id of the earlier run."""
 NOTHING = "nothing"
-"""What was changed for a run that is made as conf/ says."""
+"""Description of a run with the parameters of conf/."""
 SHARED_TAGS = ("environment", "raw_data")
 """Tags that two runs share if one is compared with the other."""
 
@@ -58,7 +58,7 @@ COLUMN_WIDTHS = {
 
 
 def run_name(kind: str, changes: Mapping[str, object]) -> str:
-    """What a list of runs shows: first what was changed, for such lists are narrow.
+    """Texts for a list of runs: the changes first, because such lists are narrow.
 
     Args:
         kind: Network, input size and environment.
@@ -127,7 +127,7 @@ def annotate_with_verdict(
 
 
 def verdict(difference: Difference) -> str:
-    """Whether a change of Dice is for the better: ``yes``, ``no``, ``unsure`` or ``no change``."""
+    """Verdict on a change of Dice: ``yes``, ``no``, ``unsure`` or ``no change``."""
     interval = difference.interval
     if not difference.better and not difference.worse:
         return "no change"
@@ -150,7 +150,7 @@ def change_text(difference: Difference) -> str:
 
 
 def comparable(run: Run, other: Run) -> bool:
-    """Whether two runs are of the same environment and photos."""
+    """True if two runs have the same environment and photos."""
     return all(run.data.tags.get(tag) == other.data.tags.get(tag) for tag in SHARED_TAGS)
 
 

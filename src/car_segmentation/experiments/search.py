@@ -48,7 +48,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """What is known of a trial.
+    """Record of a trial.
 
     Attributes:
         number: Optuna's, from 0.
@@ -113,12 +113,12 @@ def search_name(space: Space, minutes: float | None, groups: Groups, setup: Comp
 
 
 def candidate(name: str, groups: Groups) -> Candidate:
-    """What a trial trains."""
+    """Candidate that a trial trains."""
     return Candidate(name, Network(**groups["network"]), Training(**groups["training"]))
 
 
 def augmentation(groups: Groups) -> Augmentation:
-    """How a trial varies photos."""
+    """Augmentation of a trial."""
     return augmentation_of(groups["augmentation"])
 
 
@@ -155,7 +155,7 @@ def format_values(values: Mapping[str, Any]) -> str:
 
 
 def verdict(records: Sequence[TrialRecord]) -> str:
-    """What came out of a search, in one sentence."""
+    """Result of a search, in one sentence."""
     best = best_of(records)
     counts = pd.Series([record.state for record in records]).value_counts()
     others = ", ".join(

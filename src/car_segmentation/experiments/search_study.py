@@ -1,6 +1,6 @@
 """The Optuna study: the next trial, pruning, results.
 
-All that a search knows is in one SQLite file, Optuna's own, so that it goes on after a kill.
+All that a search knows is in one SQLite file, Optuna's own, so that a killed search resumes.
 """
 
 import logging
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TRIES = 3
-"""How often a trial is begun that is killed each time, before it counts as failed."""
+"""Number of kills after which a trial counts as failed."""
 KILLED_TOO_OFTEN = f"The trial was killed {TRIES} times: does it take too much memory?"
 TRIALS_PER_PARAMETER = 10
 """Completed trials for each parameter without which nothing is said of importance: a rule of thumb
@@ -106,7 +106,7 @@ def trials_to_train(study: "optuna.Study", settings: Search, seed: int) -> Itera
 
 
 def number_done(study: "optuna.Study") -> int:
-    """How many trials count: all that ended by themselves, or were killed too often."""
+    """Count the trials that ended by themselves, or were killed too often."""
     trials = study.get_trials(deepcopy=False)
     return sum(trial.state.is_finished() and not _will_be_retried(trial) for trial in trials)
 
@@ -130,7 +130,7 @@ def watch_epochs(
         tell: Called at the end of each epoch as well, before.
 
     Returns:
-        For `training.train`; raises ``optuna.TrialPruned`` when the trial is not worth going on.
+        For `training.train`; raises ``optuna.TrialPruned`` when the trial is not worth continuing.
     """
     import optuna
 
@@ -199,10 +199,10 @@ def records_of(study: "optuna.Study", space: Space) -> list[TrialRecord]:
 
 
 def importance(records: Sequence[TrialRecord], space: Space) -> dict[str, float]:
-    """How much of the spread of Dice each parameter accounts for (fANOVA, Hutter et al. 2014).
+    """Fraction of Dice's variance that each parameter explains (fANOVA, Hutter et al. 2014).
 
     Returns:
-        Shares that add up to 1, the largest first; empty where there are fewer completed trials
+        Fractions that add up to 1, the largest first; empty where there are fewer completed trials
         than `TRIALS_PER_PARAMETER` of each parameter, for then they are mostly chance.
     """
     import optuna
@@ -230,7 +230,7 @@ def _address(file: Path) -> str:
 
 
 def _will_be_retried(trial: "optuna.trial.FrozenTrial") -> bool:
-    """Whether a trial was killed, and not too often."""
+    """True if a trial was killed, and not too often."""
     import optuna
 
     about = trial.user_attrs

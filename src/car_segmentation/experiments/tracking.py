@@ -1,4 +1,4 @@
-"""What is logged to MLflow beside the catalog's entries."""
+"""Values logged to MLflow in addition to the catalog's entries."""
 
 import logging
 import tempfile

@@ -21,7 +21,7 @@ CONNECT_SECONDS = 3.0
 """How long a tracking server may take to accept a connection."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 CONTINUES = "continues"
-"""The tag of a run that goes on for one whose server was lost: that one's id."""
+"""Tag of a run that continues one whose server was lost: the id of that one."""
 DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
 """In the project's root."""
 SQLITE = "sqlite:///"
@@ -132,21 +132,21 @@ _fallback: LocalStore | None = None
 
 
 def fall_back_to(store: LocalStore | None) -> None:
-    """Say where a run of this process goes on if its server is lost; None: untracked."""
+    """Say where a run of this process continues if its server is lost; None: untracked."""
     global _fallback  # noqa: PLW0603
     _fallback = store
 
 
 def leave_server(problem: str) -> None:
-    """Leave a server that takes no more, and go on in the project's own database.
+    """Leave a server that takes no more, and continue in the project's own database.
 
     The active run is not ended, which would ask the server, but put away.
     """
     store = _fallback
     lost = None
-    instead = "goes on without it"
+    instead = "continues without it"
     if store is not None:
-        instead = f"goes on in {_database(store.project_root)}"
+        instead = f"continues in {_database(store.project_root)}"
     logger.warning("%s The run %s; all results are in the data folder.", problem, instead)
     # A store without this run: ending it changes nothing anywhere.
     mlflow.set_tracking_uri(_database(store.project_root) if store else "sqlite://")

@@ -1,4 +1,4 @@
-"""What happens around a run: a small class for each duty, in the order in which they are called."""
+"""Hooks around a run: a small class for each duty, in the order in which they are called."""
 
 from car_segmentation.hooks.cluster_choice import ClusterChoice
 from car_segmentation.hooks.data_lock import DataLock

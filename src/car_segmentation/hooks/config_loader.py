@@ -1,4 +1,4 @@
-"""How ``conf/`` is read: an environment names what differs, and keeps its own results."""
+"""Read ``conf/``: an environment names what differs, and keeps its own results."""
 
 from functools import partial
 from pathlib import Path

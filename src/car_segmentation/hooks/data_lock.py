@@ -9,7 +9,7 @@ from car_segmentation.hooks.session import Session, user_errors_as_click
 from car_segmentation.training.devices import process_number
 
 SHARED_BY_RUNS = {"photo_table", "photo_splits", "model", "probabilities"}
-"""What later steps take from earlier ones: two runs must not write it at the same time."""
+"""Data that later steps read: two runs must not write it at the same time."""
 
 
 class DataLock:

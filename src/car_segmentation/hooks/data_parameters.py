@@ -116,7 +116,7 @@ class DataParameters:
         return found
 
     def _is_own_model(self) -> bool:
-        """Whether the parameter `model` names the model of this environment."""
+        """True if the parameter `model` names the model of this environment."""
         session = self._session
         chosen = session.project_path / session.parameters.model
         return chosen == session.data_folder / "06_models" / "model.keras"

@@ -1,4 +1,4 @@
-"""What kedro-mlflow's hook keeps between Kedro's calls, and how the project sets it.
+"""State that kedro-mlflow's hook keeps between Kedro's calls, and setters for it.
 
 The only module that touches that state: kedro-mlflow has one hook object for all sessions of a
 process, with the id of the run that it logs to and its settings. Neither is documented as an

@@ -46,7 +46,7 @@ class MlflowRun:
 
     @hook_impl(tryfirst=True)
     def after_node_run(self) -> None:
-        """Describe the run that goes on for one whose server was lost."""
+        """Describe the run that continues one whose server was lost."""
         if self._described and tracking.run_id() not in (None, self._described):
             self._described = tracking.run_id()
             self._describe_run(self._run_params)
@@ -97,7 +97,7 @@ class MlflowRun:
         )
 
     def _logged_parameters(self) -> dict[str, Any]:
-        """What this run depends on, as written in conf/: so does kedro-mlflow log what nodes take.
+        """Parameters that this run depends on, as written in conf/, like kedro-mlflow logs them.
 
         What made the data that it found is among it, for it would not run if that had changed.
         """

@@ -1,4 +1,4 @@
-"""What the report is of: date, environment, data set, MLflow run, commit, command."""
+"""Provenance of the report: date, environment, data set, MLflow run, commit, command."""
 
 import shlex
 import subprocess

@@ -1,4 +1,4 @@
-"""What the hooks of one run share: its environment, its folders, its parameters."""
+"""State shared by the hooks of one run: its environment, folders and parameters."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

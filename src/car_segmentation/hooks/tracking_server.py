@@ -1,4 +1,4 @@
-"""A run goes on when its MLflow server does not: no work is lost for that."""
+"""A run continues when its MLflow server is lost."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrackingServer:
-    """Looks for the server before a run, and while it goes on."""
+    """Checks the server before a run, and during it."""
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:

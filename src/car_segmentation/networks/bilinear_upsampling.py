@@ -1,4 +1,4 @@
-"""What makes a transposed convolution interpolate.
+"""Weights with which a transposed convolution interpolates.
 
 This file travels with the model (`serving`): it may import nothing of the project.
 """

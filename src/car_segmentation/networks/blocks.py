@@ -62,7 +62,7 @@ def probability(score: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def scaled(filters: int, width_multiplier: float) -> int:
-    """So many channels times the multiplier, rounded, and at least one."""
+    """Multiply a number of channels, rounded, and at least one."""
     return max(1, round(filters * width_multiplier))
 
 

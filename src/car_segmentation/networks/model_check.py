@@ -59,7 +59,7 @@ def check_model(model: Any, name: str) -> None:
 
 
 def _problems(model: Any) -> Iterator[str]:
-    """What is wrong, each found only if nothing before it is."""
+    """Yield problems, each only if there is none before it."""
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         yield f"it is a {type(model).__name__}, whose inputs and outputs are not known"
     if len(model.inputs) != 1:

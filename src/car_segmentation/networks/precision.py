@@ -13,7 +13,7 @@ def in_float32(model: keras.Model) -> keras.Model:
 
 
 def computes_in_half(model: keras.Model) -> bool:
-    """Whether a layer computes in bfloat16 or float16."""
+    """True if a layer computes in bfloat16 or float16."""
     return any(layer.compute_dtype in ("bfloat16", "float16") for layer in model.layers)
 
 

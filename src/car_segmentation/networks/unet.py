@@ -26,7 +26,7 @@ from car_segmentation.networks.blocks import (
 )
 
 STRIDE = 32
-"""How much smaller than the photo the last features of every encoder are."""
+"""Photo size divided by the size of the last features, for every encoder."""
 
 
 @dataclass(frozen=True)

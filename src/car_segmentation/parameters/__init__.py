@@ -1,4 +1,4 @@
-"""What may stand in ``conf/**/parameters*.yml``: names, types, ranges.
+"""Schema of ``conf/**/parameters*.yml``: names, types, ranges.
 
 Units and sources of the values are in the comments of ``conf/base``.
 """

@@ -23,7 +23,7 @@ def _as_tuple(values: Any) -> Any:
 
 
 class Subject(Parameters):
-    """What is cut out, in the words of messages and reports."""
+    """Name of the object, in messages and reports."""
 
     one: Annotated[str, Field(min_length=1)] = "car"
     many: Annotated[str, Field(min_length=1)] = "cars"
@@ -45,7 +45,7 @@ class DemoPhotos(Parameters):
 
 
 class Pairing(Parameters):
-    """How photos and masks find each other: see `core.name_patterns`."""
+    """Pairing of photos and masks by name: see `core.name_patterns`."""
 
     name_pattern: str | None
     mask_suffix: str = ""
@@ -81,7 +81,7 @@ AnnotationFormat = Literal[
 
 
 class Masks(Parameters):
-    """What is cut out, and what is neither this nor background."""
+    """Values of a mask that are the object, and values that are ignored."""
 
     foreground: Annotated[
         Literal["bright", "dark", "alpha"]

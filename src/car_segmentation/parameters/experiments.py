@@ -57,6 +57,6 @@ class ComparedRuns(Parameters):
 
 
 class RunComparison(Parameters):
-    """What the comparison of two runs shows."""
+    """Options of the comparison of two runs."""
 
     pictures: NonNegativeInt

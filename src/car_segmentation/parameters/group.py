@@ -1,4 +1,4 @@
-"""What every group of parameters is made of."""
+"""Base class and types of the groups of parameters."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

@@ -105,7 +105,7 @@ def join(records: Iterable[Record]) -> dict[str, dict[str, Any]]:
 
 
 def differences(record: Record, parameters: Mapping[str, Any]) -> list[Difference]:
-    """What a run has otherwise than the run that made a result.
+    """Parameters that differ from those of the run that made a result.
 
     Args:
         record: Of the result.

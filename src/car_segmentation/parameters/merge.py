@@ -1,4 +1,4 @@
-"""How an environment's parameters change those of ``conf/base``, and ``--params`` those of both."""
+"""Merge an environment's parameters into those of ``conf/base``, and ``--params`` into both."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,5 +43,5 @@ def _merged(
 
 
 def _is_another(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a group of parameters names another network than the one before."""
+    """True if a group of parameters names another network than the one before."""
     return ARCHITECTURE in new and new[ARCHITECTURE] != old.get(ARCHITECTURE)

@@ -1,4 +1,4 @@
-"""What is wrong with a parameter, in a sentence; parameters that had another name earlier."""
+"""Messages about wrong parameters; former names of parameters."""
 
 from collections.abc import Mapping
 from typing import Any

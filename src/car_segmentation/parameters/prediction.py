@@ -1,4 +1,4 @@
-"""How photos are predicted, what the report shows, and what inference writes."""
+"""Options of prediction, report and inference."""
 
 from typing import Annotated, Literal, Self
 
@@ -22,7 +22,7 @@ def _is_shard(text: str) -> str:
 
 
 class TileOptions(Parameters):
-    """How a photo is cut into tiles: see `prediction.tiling`."""
+    """Tiling of photos: see `prediction.tiling`."""
 
     overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
     height: Pixels | None = None
@@ -30,7 +30,7 @@ class TileOptions(Parameters):
 
 
 class PredictionOptions(Parameters):
-    """How photos are predicted, for the threshold, the report and new photos alike."""
+    """Options of prediction, for the threshold, the report and new photos alike."""
 
     batch_size: PositiveInt = 4
     backend: Literal["keras", "openvino", "onnxruntime"] = "keras"
@@ -45,7 +45,7 @@ class PredictionOptions(Parameters):
 
 
 class Reporting(Parameters):
-    """What the report shows."""
+    """Options of the report."""
 
     worst_photos: PositiveInt
     random_photos: PositiveInt
@@ -54,7 +54,7 @@ class Reporting(Parameters):
 
 
 class CanvasOptions(Parameters):
-    """What a thing is laid on: see `prediction.canvas`."""
+    """Canvas of a cut-out: see `prediction.canvas`."""
 
     width: Pixels | None = None
     height: Pixels | None = None
@@ -73,7 +73,7 @@ class CanvasOptions(Parameters):
 
 
 class PictureOptions(Parameters):
-    """How pictures of what was found are made."""
+    """Options of cut-outs, composites and canvases."""
 
     largest_piece: bool = False
     shadow: bool = False
@@ -81,7 +81,7 @@ class PictureOptions(Parameters):
 
 
 class Inference(PictureOptions):
-    """What is written in addition to the masks of new photos."""
+    """Outputs in addition to the masks of new photos."""
 
     probability_maps: bool
     cut_outs: bool

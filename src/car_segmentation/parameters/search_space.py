@@ -20,7 +20,7 @@ from car_segmentation.parameters.training import Network, Training
 
 
 class SearchRange(Parameters):
-    """What the search tries for one parameter: a range, or choices."""
+    """Candidate values of one searched parameter: a range, or choices."""
 
     low: int | float | None = None
     high: int | float | None = None
@@ -46,7 +46,7 @@ class SearchRange(Parameters):
 
     @property
     def whole(self) -> bool:
-        """Whether a range is one of whole numbers: both its ends are written as such."""
+        """True for a range of integers: both its ends are written as such."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def samples(self) -> tuple[Any, ...]:
@@ -100,7 +100,7 @@ def with_values(
 def space_problems(
     space: Mapping[str, SearchRange], groups: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """What is wrong with a space to search; options of networks are not looked at.
+    """Problems of a search space; options of networks are not checked.
 
     Args:
         space: By dotted name.

@@ -30,7 +30,7 @@ class Network(BaseModel):
 
 
 class Stage(Parameters):
-    """How photos are shown in a part of a training's epochs: resized, or cropped (`stages`).
+    """Stage of a training: photos are resized, or cropped (`stages`).
 
     Attributes:
         end_fraction: Where it ends, as a fraction of all epochs.
@@ -53,7 +53,7 @@ SAME_WEIGHTS = {"checkpoint_minutes", "resume", "loader_workers", "devices", "fi
 
 
 class Training(Parameters):
-    """How the network is trained."""
+    """Options of the training."""
 
     loss: Literal["bce_dice", "border_bce_dice", "dice", "jaccard", "focal", "tversky", "lovasz"]
     border_kernel: Annotated[int, Field(ge=3)]

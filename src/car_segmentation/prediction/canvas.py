@@ -25,7 +25,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Canvas:
-    """How things are laid on canvases.
+    """Layout of objects on canvases.
 
     Attributes:
         width: Of the canvas, in pixels.
@@ -43,7 +43,7 @@ class Canvas:
 
 
 def box_of(mask: np.ndarray) -> Box:
-    """The smallest box round the thing in a mask, bool (height, width)."""
+    """The smallest box around the object in a mask, bool (height, width)."""
     return Box(*cv2.boundingRect(mask.view(np.uint8)))
 
 
@@ -54,7 +54,7 @@ def plan_canvas(boxes: Sequence[Box], options: CanvasOptions) -> Canvas:
     are, and the canvas is as large as it has to be for its proportion.
 
     Args:
-        boxes: Where the thing is in each view; views without it don't count.
+        boxes: The object's box in each view; views without it don't count.
         options: What is asked for.
 
     Raises:
@@ -86,7 +86,7 @@ def lay_on_canvas(picture: np.ndarray, box: Box, canvas: Canvas) -> np.ndarray:
 
     Args:
         picture: uint8 RGBA (height, width, 4), alpha not premultiplied.
-        box: Where the thing is in it; what is outside, a shadow say, comes along.
+        box: The object's box in it; what is outside, such as a shadow, is kept.
         canvas: How it is laid.
 
     Returns:
@@ -125,7 +125,7 @@ def _moved(picture: np.ndarray, left: float, top: float, canvas: Canvas) -> np.n
 
 
 def _fade_to_border(picture: np.ndarray, box: Box) -> np.ndarray:
-    """Let what is outside the thing's box, a shadow, end before the canvas does.
+    """Fade what is outside the object's box, a shadow, before the canvas ends.
 
     It fades over all the room between the box and the border: over less, its end shows as a line.
     """

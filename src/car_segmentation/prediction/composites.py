@@ -22,7 +22,7 @@ NOTE_FILE = ".backdrop"
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What composites are laid on.
+    """Backdrop of composites.
 
     Attributes:
         picture: uint8 RGB (height, width, 3); a single pixel for a colour.
@@ -33,7 +33,7 @@ class Backdrop:
     suffix: Literal[".jpg", ".png"] = ".jpg"
 
     def behind(self, height: int, width: int) -> np.ndarray:
-        """The backdrop of a photo of so many pixels; uint8 RGB (height, width, 3).
+        """Fit the backdrop to a photo's size; uint8 RGB (height, width, 3).
 
         A picture is scaled until it covers the photo, and its middle is kept.
         """

@@ -13,7 +13,7 @@ near it, lens, JPEG and a mask that is slightly too large mix the background in.
 COLOUR_REACH = 2.0
 """Standard deviation, in pixels, of the neighbourhood that tells the colours on both sides."""
 DEPTH_POWER = 6
-"""How much more pixels count in it the deeper they lie."""
+"""A pixel's weight in it is its depth to this power."""
 TILE = 512
 """Side of the squares in which colours are cleaned, in pixels."""
 TILE_MARGIN = 32

@@ -53,7 +53,7 @@ JOURNAL_FILE = ".finished.jsonl"
 SUBMISSION_FILE = "submission.csv.gz"
 
 AHEAD = 8
-"""Photos in flight before and after the network, beside a batch: enough to keep it busy."""
+"""Photos in flight before and after the network, in addition to a batch: enough to keep it busy."""
 AHEAD_AT_NATIVE_SIZE = 2
 """The same where photos wait at native size, which takes some ten times the memory."""
 PIXELS_IN_FLIGHT = 64_000_000
@@ -78,7 +78,7 @@ class NewPhotos:
     rejected: tuple[tuple[Path, str], ...] = ()
 
     def name(self, path: Path) -> str:
-        """What a photo is called: its path in the folder, with ``/``."""
+        """Name of a photo: its path in the folder, with ``/``."""
         return relative_name(path, self.folder)
 
     def of_shard(self, shard: Shard) -> "NewPhotos":
@@ -339,7 +339,7 @@ def sort_out_photos(files: Sequence[Path], folder: Path) -> NewPhotos:
 
 
 def _predict_chunk(job: FolderJob, folder: Path, paths: Sequence[Path]) -> list[PhotoRecord]:
-    """What a worker of a cluster does."""
+    """Task of a worker of a cluster."""
     return [record for _, record in job.predict(paths, folder)]
 
 

@@ -30,7 +30,7 @@ ENDS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9"}
 
 @dataclass(frozen=True)
 class PhotoFiles:
-    """What is written for each photo, and where.
+    """Files written for each photo, and their places.
 
     Attributes:
         folder: The folder of all predictions.
@@ -46,7 +46,7 @@ class PhotoFiles:
     shadow: bool = False
 
     def exist(self, name: str) -> bool:
-        """Whether a photo has all its files, with their ends: a power cut may take those away."""
+        """True if a photo has all its files, with their ends: a power cut may take those away."""
         return all(
             _has_its_end(output_file(self.folder, output, name, self.backdrop))
             for output in self.outputs

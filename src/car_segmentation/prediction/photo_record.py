@@ -1,4 +1,4 @@
-"""What is known of a new photo after its prediction: a row of ``predictions.csv``."""
+"""Record of a predicted photo: a row of ``predictions.csv``."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -12,12 +12,12 @@ import numpy as np
 from car_segmentation.core.files import atomic_file
 
 DISTORTION = 1.25
-"""How far a photo's proportions may be from the network's without a warning."""
+"""Largest ratio of a photo's proportions to the network's without a warning."""
 
 
 @dataclass(frozen=True)
 class PhotoRecord:
-    """What is known of one photo after its prediction.
+    """Record of one predicted photo.
 
     Attributes:
         photo: The photo's file name.
@@ -82,7 +82,7 @@ def expected_dice(probability: np.ndarray, mask: np.ndarray) -> float:
 def mask_warnings(
     mask: np.ndarray, native_shape: tuple[int, int], network_shape: tuple[int, int]
 ) -> str:
-    """What a user should look at, separated by semicolons; empty where nothing is unusual.
+    """Warnings on a photo, separated by semicolons; empty where nothing is unusual.
 
     Args:
         mask: bool (height, width).

@@ -1,4 +1,4 @@
-"""What predicts photos: a Keras model, or several predictions averaged."""
+"""Predictors of photos: a Keras model, or several predictions averaged."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How inference resumes: a journal of finished photos that a kill at any moment cannot spoil."""
+"""Resuming of inference: a journal of finished photos that a kill at any moment cannot damage."""
 
 import json
 import logging

@@ -27,7 +27,7 @@ PACKAGES: dict[Format, tuple[str, ...]] = {
     "onnx": ("tf2onnx", "onnx", "onnxruntime"),
     "openvino": ("openvino",),
 }
-"""What each format needs, to be written and to be run; also the names of the project's extras."""
+"""Packages that each format needs to be written and run; also the names of the extras."""
 
 _ONE_PREDICTS = threading.Lock()
 

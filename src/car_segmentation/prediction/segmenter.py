@@ -65,7 +65,7 @@ class Segmenter:
 
     @property
     def photos_at_a_time(self) -> int:
-        """How many photos `predict_batch` takes: 1 where each has a size of its own."""
+        """Number of photos that `predict_batch` takes: 1 where each has a size of its own."""
         return self.batch_size if self.input_size else 1
 
     def resize(self, photo: np.ndarray) -> np.ndarray:

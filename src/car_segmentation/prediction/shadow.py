@@ -1,6 +1,6 @@
-"""The shadow under a thing, as a soft layer: a photo divided by its floor without the shadow.
+"""The shadow under an object, as a soft layer: a photo divided by its floor without the shadow.
 
-A studio's floor is smooth: what it would look like without the thing is a smooth surface through
+A studio's floor is smooth: what it would look like without the object is a smooth surface through
 the floor around, fitted so that what is darker than its surroundings, the shadow, does not count.
 """
 
@@ -10,11 +10,11 @@ import numpy as np
 WORKING_SIDE = 480
 """Longest side, in pixels, at which a shadow is estimated: it has no finer detail worth keeping."""
 FLOOR_TOP = 0.55
-"""Where the floor ends that is looked at: so much of the thing's height above its lowest pixel."""
+"""Where the floor ends that is looked at: so much of the object's height above its lowest pixel."""
 REACH = 0.45
-"""How far from the thing a shadow ends, in heights of the thing; it fades over half of it."""
+"""How far from the object a shadow ends, in heights of the object; it fades over half of it."""
 SIDE_REACH = 0.6
-"""How far to its left and right the floor is looked at, in heights of the thing."""
+"""How far to its left and right the floor is looked at, in heights of the object."""
 DEGREE = 3
 """Of the polynomial that is the floor."""
 ROUNDS = 12
@@ -23,7 +23,7 @@ NOISE = 0.02
 """Darker than the floor by less than this fraction, or than its own stains, is no shadow."""
 PENUMBRA, PENUMBRA_DEPTH = 6.0, 0.2
 """A shadow is smoothed by so many working pixels (standard deviation) from this distance on, in
-heights of the thing: it is soft there, and what is not is the floor's."""
+heights of the object: it is soft there, and what is not is the floor's."""
 DARKEST = 0.92
 """Opacity of a shadow at most: floors in full shadow still have some light."""
 BORDER = 0.04
@@ -31,16 +31,16 @@ BORDER = 0.04
 
 
 def shadow_of(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Estimate the shadow that a thing casts on a smooth floor.
+    """Estimate the shadow that an object casts on a smooth floor.
 
     Args:
         photo: uint8 RGB (height, width, 3).
-        mask: bool (height, width), True on the thing.
+        mask: bool (height, width), True on the object.
 
     Returns:
         Opacity of black, float32 (height, width), 0 to 1: the floor times one less it is what the
-        photo shows. 0 where there is no thing, and far from it. Under the thing it goes on as at
-        its edge.
+        photo shows. 0 where there is no object, and far from it. Under the object it is as at the
+        object's edge.
     """
     height, width = mask.shape
     scale = min(1.0, WORKING_SIDE / max(height, width))
@@ -121,7 +121,7 @@ def _fit_floor(
     """A polynomial of rows and columns through a floor, whatever lies darker on it.
 
     Fitted by iteratively reweighted least squares: residuals count by Cauchy's weight, those of
-    darker pixels by a narrower one, and pixels far from the thing more than near ones.
+    darker pixels by a narrower one, and pixels far from the object more than near ones.
 
     Returns:
         The floor's brightness, and by how many levels the floor itself varies about it.

@@ -78,7 +78,7 @@ def write_submission(path: Path, photos: Sequence[str], masks: Mapping[str, Path
 
 
 def record_name(photo_id: str, photo_path: str) -> str:
-    """What a photo is called among `predicted_masks`: its file's name, or its id in a folder."""
+    """Name of a photo in `predicted_masks`: its file's name, or its id in a folder."""
     return f"{photo_id}{Path(photo_path).suffix}"
 
 

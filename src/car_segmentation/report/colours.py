@@ -21,7 +21,7 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "model": ("#c83cff", "#d670ff"),
     "outline": ("#ff00a0", "#ff00a0"),
 }
-"""What stands for what in the light and in the dark theme.
+"""Meanings of the colours in the light and in the dark theme.
 
 ``first`` (teal) and ``second`` (orange) are told apart by the colour-blind, as are the red and the
 blue, which mean false positives and false negatives and nothing else. ``thin`` is for what rests on

@@ -35,7 +35,7 @@ CHANGE_FORMATS = {
     "edge error after, px": ".1f",
 }
 LISTED_PHOTOS = 20
-"""How many photos that only one run scored are named on the page."""
+"""Most photos, scored by one run only, that are named on the page."""
 
 Picture = tuple[str, np.ndarray]
 """Photo id and picture, uint8 RGB, which says what it shows."""

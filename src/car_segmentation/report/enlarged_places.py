@@ -28,7 +28,7 @@ LABEL_SIZE = 15
 LABEL_PADDING = 6
 LABEL_COLOUR = BACKGROUND
 LABEL_SHADE = 0.35
-"""How much of a picture's brightness is left under a label on it."""
+"""Fraction of a picture's brightness that is left under a label on it."""
 
 
 def worst_places(
@@ -87,7 +87,7 @@ def enlarged(crop: np.ndarray) -> np.ndarray:
 
 
 def photo_place(photo: np.ndarray, box: Box, label: str) -> np.ndarray:
-    """What the photo shows in a place, enlarged, with a scale, and brighter where it is dark."""
+    """Enlarge a place of the photo, with a scale, and brighter where it is dark."""
     crop = box.of(photo)
     brightest = float(np.percentile(crop, 99))
     if brightest < DARK_LEVEL:

@@ -8,12 +8,12 @@ from car_segmentation.report.contact_sheets import fitted
 from car_segmentation.report.text_drawing import colour_key
 
 DIMMED = 0.35
-"""How much of the photo's brightness is left under an error map."""
+"""Fraction of the photo's brightness that is left under an error map."""
 TINT = 0.35
-"""How strongly right pixels are tinted green; wrong ones are drawn over it in full."""
+"""Opacity of the green of right pixels; wrong ones are opaque."""
 
 THUMBNAIL_GAIN = 3.0
-"""How much more strongly than by its area a wrong spot shows on a thumbnail."""
+"""Factor by which a wrong spot shows more strongly on a thumbnail than its area alone."""
 
 
 def error_map(photo: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:

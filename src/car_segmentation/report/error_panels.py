@@ -172,7 +172,7 @@ def _title(text: str) -> np.ndarray:
 
 
 def _key(predicted: np.ndarray | None = None, truth: np.ndarray | None = None) -> np.ndarray:
-    """What the colours mean and, of one prediction, how many pixels there are of each."""
+    """Colour key and, for one prediction, the number of pixels of each colour."""
     entries = [
         (FALSE_POSITIVE, "false positive: predicted as foreground, and is not"),
         (FALSE_NEGATIVE, "false negative: foreground that was not found"),

@@ -77,10 +77,10 @@ CHART_TEMPLATE = go.layout.Template(
         "dragmode": False,  # A finger on a plot scrolls the page.
     }
 )
-"""How figures look on the page."""
+"""Number formats of the page."""
 
 NO_VALUE = "–"
-"""What stands for a missing value."""
+"""Placeholder of a missing value."""
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ def _cell_text(value: Any, specification: str) -> str:
 
 
 def _sort_key(value: Any) -> str:
-    """What the page sorts by: numbers as JavaScript reads them, nothing for missing values."""
+    """Sort key of a cell: a number as JavaScript reads it, empty for missing values."""
     if _is_missing(value):
         return ""
     if isinstance(value, float) and math.isinf(value):

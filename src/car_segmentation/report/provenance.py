@@ -24,6 +24,6 @@ class Provenance:
     command: str = ""
 
     def facts(self) -> dict[str, str]:
-        """What is known, under the headings of the page."""
+        """Known values, under the headings of the page."""
         known = asdict(self).items()
         return {name.replace("_", " ").capitalize(): text for name, text in known if text}

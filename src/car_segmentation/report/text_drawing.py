@@ -57,7 +57,7 @@ def write(
 
 
 def text_width(text: str, size: int = FONT_SIZE, bold: bool = False) -> int:
-    """How wide a line of text is, in pixels."""
+    """Width of a line of text in pixels."""
     return round(_font(size, bold).getlength(printable(text)))
 
 

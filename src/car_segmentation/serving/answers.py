@@ -34,7 +34,7 @@ class Answer:
         foreground_fraction: Of its pixels, 0 to 1.
         confidence: The Dice that the model expects of its mask, 0 to 1.
         warnings: What to look at.
-        box: Where the thing is.
+        box: The object's box.
     """
 
     png: bytes
@@ -150,7 +150,7 @@ class Asked:
 
         Args:
             answer: Of a photo.
-            boxes: Where the things are in all photos of the request.
+            boxes: The objects' boxes in all photos of the request.
             unwanted: As for `answer`.
         """
         options = self.options.canvas() or CanvasOptions()

@@ -68,7 +68,7 @@ class LiveModel:
                 return
             self._failed = version
             model = self._load(self._source, version)
-        except Exception as error:  # A service goes on with what it has.
+        except Exception as error:  # The service keeps the model that it has.
             self._metrics.loads_failed.inc()
             logger.warning("Keeping %s: %s", self.current.identity.version, error)
             return

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of any backend says that it is out of memory."""
+    """True if an error of any backend means out of memory."""
     text = f"{type(error).__name__} {error}".lower()
     return isinstance(error, MemoryError) or any(
         words in text for words in ("resourceexhausted", "resource_exhausted", "out of memory")
@@ -28,7 +28,7 @@ def fitting_batch(try_batch: Callable[[int], None], batch_size: int, multiple: i
     """Halve a batch until a step with it fits into memory.
 
     Args:
-        try_batch: Takes one step with so many photos.
+        try_batch: Takes one step with a batch of the given size.
         batch_size: The number of photos to begin with.
         multiple: The result is a multiple of it: the number of devices.
 

@@ -22,7 +22,7 @@ PHOTOS_IN_FINGERPRINT = 64
 
 
 class Batch(NamedTuple):
-    """What one step of a network sees; in one of several processes, the process's part of it.
+    """Input of one step; in one of several processes, the process's part of it.
 
     Attributes:
         photos: uint8 (batch, height, width, 3).
@@ -99,11 +99,11 @@ class PhotoBatches:
         self.devices, self.process, self.processes = devices, process, processes
 
     def set_stages(self, stages: Sequence[Stage], epochs: int) -> None:
-        """Show photos as stages of so many epochs do; only with an augmentation."""
+        """Show photos as the stages say, of a number of epochs; only with an augmentation."""
         self.stages, self.epochs = stages, epochs
 
     def __len__(self) -> int:
-        """How many batches an epoch has."""
+        """Number of batches in an epoch."""
         return math.ceil(self._photos_shared() / self.batch_size)
 
     def epoch(self, epoch: int = 0, start: int = 0) -> Generator[Batch, None, None]:
@@ -123,7 +123,7 @@ class PhotoBatches:
         return (stage.height, stage.width) if stage else (height, width)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What decides about all batches of all epochs; pixels as a digest of some photos."""
+        """Inputs that determine the batches of all epochs; pixels as a digest of some photos."""
         digest = hashlib.sha256()
         step = math.ceil(len(self.photo_rows) / PHOTOS_IN_FINGERPRINT)
         for position in range(0, len(self.photo_rows), step):

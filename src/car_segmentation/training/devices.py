@@ -34,7 +34,7 @@ CHUNK = 1 << 26
 
 
 def process_count() -> int:
-    """How many processes train together; from the environment, before any of them is joined."""
+    """Number of processes that train together; from the environment, before they are joined."""
     return int(os.environ.get(PROCESSES, "1"))
 
 
@@ -94,7 +94,7 @@ class Devices:
 
     @property
     def mirrored(self) -> bool:
-        """Whether they are several of TensorFlow's."""
+        """True if they are several of TensorFlow's."""
         return self.strategy is not None
 
     def check(self, settings: Training) -> None:
@@ -151,7 +151,7 @@ class Devices:
         ]
 
     def any_process(self, condition: bool) -> bool:
-        """Whether a condition holds in any process; all must ask at the same point."""
+        """True if a condition holds in any process; all must ask at the same point."""
         if self.processes == 1:
             return condition
         from jax.experimental import multihost_utils
@@ -169,7 +169,7 @@ class Devices:
             )
 
     def broadcast_from_first(self, content: bytes) -> bytes:
-        """What the first process gives; all must ask at the same point."""
+        """Broadcast the first process's value; all must ask at the same point."""
         if self.processes == 1:
             return content
         from jax.experimental import multihost_utils
@@ -288,7 +288,7 @@ class _SharedCheckpoint(Checkpoint):
             super().write_best(epoch, weights)
 
     def _read(self, path: "Path") -> dict[str, np.ndarray] | None:
-        """What the first process finds in a file."""
+        """Broadcast the content of a file as the first process reads it."""
         content = b""
         if self.devices.process == 0:
             values = super()._read(path)

@@ -11,7 +11,7 @@ from car_segmentation.parameters import Training
 
 @dataclass
 class Progress:
-    """How far a training has come: all of its state that is not in variables of Keras.
+    """Progress of a training: all of its state that is not in variables of Keras.
 
     Attributes:
         epoch: The epoch being trained, from 0.
@@ -51,7 +51,7 @@ class Progress:
         return {name: total / self.photos for name, total in self.sums.items()}
 
     def end_epoch(self, validation: Mapping[str, float], settings: Training) -> bool:
-        """Compare an epoch with the best one, and decide whether the training goes on.
+        """Compare an epoch with the best one, and decide whether the training continues.
 
         A gain is a fall of the validation loss by more than ``min_delta``. After ``patience``
         epochs without one the training has ended; after ``plateau_patience``, the schedule

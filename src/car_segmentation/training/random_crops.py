@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 OFF_CENTRE = 0.4
-"""How far from a crop's centre the edge may lie that it shows, as a fraction of its sides."""
+"""Largest distance of the edge from a crop's centre, as a fraction of its sides."""
 
 
 def crop_corner(

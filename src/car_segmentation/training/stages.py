@@ -29,7 +29,7 @@ def stage_of(stages: Sequence[Stage], epoch: int, epochs: int) -> Stage | None:
 
 
 def describe_stage(stage: Stage | None, size: tuple[int, int]) -> str:
-    """What a stage trains on, at a height and width."""
+    """Describe the photos of a stage, at a height and width."""
     shown = "crops of photos" if stage and stage.mode == "crop" else "whole photos"
     return f"on {shown} at {size[1]}×{size[0]}"
 

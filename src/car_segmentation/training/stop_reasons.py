@@ -75,7 +75,7 @@ def out_of_memory(network: str, size: tuple[int, int], settings: Training) -> St
 
 
 def best_so_far(progress: Progress) -> str:
-    """What a stopped training leaves, and how to use it."""
+    """Message on the model that a stopped training leaves, and on its use."""
     if progress.best_epoch is None:
         return "No epoch was finished, so no model was saved."
     return (

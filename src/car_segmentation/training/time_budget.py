@@ -1,4 +1,4 @@
-"""Fit a training into minutes: measure a step, and spend the time on so many photos."""
+"""Fit a training into minutes: time a step, and compute the number of photos from it."""
 
 import logging
 import math
@@ -46,7 +46,7 @@ def seconds_per_photo(
 def epochs_in_minutes(
     network: keras.Model, settings: Training, batches: PhotoBatches, devices: Devices = ONE_DEVICE
 ) -> tuple[int, int]:
-    """How many epochs of how many photos ``training.minutes`` are, on this machine.
+    """Convert ``training.minutes`` to a number of epochs and photos, on this machine.
 
     Validation and the model's further use come on top.
 
@@ -76,7 +76,7 @@ def epochs_in_minutes(
 def apply_budget(
     settings: Training, batches: PhotoBatches, epochs: int, photos_per_epoch: int
 ) -> Training:
-    """Settings and batches of a training of so many epochs; see `epochs_in_minutes`."""
+    """Settings and batches of a training of that length; see `epochs_in_minutes`."""
     batches.photos_per_epoch = photos_per_epoch
     return settings.model_copy(update={"epochs": epochs})
 
@@ -84,7 +84,7 @@ def apply_budget(
 def epochs_for_budget(
     minutes: float | None, seconds_per_photo: float, photos: int, epochs: int
 ) -> tuple[int, int]:
-    """How many epochs of how many photos fill the budget.
+    """Compute how many epochs, of how many photos, fill the budget.
 
     A budget that is no whole number of epochs makes all of them a little shorter, so that
     schedules end where the budget does.

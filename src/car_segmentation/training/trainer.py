@@ -204,7 +204,7 @@ class _Loop:
         self.saved = time.monotonic()
 
     def train_epoch(self) -> None:
-        """Train what is left of an epoch, validate, and decide how the training goes on."""
+        """Train what is left of an epoch, validate, and decide how the training continues."""
         epoch, batches = self.progress.epoch, len(self.training_batches)
         self._announce_stage(epoch)
         display = ProgressDisplay(epoch, self.settings.epochs, batches)

@@ -3,7 +3,7 @@
 A header of bits (number of values, bits of a value, bits of four kinds of lengths), then runs: a
 bit whether one value is repeated, two for the kind of length, the length less one, and the value or
 the values. Label Studio's own code for it, label_studio_sdk.converter.brush, demands one version of
-OpenCV and cannot be installed beside this project; tests compare with what it writes.
+OpenCV and cannot be installed together with this project; tests compare with what it writes.
 """
 
 import numpy as np

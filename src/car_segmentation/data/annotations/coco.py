@@ -96,7 +96,7 @@ def write_coco(
         masks: Taken one by one, so that memory is bounded by their run lengths.
         label: The category's name; its id is 1.
         packed: Whether run lengths are compressed into a text; else numbers.
-        tolerance: Write polygons instead, whose outlines may be off by so many pixels; 0 gives
+        tolerance: Write polygons instead, whose outlines may be off by that many pixels; 0 gives
             masks back to the pixel. Holes are joined to what is around them by a line of no width.
     """
     images, annotations = [], []

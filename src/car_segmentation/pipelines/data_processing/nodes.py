@@ -78,7 +78,7 @@ SHEET_CELL_WIDTH = 360
 CHECKED_DRAWS = 100
 """Warps of each sample car that are checked for what they push out of the photo."""
 CHECKED_STEP = 4
-"""Every so many pixels of a mask are looked at for that."""
+"""Step, in pixels, at which a mask is sampled for that."""
 OUTLINE = rgb("outline")
 """A colour that no studio has."""
 IGNORED_GREY = 128
@@ -348,7 +348,7 @@ def _sample_photos(training_photos: pd.DataFrame) -> list[str]:
 
 
 def _share_kept(soft_masks: Sequence[np.ndarray], augmentation: Augmentation, seed: int) -> float:
-    """The share of the cars, 0 to 1, that warps keep inside the photo; the mean over draws."""
+    """The fraction of the cars, 0 to 1, that warps keep inside the photo; the mean over draws."""
     shares = []
     for row, mask in enumerate(soft_masks):
         coarse = mask[::CHECKED_STEP, ::CHECKED_STEP] > HALF_COVERED

@@ -80,7 +80,7 @@ def predict_new_photos(
 
 
 def _backdrop(settings: Inference, limits: Checks) -> Backdrop | None:
-    """What composites are laid on, if there are to be any."""
+    """Backdrop of composites, if any are requested."""
     if settings.composites is None:
         return None
     suffix: Literal[".jpg", ".png"] = ".jpg" if settings.composite_format == "jpg" else ".png"

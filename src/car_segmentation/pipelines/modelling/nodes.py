@@ -143,7 +143,7 @@ def describe_model(
     checks: dict[str, Any],
     registry: dict[str, Any],
 ) -> ServedModel:
-    """Put the model beside all that it needs to make masks of photos, for MLflow."""
+    """Package the model with all that it needs to make masks of photos, for MLflow."""
     settings = Registry(**registry)
     return ServedModel(
         network=model,

@@ -36,7 +36,7 @@ Records = dict[str, dict[str, Any]]
 def list_candidates(
     network_comparison: dict[str, Any], training: dict[str, Any]
 ) -> dict[str, Candidate]:
-    """Put each network to compare beside its training, and check the options of all."""
+    """List each network to compare with its training, and check the options of all."""
     with suppress_native_stderr():
         from car_segmentation.networks.registry import check_options
 

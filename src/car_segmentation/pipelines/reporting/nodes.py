@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 SHEET_COLUMNS, SHEET_CELL_WIDTH = 3, 480  # Columns; pixels.
 
 LABEL_ERROR_COLUMNS = ["photo_id", "split", "score", "suspicion", "reason"]
-"""What the page says of a suspected label error; the file beside it has all evidence."""
+"""Columns of suspected label errors on the page; the CSV file has all evidence."""
 
 Pictures = dict[str, Callable[[], np.ndarray]]
 
@@ -105,7 +105,7 @@ def summarise_scores(photo_scores: pd.DataFrame, seed: int) -> dict[str, float]:
 def tabulate_scores(
     photo_scores: pd.DataFrame, other_scores: pd.DataFrame, seed: int
 ) -> pd.DataFrame:
-    """Put every score of test and validation beside how far it can be trusted."""
+    """Summarise every score of test and validation with its confidence interval."""
     validation = rows_of_split(other_scores, "validation")
     return pd.concat(
         [

@@ -60,7 +60,7 @@ def error_distances(distances: pd.DataFrame) -> go.Figure:
 
 
 def error_classes(classes: pd.DataFrame) -> go.Figure:
-    """What each class of wrong regions costs, the costliest on top.
+    """Plot the missing Dice of each class of wrong regions, the largest on top.
 
     Args:
         classes: Columns ``class``, ``kind`` (``false positive`` or ``false negative``),

@@ -18,7 +18,7 @@ MOST_COLUMNS = 3
 PANEL_HEIGHT = 300
 """Pixels."""
 MARKS = {"pruned": "line-ns-open", "failed": "x", "killed": "cross"}
-"""What stands for trials that were not completed."""
+"""Marker of trials that were not completed."""
 LONGEST_VALUE = 24
 """Letters of a parameter's value on an axis."""
 

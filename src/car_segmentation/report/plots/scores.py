@@ -26,7 +26,7 @@ MOST_CARS = 24
 
 
 def dice_histogram(photo_scores: pd.DataFrame) -> go.Figure:
-    """How Dice is spread over photos; columns ``photo_id`` and ``dice``."""
+    """Histogram of Dice over photos; columns ``photo_id`` and ``dice``."""
     dice = photo_scores["dice"].to_numpy()
     bins = min(HISTOGRAM_BINS, max(5, len(dice) // 4))
     counts, edges = np.histogram(dice, bins=bins)

@@ -1,4 +1,4 @@
-"""What all plots share: labels, axes, error bars.
+"""Shared by all plots: labels, axes, error bars.
 
 Every title says what is drawn, every axis its unit, and every point its photo. Text that comes
 from users is escaped, since Plotly reads a few HTML tags in what it shows.
@@ -32,14 +32,14 @@ def photo_ids(photos: pd.DataFrame) -> list[str]:
 
 
 def photo_texts(photos: pd.DataFrame) -> list[str]:
-    """What is shown of each photo when its point is hovered."""
+    """Hover text of a photo's point."""
     return [
         f"<b>{plain(photo.photo_id)}</b><br>Dice {photo.dice:.4f}" for photo in photos.itertuples()
     ]
 
 
 def slice_texts(values: pd.DataFrame, subject: Subject) -> list[str]:
-    """What is shown of each value of a slice when its point is hovered."""
+    """Hover text of a slice's point."""
     texts = []
     for row in values.to_dict("records"):
         low, high = row["dice_low"], row["dice_high"]

@@ -46,7 +46,7 @@ def confidence_section(contents: ReportContents) -> Section:
 
 
 def _calibration_leads(calibration: pd.DataFrame, errors: Mapping[str, float]) -> list[str]:
-    """How far probabilities are off, and whether the model is over- or underconfident."""
+    """Calibration error, and whether the model is over- or underconfident."""
     leads = []
     if errors:
         parts = [f"{error:.1%} ({where})" for where, error in errors.items()]

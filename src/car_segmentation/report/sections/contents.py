@@ -1,4 +1,4 @@
-"""What the report shows, before it is written."""
+"""Contents of the report, before it is written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from car_segmentation.report.provenance import Provenance
 
 @dataclass(frozen=True)
 class ReportContents:
-    """What the report shows. Everything with a default may be missing.
+    """Contents of the report. Everything with a default may be missing.
 
     Attributes:
         title: Heading of the page.

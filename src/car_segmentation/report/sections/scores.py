@@ -1,4 +1,4 @@
-"""How good the model is."""
+"""The report's section on the scores."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ Summary = Mapping[str, Mapping[Any, Any]]
 
 
 def scores_section(contents: ReportContents) -> Section:
-    """How good it is."""
+    """Write the section on the scores."""
     test = _by_score(contents.test_summary)
     validation = _by_score(contents.validation_summary)
     upper_bound = {

@@ -82,7 +82,7 @@ def slices_section(contents: ReportContents) -> Section:
 
 
 def _is_turntable(views: pd.DataFrame) -> bool:
-    """Whether views are numbers, and enough of them to be steps of a turn."""
+    """True if views are numbers, and enough of them to be steps of a turn."""
     return len(views) >= FEWEST_STEPS and all(str(value).isdigit() for value in views["value"])
 
 
@@ -122,7 +122,7 @@ def _slice_finding(values: pd.DataFrame, subject: Subject = CARS) -> str:
 
 
 def _concentration_lead(scores: pd.DataFrame, subject: Subject) -> str:
-    """How unevenly the wrong pixels are spread over photos and cars."""
+    """Describe how unevenly wrong pixels are spread over photos and cars."""
     pixels = wrong(scores)
     if not pixels.sum():
         return "No pixel is wrong."

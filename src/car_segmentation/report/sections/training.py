@@ -1,4 +1,4 @@
-"""How the model was trained."""
+"""The report's section on the training."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from car_segmentation.report.sections.wording import plural
 
 
 def training_section(contents: ReportContents) -> Section:
-    """How it was trained."""
+    """Write the section on the training."""
     history = contents.history
     if not history or not history.get("loss"):
         return Section("Training", [])
