@@ -32,11 +32,11 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 15
-"""How long a scheduler may take to answer."""
+"""Seconds that a scheduler may take to answer."""
 WORKERS_SECONDS = 180
-"""How long a cluster may be without a worker, while it starts or replaces them."""
+"""Seconds that a cluster may be without a worker, while it starts or replaces them."""
 LOOK_SECONDS = 5
-"""Every so often the cluster is looked at, for workers that come and go."""
+"""Seconds between two looks at the cluster, for workers that come and go."""
 TASKS_PER_THREAD = 2
 """One in work and one waiting."""
 
@@ -159,7 +159,7 @@ def _connected(address: str) -> "Iterator[Client]":
 
 
 class _Room:
-    """How many tasks the cluster takes, as far as it was seen in the last few seconds."""
+    """Number of tasks that the cluster can take, as of the last few seconds."""
 
     def __init__(self, client: "Client"):
         self._client = client
@@ -244,7 +244,7 @@ def _work(
     function: Callable[[Sequence[Item]], Sequence[Result]],
     packed: bytes,
 ) -> Sequence[Result]:
-    """What a worker does: look for the folders first, or all photos would seem to be broken."""
+    """Task of a worker: look for the folders first, or all photos would seem to be broken."""
     unseen = [str(path) for path in shared if not path.exists()]
     if unseen:
         raise UserError(

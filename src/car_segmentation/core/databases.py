@@ -31,7 +31,7 @@ def check_database(path: Path, keeps: str, seconds: float = 10) -> None:
 
 
 def unreadable(path: Path, keeps: str, problem: str) -> str:
-    """What the user is told of a database that cannot be used."""
+    """Message about a database that cannot be used."""
     return (
         f"{path}, which keeps {keeps}, cannot be read ({' '.join(problem.split())[:200]}). If "
         "another process works with it, wait; otherwise move the file away, and a new one is begun."

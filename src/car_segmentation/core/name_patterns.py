@@ -43,12 +43,12 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def is_template(pattern: str) -> bool:
-    """Whether a pattern is a template, and not a regular expression."""
+    """True if a pattern is a template, not a regular expression."""
     return "(?P<" not in pattern and (_FIELD.search(pattern) is not None or "*" in pattern)
 
 
 def fields_of(path: str, pattern: str) -> dict[str, str] | None:
-    """What the fields of a pattern are in a path; None if the path is another one.
+    """Fields of a pattern in a path; None if the path does not match.
 
     A template is compared with the path, without its extension if the template has none. A regular
     expression is searched in the path without extension, and else in the file's name alone.

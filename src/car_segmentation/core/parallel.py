@@ -120,7 +120,7 @@ def map_bounded(
 
 
 class Budget:
-    """How much of something, such as pixels, threads may have in flight together.
+    """Budget of something, such as pixels, that threads may have in flight together.
 
     Args:
         total: A piece of work that needs more waits until it is alone.

@@ -1,4 +1,4 @@
-"""What the processor at hand can do."""
+"""Capabilities of this machine's processor."""
 
 import os
 from functools import cache
@@ -20,7 +20,7 @@ ISA_WITHOUT_BFLOAT16 = {
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 in hardware, and oneDNN may have it do so.
+    """True if the processor multiplies bfloat16 in hardware, and oneDNN may have it do so.
 
     False where it cannot be told (other systems than Linux): float32 is fast everywhere.
     """

@@ -26,7 +26,7 @@ _ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
 _FLAGS = {"True": True, "False": False}
 
 TEXT_ARGS: dict[str, Any] = {"dtype": str, "keep_default_na": False}
-"""How pandas reads every cell as the text that it is."""
+"""Options with which pandas reads every cell as the text that it is."""
 
 
 def write_table(

@@ -12,12 +12,12 @@ BORDERS = {
     "replicate": cv2.BORDER_REPLICATE,
     "constant": cv2.BORDER_CONSTANT,
 }
-"""What lies beyond the photo's edge: its mirror image, its last pixels, or black."""
+"""Fill beyond the photo's edge: its mirror image, its last pixels, or black."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How photos are varied in training.
+    """Ranges of the augmentation in training.
 
     Shift, scale and rotation are one warp: one interpolation keeps edges sharp.
 
@@ -104,7 +104,7 @@ def augment_pair(
 
 
 def share_in_frame(mask: np.ndarray, matrix: np.ndarray) -> float:
-    """How much of an object a warp leaves inside the frame.
+    """Fraction of an object that a warp leaves inside the frame.
 
     Args:
         mask: bool (height, width), with at least one pixel set.

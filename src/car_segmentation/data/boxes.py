@@ -61,5 +61,5 @@ class Box:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def of(self, picture: np.ndarray) -> np.ndarray:
-        """What a picture or mask shows inside the box; a view, not a copy."""
+        """Crop a picture or mask to the box; a view, not a copy."""
         return picture[self.slices]

@@ -64,7 +64,7 @@ class UnusableImage(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may be before anything of it is decoded.
+    """Limits of a file, checked before it is decoded.
 
     Attributes:
         megapixels: Width times height, in millions.
@@ -134,7 +134,7 @@ class OpenImage:
 
     @property
     def is_lossy(self) -> bool:
-        """Whether compression may have changed values."""
+        """True if compression may have changed values."""
         lossless_webp = self.format == "WEBP" and self.content[12:16] == b"VP8L"
         return self.format in {"JPEG", "WEBP", "AVIF", "HEIF"} and not lossless_webp
 
@@ -304,7 +304,7 @@ def _refuse_vast_tiles(header: Image.Image) -> None:
 
 
 def _count_scans(content: bytes) -> int:
-    """How many scans the first JPEG of a file has; an upper bound where they are few."""
+    """Count the scans of the first JPEG of a file; an upper bound where they are few."""
     start_of_scan = b"\xff\xda"
     found = content.count(start_of_scan)
     if found <= MAX_SCANS:
@@ -329,7 +329,7 @@ def _count_scans(content: bytes) -> int:
 
 
 def _orientation(image: Image.Image) -> int:
-    """How the stored image has to be turned, 1 to 8: EXIF's word, or XMP's where EXIF is silent."""
+    """Orientation of the stored image, 1 to 8: EXIF's, or XMP's where EXIF has none."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # Broken metadata: the photo is taken as it is.

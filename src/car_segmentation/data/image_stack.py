@@ -230,7 +230,7 @@ def write_resized_masks(
 
 
 def object_plane(soft_mask: np.ndarray) -> np.ndarray:
-    """How much of each pixel is car, without the plane of what is not known; (height, width)."""
+    """Fraction of car in each pixel, without the plane of ignored pixels; (height, width)."""
     return soft_mask[..., 0] if soft_mask.ndim == 3 else soft_mask
 
 

@@ -25,7 +25,7 @@ ALIKE = 8
 SMALLEST_AREA = 9
 """Pixels inside a region of one value from which it is no edge but an area of its own."""
 BETWEEN = 32
-"""How far, in levels, a colour at a soft edge may be from the straight line between two others."""
+"""Largest distance, in levels, of a soft edge's colour from the line between two others."""
 BAND = 1 << 18
 """Pixels that are looked at together."""
 LISTED = 8

@@ -50,7 +50,7 @@ Value = int | float | str
 
 @dataclass(frozen=True)
 class MaskReading:
-    """What the user says about the values of masks.
+    """The user's rules for the values of masks.
 
     Attributes:
         foreground: What is cut out: numbers, colours (``'#rrggbb'``), names of `classes`; or
@@ -65,7 +65,7 @@ class MaskReading:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the user left everything to the rule."""
+        """True if the user left everything to the default rule."""
         return self.foreground is None and not self.ignore
 
 
@@ -99,7 +99,7 @@ class Mask(NamedTuple):
 
 @dataclass(frozen=True)
 class MaskRules:
-    """How the masks of a data set are read.
+    """Options for reading the masks of a data set.
 
     Attributes:
         reading: What the user says about their values.

@@ -1,4 +1,4 @@
-"""What was read, in numbers and in photos to look at, so that mistakes are seen early."""
+"""Overview of the data, in numbers and pictures, so that mistakes are seen early."""
 
 import math
 from collections import Counter
@@ -25,7 +25,7 @@ STEP = 32
 def summarise(
     photo_table: pd.DataFrame, formats: Sequence[str], notes: Sequence[Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """What was read, as a table: formats, sizes and values, and how many photos have each.
+    """Summarise the data in a table: formats, sizes and values, and how many photos have each.
 
     Args:
         photo_table: Columns ``height``, ``width`` (pixels), ``foreground_share`` (0 to 1).
@@ -81,7 +81,7 @@ def check_object_values(notes: Iterable[Mapping[str, Any]]) -> None:
 def describe_vanishing(
     photo_table: pd.DataFrame, notes: Sequence[Mapping[str, Any]], height: int, width: int
 ) -> str:
-    """What the network's size cannot show, and which size would; empty if it shows everything.
+    """Warn of masks too thin for the input size, with a size that would do; empty without any.
 
     Args:
         photo_table: Columns ``photo_id``, ``height`` and ``width`` (pixels).

@@ -35,7 +35,7 @@ REJECTED_COLUMNS = ["path", "reason"]
 NOT_ANNOTATED = "has neither an annotation nor a mask"
 """Why a photo is not used that nobody has come to yet: no loss."""
 FOLDER_MARK = "__"
-"""What stands in a photo's id for the ``/`` of its path: ids are names of files."""
+"""Replaces the ``/`` of a photo's path in its id: ids are names of files."""
 LONGEST_ID = 200
 """Bytes, so that names of results stay within the 255 that file systems allow."""
 OTHER_IMAGES = frozenset(
@@ -47,7 +47,7 @@ extensions (sidecars, thumbnails' databases) are left aside."""
 
 
 class NameRules(NamedTuple):
-    """How names tell what belongs together; see `conf/base` and `name_patterns`.
+    """Rules of pairing by names; see `conf/base` and `name_patterns`.
 
     Attributes:
         name_pattern: Pattern with the fields ``car`` and ``view`` of photos; None: each photo is a
@@ -62,7 +62,7 @@ class NameRules(NamedTuple):
 
 
 class Pairing(NamedTuple):
-    """What was found in the folders of photos and of masks.
+    """Pairs and other files in the folders of photos and of masks.
 
     Attributes:
         pairs: Columns `PAIR_COLUMNS`, in order of photo id.
@@ -247,7 +247,7 @@ def _mask_pattern(rules: NameRules) -> str:
 
 
 def _fields_of_photo(path: str, name: str, name_pattern: str | None) -> dict[str, str]:
-    """What a photo's name says, and whether the pattern matches it: the field ``matched``."""
+    """Parse a photo's name; the field ``matched`` says if the pattern matches it."""
     found = None if name_pattern is None else fields_of(path, name_pattern)
     return {"photo": name} | ({} if found is None else found | {"matched": "yes"})
 
@@ -347,7 +347,7 @@ def _is_text(name: str) -> bool:
 
 
 def describe_files(files: Sequence[Path]) -> str:
-    """How many files of which kinds, such as ``2 files that are not images (2 .json)``."""
+    """Describe numbers of files by kind, such as ``2 files that are not images (2 .json)``."""
     kinds = Counter(path.suffix.lower() or path.name for path in files)
     listed = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5))
     return f"{len(files)} files that are not images ({listed})"

@@ -170,7 +170,7 @@ def even_out(
 
 
 def _cars_per_group(cars: int, fractions: Mapping[str, float], subject: Subject) -> dict[str, int]:
-    """How many cars each group gets: at least one, and the nearest to its fraction."""
+    """Number of cars in each group: at least one, and the nearest to its fraction."""
     wanted = {name: share * cars for name, share in fractions.items() if share > 0}
     if cars < len(wanted):
         raise UserError(

@@ -46,7 +46,7 @@ KINDS: dict[str, Any] = {
     "threshold": Threshold,
     "upper_bound": UpperBound,
 }
-"""What a file may hold, by the name that the catalog gives it."""
+"""Types of the files' contents, by their names in the catalog."""
 
 
 class JSONFileDataset(AbstractDataset[Any, Any]):

@@ -30,7 +30,7 @@ TRIALS_PER_PARAMETER = 10
 of regression."""
 
 TRIALS = "all trials of the search"
-"""What is lost with the database."""
+"""Content of the database, for messages."""
 
 
 def check_installed() -> None:

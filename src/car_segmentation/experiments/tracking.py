@@ -28,12 +28,12 @@ logger = logging.getLogger(__name__)
 
 
 def is_tracking() -> bool:
-    """Whether there is a run to log to."""
+    """True if there is a run to log to."""
     return mlflow.active_run() is not None
 
 
 def has_reachable_run() -> bool:
-    """Whether there is a run to log to, after a server that takes no more has been left."""
+    """True if there is a run to log to, after leaving a server that is lost."""
     if is_tracking() and (problem := server_problem(uri())):
         leave_server(problem)
     return is_tracking()
@@ -52,7 +52,7 @@ def run_label() -> str:
 
 
 def can_be_resumed(run_id: str, parameters: Mapping[str, Any]) -> bool:
-    """Whether a run stopped before its end, and had none of its parameters otherwise.
+    """True if a run stopped before its end, and had the same parameters.
 
     Args:
         run_id: Its id.

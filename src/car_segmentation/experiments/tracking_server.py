@@ -18,7 +18,7 @@ from car_segmentation.core.errors import UserError
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3.0
-"""How long a tracking server may take to accept a connection."""
+"""Seconds that a tracking server may take to accept a connection."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 CONTINUES = "continues"
 """Tag of a run that continues one whose server was lost: the id of that one."""
@@ -26,7 +26,7 @@ DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
 """In the project's root."""
 SQLITE = "sqlite:///"
 RUNS = "all runs of MLflow"
-"""What is lost with the database."""
+"""Content of the database, for messages."""
 
 
 def tracking_uri(project_root: Path) -> str:
@@ -90,7 +90,7 @@ def check_own_database(uri: str) -> None:
 
 
 def _what_to_do(error: MlflowException) -> str:
-    """What is wrong with a server that accepts connections, by its answer."""
+    """Describe what is wrong with a server that accepts connections, by its answer."""
     status, text = error.get_http_status_code(), str(error)
     if status == 401:
         return (

@@ -36,7 +36,7 @@ TAKE_A_MODEL = {"inference", "export"}
 LISTED = 3
 """Parameters that a message names."""
 Records = dict[str, dict[str, dict[str, Any]] | None]
-"""What `FILE` holds."""
+"""Content of `FILE`."""
 
 
 class DataParameters:

@@ -41,7 +41,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _message(error: BaseException) -> str | None:
-    """What the user is told; None of errors that are the program's own."""
+    """The message for the user; None for errors of the program itself."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MemoryError):

@@ -22,7 +22,7 @@ from car_segmentation.prediction.photo_files import (
 )
 
 LAYOUT_FILE = ".layouts.json"
-"""How each finished canvas was laid: another view of a car may change it."""
+"""Layouts of the finished canvases: another view of a car may change them."""
 
 
 @dataclass(frozen=True)

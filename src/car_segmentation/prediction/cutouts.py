@@ -17,7 +17,7 @@ DEPTH_POWER = 6
 TILE = 512
 """Side of the squares in which colours are cleaned, in pixels."""
 TILE_MARGIN = 32
-"""How far a pixel depends on others: a neighbourhood of four standard deviations, and depths in
+"""Reach of other pixels into a pixel: a neighbourhood of four standard deviations, and depths in
 it; more than enough."""
 
 

@@ -216,7 +216,7 @@ class FolderJob:
         return list(records.values())
 
     def _open_journal(self, folder: Path) -> Journal:
-        """What is finished, by this part of the folder and by others; nothing of another model."""
+        """Open the journal of photos finished with the same model, by this part and by others."""
         if self.shard is None:  # Else they may be those of another part at work.
             for written_to in ("", *FOLDERS):
                 remove_parts(folder / written_to, inside=bool(written_to))

@@ -25,7 +25,7 @@ FOLDERS = (MASKS, PROBABILITY_MAPS, CUT_OUTS, COMPOSITES, CANVASES)
 PROBABILITY_STEPS = 65535
 """Levels of a probability map, which has 16 bits."""
 ENDS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9"}
-"""What a whole picture ends with."""
+"""Last bytes of a complete picture."""
 
 
 @dataclass(frozen=True)

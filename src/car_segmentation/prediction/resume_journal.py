@@ -104,7 +104,7 @@ def _parsed(line: bytes) -> Any:
 
 
 def _is_entry(entry: Any) -> bool:
-    """Whether a line says what `Journal.append` writes, within the ranges of `PhotoRecord`."""
+    """True if a line has the form that `Journal.append` writes, within `PhotoRecord`'s ranges."""
     try:
         record = PhotoRecord(**entry["record"])
         numbers = (record.height, record.width, record.seconds)

@@ -12,9 +12,9 @@ WORKING_SIDE = 480
 FLOOR_TOP = 0.55
 """Where the floor ends that is looked at: so much of the object's height above its lowest pixel."""
 REACH = 0.45
-"""How far from the object a shadow ends, in heights of the object; it fades over half of it."""
+"""Reach of a shadow, in heights of the object; it fades over half of it."""
 SIDE_REACH = 0.6
-"""How far to its left and right the floor is looked at, in heights of the object."""
+"""Width of the floor examined on its left and right, in heights of the object."""
 DEGREE = 3
 """Of the polynomial that is the floor."""
 ROUNDS = 12

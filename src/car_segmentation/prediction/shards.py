@@ -41,7 +41,7 @@ class Shard:
         return f"{self.number}-of-{self.count}"
 
     def holds(self, name: str) -> bool:
-        """Whether a photo is in this part, by its path in the folder; its extension is nothing."""
+        """True if a photo is in this part, by its path in the folder without extension."""
         digest = zlib.crc32(os.fsencode(without_extension(name)))
         return digest % self.count == self.number - 1
 

@@ -58,7 +58,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Found:
-    """What a model found in a photo.
+    """Result of a model for a photo.
 
     Attributes:
         photo: uint8 RGB (height, width, 3).
@@ -77,7 +77,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is wanted of photos.
+    """Pictures that a request asks for.
 
     Attributes:
         wanted: A mask (PNG, 8 bits, 0 or 255) or a cut-out (PNG, RGBA).
@@ -142,7 +142,7 @@ class Asked:
 
     @property
     def has_canvas(self) -> bool:
-        """Whether `lay_out` has to follow."""
+        """True if `lay_out` has to follow."""
         return self.wanted == "cut_out" and self.options.canvas() is not None
 
     def lay_out(self, answer: Answer, boxes: Sequence[Box], unwanted: threading.Event) -> Answer:

@@ -1,4 +1,4 @@
-"""What OpenAPI says of the service's routes; their handlers read requests themselves."""
+"""OpenAPI's description of the service's routes; their handlers read requests themselves."""
 
 from typing import Any
 

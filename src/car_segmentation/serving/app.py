@@ -222,7 +222,7 @@ def _read_page(name: str) -> Response:
 
 
 def _form(request: Request, photos: int) -> str:
-    """What the caller wants: a picture, a zip archive or JSON."""
+    """Format that the caller requests: a picture, a zip archive or JSON."""
     accept = request.headers.get("accept", "*/*")
     accepted = [kind.split(";")[0].strip() for kind in accept.split(",")]
     own = PNG if photos == 1 else ZIP

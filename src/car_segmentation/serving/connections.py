@@ -82,7 +82,7 @@ def http_protocol(limits: ServiceLimits) -> type[H11Protocol]:
             self._time_head()
 
         def waits_for_head(self) -> bool:
-            """Whether no request is being answered."""
+            """True while no request is being answered."""
             return self.cycle is None or self.cycle.response_complete
 
         def _time_head(self) -> None:

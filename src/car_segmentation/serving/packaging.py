@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     import keras
 
 MODEL_FILE = Path(__file__).with_name("mask_model.py")
-"""What MLflow runs to make the model."""
+"""Code that MLflow runs to build the model."""
 MAX_MEGABYTES = 32.0
 """Largest file of a photo that a server takes."""
 READER_FILE = Path(inspect.getfile(image_files))
-"""What reads photos for it; imports nothing of the project."""
+"""Code that reads photos for it; imports nothing of the project."""
 PINNED = ("keras", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "simplejpeg")
 
 logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # It tells of its own checks.

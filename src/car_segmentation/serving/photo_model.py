@@ -20,7 +20,7 @@ from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 from car_segmentation.prediction.threshold_file import threshold_beside
 
 MLFLOW = ("models:", "runs:")
-"""What addresses of MLflow's models begin with."""
+"""Prefixes of addresses of MLflow's models."""
 DIGEST_BYTES = 6
 TRIED_SIZE = (256, 256)
 """Height and width of the first photo of a segmenter that predicts any size."""
@@ -72,7 +72,7 @@ class PhotoModel:
 
 
 def current_version(source: str) -> str:
-    """What a source holds at the moment; changes when the model does.
+    """Version of the model in a source; changes when the model does.
 
     Args:
         source: See `load_model`.
@@ -117,7 +117,7 @@ def load_model(source: str, version: str, options: PredictionOptions = ONE_BY_ON
 
 
 def _read(where: str) -> tuple[Any, float]:
-    """What predicts, and its threshold."""
+    """The model that predicts, and its threshold."""
     path = Path(where)
     if path.suffix == ".onnx":
         return ExportedModel(path), threshold_beside(path)

@@ -1,4 +1,4 @@
-"""What callers may ask of the pictures that they get."""
+"""Options of the pictures that callers request."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -17,7 +17,7 @@ from car_segmentation.serving.problems import Problem
 
 Wanted = Literal["mask", "cut_out"]
 CANVAS = "canvas_"
-"""What names of a canvas' options begin with."""
+"""Prefix of the names of a canvas' options."""
 
 
 class RequestOptions(Parameters):
@@ -64,7 +64,7 @@ class RequestOptions(Parameters):
         return options
 
     def canvas(self) -> CanvasOptions | None:
-        """What pictures are laid on; None where they keep their native size."""
+        """Canvas of the pictures; None where they keep their native size."""
         given = {
             name.removeprefix(CANVAS): value
             for name, value in self.model_dump(exclude_none=True).items()
@@ -73,7 +73,7 @@ class RequestOptions(Parameters):
         return CanvasOptions(**given) if given else None
 
     def backdrop(self, limits: Limits) -> Backdrop | None:
-        """What cut-outs are laid on.
+        """Backdrop of the cut-outs.
 
         Raises:
             Problem: If it is neither a colour nor a picture.

@@ -1,4 +1,4 @@
-"""How much a request may ask of the service: bytes, seconds, and who may ask.
+"""Limits of requests: bytes, seconds, and who may send them.
 
 `RequestLimits` stands before the application and hands it whole bodies within their limits. It ends
 requests whose client is gone or whose time is over, and no error leaves it but as one sentence.
@@ -23,7 +23,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/ping", "/version", "/docs", "/openapi.json"})
-"""What is answered without the token."""
+"""Routes that need no token."""
 READ_ON = 4
 """How far beyond the limit a body is read to its end, in times of the limit: most clients listen
 only when they have sent everything."""
@@ -32,7 +32,7 @@ MEMORY_RETRY_SECONDS = 5
 
 @dataclass(frozen=True)
 class ServiceLimits:
-    """What the service takes.
+    """Limits of the service.
 
     Attributes:
         body_megabytes: Of a request.

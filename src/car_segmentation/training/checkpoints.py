@@ -32,7 +32,7 @@ State = Mapping[str, Sequence[np.ndarray]]
 
 
 class Note(BaseModel):
-    """What `Checkpoint.read_note` may find; the training decides what it writes."""
+    """Note that `Checkpoint.read_note` returns; the training decides on its content."""
 
     run_id: str | None = None
     precision: str | None = None

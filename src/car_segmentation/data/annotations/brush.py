@@ -9,7 +9,7 @@ OpenCV and cannot be installed together with this project; tests compare with wh
 import numpy as np
 
 LENGTH_BITS = (3, 4, 8, 16)
-"""What the SDK writes; others are read."""
+"""Values that the SDK writes; others are read."""
 VALUE_BITS = 8
 CHANNELS = 4
 

@@ -28,7 +28,7 @@ from car_segmentation.data.annotations.shapes import (
 
 
 def is_coco(document: Any) -> bool:
-    """Whether a JSON document is one of COCO's."""
+    """True if a JSON document is one of COCO's."""
     return isinstance(document, Mapping) and {"images", "annotations"} <= document.keys()
 
 

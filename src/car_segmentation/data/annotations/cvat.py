@@ -20,7 +20,7 @@ NOT_DRAWN = frozenset({"tag", "attribute"})
 
 
 def is_cvat(path: Path) -> bool:
-    """Whether an XML file is one of CVAT's, by its first element.
+    """True if an XML file is one of CVAT's, by its first element.
 
     Raises:
         ValueError: If it is no XML.

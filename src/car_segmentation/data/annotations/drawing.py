@@ -20,7 +20,7 @@ NOTHING_CUT_OUT = "is annotated, but shows nothing that is cut out"
 
 
 class DrawnMasks(NamedTuple):
-    """What came of annotated photos."""
+    """Results of drawing the annotated photos."""
 
     masks: dict[Path, Path]
     """The file of each photo's mask."""

@@ -32,7 +32,7 @@ from car_segmentation.data.images import PHOTO_SUFFIXES
 logger = logging.getLogger(__name__)
 
 PICTURE_NAME = re.compile(r"^task-\d+-annotation-\d+-by-.*\.(png|npy)$")
-"""How Label Studio's exports of brushes as PNG and NumPy are called: nothing names the photo."""
+"""Names of Label Studio's exports of brushes as PNG and NumPy: nothing names the photo."""
 OPAQUE = 127
 """Alpha above which a brush covers a pixel."""
 DATA_URL = "data:image/png;base64,"
@@ -50,7 +50,7 @@ class Brush:
 
 
 def is_label_studio(document: Any) -> bool:
-    """Whether a JSON document is one of Label Studio's exports, or a part of one."""
+    """True if a JSON document is one of Label Studio's exports, or a part of one."""
     return (
         isinstance(document, list)
         and bool(document)

@@ -30,7 +30,7 @@ VERSION = "5.0.1"
 
 
 def is_labelme(document: Any) -> bool:
-    """Whether a JSON document is one of LabelMe's."""
+    """True if a JSON document is one of LabelMe's."""
     return isinstance(document, Mapping) and isinstance(document.get("shapes"), list)
 
 

@@ -18,7 +18,7 @@ from skimage.measure import find_contours
 FARTHEST = 1e6
 """Coordinates beyond this, in pixels either way, are no places in a photo."""
 STRAIGHT = 1e-3
-"""How far, in pixels, a point may lie off a line and still be left out of it."""
+"""Largest distance, in pixels, from a line of a point that is left out of it."""
 
 
 class Patch(NamedTuple):

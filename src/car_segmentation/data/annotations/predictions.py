@@ -13,4 +13,4 @@ class PredictedMask(NamedTuple):
     mask: np.ndarray
     """Bool (height, width)."""
     score: float | None = None
-    """How right it may be, 0 to 1."""
+    """Confidence, 0 to 1."""

@@ -1,4 +1,4 @@
-"""What an annotation says of one photo, whatever format it came in, and the mask that follows.
+"""Annotation of one photo, independent of its format, and the mask that follows from it.
 
 Every reader of a format turns what it finds into these: a `Region` for each object, with the class
 that it belongs to and a shape that knows how to cover pixels. A shape is drawn when the mask is
@@ -30,9 +30,9 @@ class Region(NamedTuple):
     label: Label
     shape: Shape
     ignored: bool = False
-    """Whether it marks pixels of which nobody says what they are: COCO's crowds."""
+    """True if it marks ignored pixels: COCO's crowds."""
     erases: bool = False
-    """Whether it takes away from what is below: LabelMe's ``_background_``."""
+    """True if it removes what is below: LabelMe's ``_background_``."""
 
 
 class Choice(NamedTuple):
@@ -45,25 +45,25 @@ class Choice(NamedTuple):
     ignored: tuple[str | float, ...] = ()
 
     def cuts_out(self, label: Label) -> bool:
-        """Whether a class is cut out."""
+        """True if a class is foreground."""
         if self.ignores(label):
             return False
         return self.foreground is None or _is_among(label, self.foreground)
 
     def ignores(self, label: Label) -> bool:
-        """Whether a class weighs nothing."""
+        """True if a class is ignored."""
         return _is_among(label, self.ignored)
 
 
 class Found(NamedTuple):
-    """What a file of annotations holds, and what in it could not be understood."""
+    """Content of a file of annotations, and what in it could not be read."""
 
     annotations: Sequence["Annotation"]
     problems: Sequence[tuple[Path, str]]
 
 
 class Annotation(Protocol):
-    """What is said of one photo.
+    """Annotation of one photo.
 
     Attributes:
         names: What the photo may be called, the likeliest first; perhaps with folders, or without

@@ -19,7 +19,7 @@ class Shape(Protocol):
     """Something that covers pixels of a photo."""
 
     def patch(self, height: int, width: int) -> Patch:
-        """What it covers of a photo of this size.
+        """Draw it in a photo of this size.
 
         Raises:
             ValueError: If nothing sensible can be drawn.

@@ -16,7 +16,7 @@ from car_segmentation.data.annotations.shapes import Bitmap, Polygon, Shape, as_
 
 
 def is_supervisely(document: Any) -> bool:
-    """Whether a JSON document is one of Supervisely's for a photo."""
+    """True if a JSON document is one of Supervisely's for a photo."""
     return isinstance(document, Mapping) and {"objects", "size"} <= document.keys()
 
 
