@@ -1,4 +1,4 @@
-"""Where a thing comes to lie on its canvas, worked out by hand."""
+"""Places of objects on their canvases, worked out by hand."""
 
 import numpy as np
 import pytest

@@ -57,7 +57,7 @@ def test_it_has_no_edge() -> None:
     found = shadow_of(photo, mask)
     steps = np.abs(np.diff(found, axis=1))[~mask[:, 1:] & ~mask[:, :-1]]
     assert steps.max() < 0.12
-    # Nor does it break off under the thing's own soft edge.
+    # Nor does it break off under the object's own soft edge.
     assert np.abs(found[160, 130:230] - found[156, 130:230]).max() < 0.15
 
 

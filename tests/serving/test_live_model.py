@@ -147,7 +147,7 @@ def test_a_new_champion_is_taken_without_losing_a_request_and_rolled_back(
             for finished in clients:
                 finished.result()
     assert not failed
-    # Version 1 finds the thing everywhere, version 2 nowhere; no mask is under another's name.
+    # Version 1 finds the object everywhere, version 2 nowhere; no mask is under another's name.
     assert seen <= {("car/1", 255.0), ("car/2", 0.0)}
     assert model_registry.roll_back("car") == ("2", "1")
 

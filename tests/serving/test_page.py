@@ -98,7 +98,7 @@ def test_a_photo_is_dropped_slid_over_put_on_white_and_downloaded(
     left, top, stage_width, stage_height = box
     corner = (top + stage_height // 10, left + stage_width // 10)
     middle = (top + stage_height // 2, left + stage_width // 2)
-    # The studio's grey is white afterwards; the thing stays.
+    # The studio's grey is white afterwards; the object stays.
     assert after[corner].min() > 250 and before[corner].max() < 230
     assert np.abs(after[middle] - before[middle]).max() < 30
 

@@ -43,7 +43,7 @@ OTHER_IMAGES = frozenset(
     | {".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ""}
 )
 """Extensions of files that somebody may take for photos, though they are not read. Files of other
-extensions (sidecars, thumbnails' databases) are left aside."""
+extensions (sidecars, thumbnails' databases) are skipped."""
 
 
 class NameRules(NamedTuple):

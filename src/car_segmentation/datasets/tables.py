@@ -115,7 +115,7 @@ class OptionalCSVDataset(CSVDataset):
     """A CSV file of text that need not exist, nor have more than the first of its columns.
 
     Args:
-        columns: Columns that are read; others are left aside. Those that the file lacks are empty,
+        columns: Columns that are read; others are skipped. Those that the file lacks are empty,
             and without the file there are no rows.
         **options: As for ``pandas.CSVDataset``.
     """

@@ -15,7 +15,7 @@ MOST_PIXELS = 200_000_000
 
 
 class Box(NamedTuple):
-    """Where a thing is in its photo, in pixels; width and height are 0 where there is none."""
+    """Place of an object in its photo, in pixels; width and height are 0 where there is none."""
 
     left: int
     top: int

@@ -334,7 +334,7 @@ def sort_out_photos(files: Sequence[Path], folder: Path) -> NewPhotos:
     """
     named = name_files(files, folder, PHOTO_SUFFIXES, any_bytes=True)
     if named.aside:
-        logger.info("%s are left aside", describe_files(named.aside))
+        logger.info("%s were skipped", describe_files(named.aside))
     return NewPhotos(folder, tuple(sorted(named.images.values())), tuple(named.rejected))
 
 

@@ -161,7 +161,7 @@ def pair_photos_with_masks(
     rejected = found.rejected[~found.rejected["path"].isin(problems["path"])]
     rejected = pd.concat([problems, rejected], ignore_index=True)
     if found.aside:
-        logger.info("%s are left aside", describe_files(found.aside))
+        logger.info("%s were skipped", describe_files(found.aside))
     if found.hint:
         logger.warning("%d photos have no mask of their name. %s", len(photo_files), found.hint)
     sidecars = [path for path in found.aside if path.suffix.lower() in {".json", ".xml", ".txt"}]
