@@ -23,6 +23,7 @@ from car_segmentation.prediction.predictor import model_digest
 from car_segmentation.prediction.run_lengths import decode_runs
 from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
 from car_segmentation.prediction.tiling import Tiles
+from tests.support.bad_photos import write_bad_photos
 from tests.support.folder_jobs import folder_job, table_of
 from tests.support.models import Darkness
 from tests.support.photos import SIZE, contents, disc_mask, photo_of, write_discs, write_pair
@@ -146,6 +147,21 @@ def test_broken_photos_are_reported_and_passed_over(
     folder_job(discs).write(folder)
     assert table_of(folder).set_index("photo")["warnings"]["cut.jpg"] == ""
     assert read_mask(folder / "masks" / "cut.png").any()
+
+
+def test_twelve_files_that_hang_or_lie_are_listed_and_all_others_done(
+    discs: Path, folder: Path
+) -> None:
+    folder_job(discs).write(folder / "alone")
+    good = contents(folder / "alone" / "masks")
+    bad = write_bad_photos(discs)
+    assert len(bad) == 12
+    folder_job(discs).write(folder / "among")  # A reader that waited would end it never.
+    assert contents(folder / "among" / "masks") == good
+    table = table_of(folder / "among").set_index("photo")
+    assert set(table.index[table["height"] == ""]) == set(bad)
+    assert (table.loc[bad, "warnings"] != "").all()
+    assert len(table) == 10 + 12
 
 
 def test_an_error_of_a_codec_does_not_end_the_run(

@@ -20,6 +20,7 @@ from car_segmentation.data.image_files import open_image
 from car_segmentation.prediction.cutouts import cut_out
 from car_segmentation.prediction.folder_job import FolderJob, sort_out_photos
 from car_segmentation.prediction.segmenter import Segmenter
+from tests.support.bad_photos import bad_contents
 from tests.support.models import Darkness
 from tests.support.photos import disc_mask, photo_of
 from tests.support.services import Held, Service, Slow, form, image, running
@@ -374,3 +375,19 @@ def test_an_upright_photo_has_an_upright_mask(service: Service) -> None:
     turned = cv2.rotate(photo, cv2.ROTATE_90_CLOCKWISE)
     assert reply.pixels().shape == turned.shape[:2]
     assert reply.pixels()[2, 24] == 255
+
+
+def test_files_that_hang_or_lie_are_refused_while_four_clients_get_their_masks(
+    service: Service,
+) -> None:
+    alone = service.ask("/masks", image()).content
+    bad = bad_contents()
+    bodies = [content for each in bad.values() for content in (each, image(), image(), image())]
+    with ThreadPoolExecutor(4) as clients:
+        replies = list(clients.map(lambda body: service.ask("/masks", body), bodies))
+    for name, number in zip(bad, range(0, len(replies), 4), strict=True):
+        refused, *answered = replies[number : number + 4]
+        assert refused.status == 400, name
+        assert refused.json()["detail"].endswith("."), name
+        assert [reply.content for reply in answered] == 3 * [alone]
+    assert service.ask("/masks", image()).content == alone

@@ -45,7 +45,7 @@ def _message(error: BaseException) -> str | None:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MemoryError):
-        return f"There is not enough memory ({error or 'none was left'}). {AGAIN}"
+        return f"There is not enough memory ({str(error) or 'none was left'}). {AGAIN}"
     if isinstance(error, OSError) and error.errno in MACHINE:
         file = f": {error.filename}" if error.filename else ""
         return f"{MACHINE[error.errno]}{file} ({error.strerror}). {AGAIN}"
