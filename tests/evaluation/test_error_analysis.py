@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.data.masks import Mask, encode_mask
 from car_segmentation.evaluation.error_analysis import (
     CALIBRATED,
     CLASS_COLUMNS,
@@ -64,6 +65,28 @@ def test_certain_and_right_is_calibrated(photos: tuple[ImageStack, pd.DataFrame]
     score = wrong.photo_scores.iloc[0]
     assert everywhere == pytest.approx(score["false_negatives"] / (48 * 64))
     assert near > everywhere
+
+
+def test_ignored_pixels_are_not_calibrated(raw: Path) -> None:
+    """By hand: of a 6×6 photo the left half is car, and the last two columns are void."""
+    truth, ignored = np.zeros((6, 6), bool), np.zeros((6, 6), bool)
+    truth[:, :3], ignored[:, 4:] = True, True
+    photo_path, mask_path = write_pair(raw, "a_01", truth, photo_of(truth, seed=0))
+    own = mask_path.with_suffix(".png")
+    own.write_bytes(encode_mask(Mask(truth, ignored)))
+    table = pd.DataFrame(
+        [("a_01", "a", "01", str(photo_path), str(own))],
+        columns=["photo_id", "car", "view", "photo_path", "mask_path"],
+    )
+    probability = np.tile([0.75, 0.75, 0.75, 0.25, 0.75, 0.0], (6, 1)).astype(np.float16)
+    stack = ImageStack(("a_01",), probability[np.newaxis])
+    analysis = analyse_photos(stack, table, threshold=0.5, description="all")
+    for where in CALIBRATED:
+        rows = analysis.calibration[analysis.calibration["where"] == where]
+        assert rows["pixels"].tolist() == [6, 18]  # 24 known pixels, of 36.
+        assert rows["probability"].tolist() == [0.25, 0.75]
+        assert rows["car_fraction"].tolist() == [0, 1]
+        assert analysis.calibration_errors[where] == 0.25
 
 
 def test_without_errors_there_are_no_classes() -> None:

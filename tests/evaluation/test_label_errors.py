@@ -218,3 +218,19 @@ def test_the_other_side_of_a_car_is_its_mirror_view(raw: Path) -> None:
     left = photos.loc[0].replace({"05": "left"})
     assert mask_from_other_side(left, photos) is None
     assert mask_from_other_side(photos.loc[0], photos.assign(view="05")) is None
+
+
+def test_what_is_ignored_makes_neither_specks_nor_holes() -> None:
+    """A void strip cuts a car in two, and a void spot lies in it: it may be whole."""
+    truth, ignored = np.zeros((100, 120), bool), np.zeros((100, 120), bool)
+    truth[20:80, 10:110] = True
+    ignored[:, 70:75], ignored[40:60, 30:50] = True, True
+    ignored[2:5, 112:118] = True  # Void alone is nobody's speck.
+    truth &= ~ignored
+    probability = truth.astype(np.float32)
+    unaware = label_evidence(truth, probability, 0.5)
+    assert unaware["speck_count"] == 1 and unaware["hole_count"] == 1
+    assert unaware["hole_area"] == pytest.approx(20 * 20 / (100**2 + 120**2))
+    aware = label_evidence(truth, probability, 0.5, ignored)
+    assert aware["speck_count"] == aware["specks"] == 0
+    assert aware["hole_count"] == aware["hole_area"] == 0

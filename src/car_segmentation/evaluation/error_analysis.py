@@ -65,19 +65,20 @@ def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
     colour = measure_colour(result.photo, truth)
     distances = error_distances(predicted, truth, edge_distance)
     regions, _ = error_regions(result.photo, predicted, truth, edge_distance)
-    near = edge_distance <= NEAR_EDGE_PX
+    known = np.ones_like(truth) if result.ignored is None else ~result.ignored
+    near = known & (edge_distance <= NEAR_EDGE_PX)
     return PhotoAnalysis(
         score=score_photo(result),
         distances=np.stack([distances["false_positives"], distances["false_negatives"]], axis=1),
         regions=[{"photo_id": photo_id} | region.as_dict() for region in regions],
         calibration=np.stack(
             [
-                calibration_counts(result.probability, truth),
-                calibration_counts(result.probability[near], truth[near]),
+                calibration_counts(result.probability[where], truth[where])
+                for where in (known, near)
             ]
         ),
         evidence={"photo_id": photo_id}
-        | label_evidence(truth, result.probability, result.threshold),
+        | label_evidence(truth, result.probability, result.threshold, result.ignored),
         car_colour={"photo_id": photo_id, "car": result.row.car}
         | (asdict(colour) if colour else {}),
     )

@@ -91,7 +91,10 @@ reflecting window is far more common than a mask with too much. Set on masks bro
 
 
 def label_evidence(
-    truth: np.ndarray, probability: np.ndarray, threshold: float
+    truth: np.ndarray,
+    probability: np.ndarray,
+    threshold: float,
+    ignored: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Evidence against the mask of one photo.
 
@@ -99,6 +102,8 @@ def label_evidence(
         truth: The mask, bool (height, width).
         probability: The model's probability map at native size, float32 (height, width), 0 to 1.
         threshold: Probability from which a pixel is car.
+        ignored: bool (height, width), True where nobody said what it is. It may be car: what it
+            joins is no speck, and what it fills no hole. None for nowhere.
 
     Returns:
         ``wrong_image``, ``shifted`` (Dice); ``missing_part``, ``extra_part``, ``specks``,
@@ -109,9 +114,10 @@ def label_evidence(
     predicted = probability >= threshold
     unit = math.hypot(*truth.shape) ** 2
     missing, extra = _marks(truth, probability)
-    specks = _specks(truth)
+    possible = truth if ignored is None else truth | ignored
+    specks = _specks(truth, possible)
     shift_x, shift_y, gain = _best_shift(truth, predicted)
-    hole_areas = _areas(holes(truth))
+    hole_areas = _areas(holes(possible))
     hole_areas = hole_areas[hole_areas >= SMALLEST_BLOB * unit]
     speck_areas = _areas(specks)
     return {
@@ -288,7 +294,7 @@ def doubted_box(
     elif suspicion == Suspicion.EXTRA_PART:
         marked = largest_part(extra)
     elif suspicion == Suspicion.SPECKS:
-        marked = _specks(truth)
+        marked = _specks(truth, truth)
     elif suspicion == Suspicion.EXTRA_HOLES:
         marked = holes(truth)
     elif suspicion == Suspicion.MISSING_HOLES and opposite is not None:
@@ -321,9 +327,10 @@ def _areas(mask: np.ndarray) -> np.ndarray:
     return np.bincount(parts[mask])[1:]
 
 
-def _specks(truth: np.ndarray) -> np.ndarray:
-    """The mask without its largest connected part."""
-    return truth & ~largest_part(truth)
+def _specks(truth: np.ndarray, possible: np.ndarray) -> np.ndarray:
+    """The mask without its largest part; parts that ``possible`` (a larger mask) joins are one."""
+    _, parts = cv2.connectedComponents(possible.view(np.uint8), connectivity=8)
+    return truth & (parts != np.bincount(parts[truth], minlength=2).argmax())
 
 
 def _best_shift(truth: np.ndarray, predicted: np.ndarray) -> tuple[int, int, float]:

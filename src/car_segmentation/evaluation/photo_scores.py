@@ -29,12 +29,14 @@ class PhotoResult:
             the mask is ignored, so that nothing counts there.
         truth: bool (height, width).
         threshold: Probability from which a pixel is car.
+        ignored: bool (height, width), True where nobody said what it is; None for nowhere.
     """
 
     row: Any
     probability: np.ndarray
     truth: np.ndarray
     threshold: float
+    ignored: np.ndarray | None = None
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -74,7 +76,8 @@ def measure_photos(
         truth = read_truth(Path(row.mask_path))
         probability = to_native_size(probabilities.image(position), *truth.foreground.shape)
         probability = truth.zero_where_ignored(probability)
-        return measure(PhotoResult(row, probability, truth.foreground, threshold))
+        result = PhotoResult(row, probability, truth.foreground, threshold, truth.ignored)
+        return measure(result)
 
     items = zip(rows, photo_table.itertuples(), strict=True)
     yield from stream_photos(work, items, len(rows), description, workers="threads")

@@ -273,6 +273,7 @@ def draw_label_errors(
         photo, truth, predicted = _read_result(row, probabilities, threshold)
         position = probabilities.rows_of([row.photo_id])[0]
         probability = to_native_size(probabilities.image(position), *truth.shape)
+        probability = read_truth(Path(row.mask_path)).zero_where_ignored(probability)
         opposite = mask_from_other_side(row, photo_splits)
         box = doubted_box(truth, probability, row.suspicion, opposite)
         return doubted_place(photo, truth, predicted, box, SHEET_CELL_WIDTH)
