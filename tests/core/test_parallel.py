@@ -1,5 +1,4 @@
 import os
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -7,7 +6,7 @@ from functools import partial
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.parallel import Budget, in_fresh_process, map_bounded, map_photos
+from car_segmentation.core.parallel import in_fresh_process, map_bounded, map_photos
 
 
 def test_results_keep_the_order_of_the_items(capsys) -> None:
@@ -50,29 +49,3 @@ def test_errors_of_a_fresh_process_are_raised_here() -> None:
 def test_a_killed_process_is_named() -> None:
     with pytest.raises(UserError, match=r"The network x was killed.*out of memory"):
         in_fresh_process(partial(os._exit, 9), "The network x")
-
-
-def test_a_budget_bounds_what_is_in_flight_and_lets_large_work_through_alone() -> None:
-    budget, lock, held, most = Budget(10), threading.Lock(), 0, []
-
-    def work(amount: int) -> None:
-        nonlocal held
-        with budget.take(amount):
-            with lock:
-                held += amount
-                most.append(held)
-            time.sleep(0.002)
-            with lock:
-                held -= amount
-
-    amounts = [4, 3, 25, 6, 10, 1, 2, 40, 5] * 4
-    assert len(list(map_bounded(work, amounts, 16, threads=8))) == len(amounts)
-    assert max(it for it in most if it not in {25, 40}) <= 10
-
-
-def test_a_budget_is_given_back_after_an_error() -> None:
-    budget = Budget(1)
-    with pytest.raises(KeyError), budget.take(1):
-        raise KeyError
-    with budget.take(1):
-        pass

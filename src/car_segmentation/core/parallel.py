@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 from joblib import Parallel, delayed
@@ -117,32 +116,6 @@ def map_bounded(
             yield in_flight.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-class Budget:
-    """Budget of something, such as pixels, that threads may have in flight together.
-
-    Args:
-        total: A piece of work that needs more waits until it is alone.
-    """
-
-    def __init__(self, total: float):
-        self._total = total
-        self._taken = 0.0
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def take(self, amount: float) -> Iterator[None]:
-        """Wait until there is room, and hold it while the block runs."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._taken or self._taken + amount <= self._total)
-            self._taken += amount
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._taken -= amount
-                self._changed.notify_all()
 
 
 def in_fresh_process(function: Callable[[], Result], what: str) -> Result:

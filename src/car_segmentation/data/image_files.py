@@ -114,6 +114,16 @@ def open_image(source: Path | bytes, limits: Limits = NO_PIXEL_LIMIT) -> "OpenIm
     return OpenImage(content, header)
 
 
+def count_pixels(path: Path, limits: Limits = NO_PIXEL_LIMIT) -> int:
+    """How many pixels an image has, by its header.
+
+    Raises:
+        UnusableImage: As `open_image` does.
+    """
+    header = open_image(path, limits).header
+    return header.width * header.height
+
+
 @dataclass(frozen=True)
 class OpenImage:
     """An image whose header was read, and found to be within the limits.

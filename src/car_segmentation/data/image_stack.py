@@ -20,7 +20,8 @@ import numpy as np
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_folder, flush_to_disk, write_at
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.core.pixel_budget import shared_pixels
+from car_segmentation.data.image_files import Limits, UnusableImage, count_pixels
 from car_segmentation.data.images import read_photo, resize_by_area
 from car_segmentation.data.masks import PLAIN_RULES, MaskRules, encode_mask, unite
 from car_segmentation.data.pairing import split_paths
@@ -143,13 +144,13 @@ def write_resized_photos(
     def resize(item: tuple[int, str]) -> None:
         row, path = item
         try:
-            photo = read_photo(Path(path))
+            with shared_pixels(count_pixels(Path(path))):
+                writer.write(row, resize_by_area(read_photo(Path(path)), height, width))
         except UnusableImage as problem:
             raise UserError(
                 f"{path} {problem}, though it was checked before: has it changed since? "
                 "Run `kedro run --pipelines=data_processing` again."
             ) from problem
-        writer.write(row, resize_by_area(photo, height, width))
 
     with new_stack(folder, ids, (height, width, 3), "uint8") as writer:
         map_photos(resize, enumerate(paths), len(paths), "resize photos")
@@ -191,12 +192,16 @@ def write_resized_masks(
 
     def resize(item: tuple[int, str, str]) -> Note:
         row, photo_id, cell = item
-        files = split_paths(cell)
+        files, limits = split_paths(cell), Limits(rules.max_megapixels)
         try:
-            masks = [rules.read(file) for file in files]
-            mask = unite(masks) if len(masks) > 1 else masks[0]
+            with shared_pixels(sum(count_pixels(file, limits) for file in files)):
+                return resize_one(row, photo_id, files)
         except UnusableImage as problem:
             return {"problem": str(problem)}
+
+    def resize_one(row: int, photo_id: str, files: Sequence[Path]) -> Note:
+        masks = [rules.read(file) for file in files]
+        mask = unite(masks) if len(masks) > 1 else masks[0]
         soft = resize_by_area(mask.foreground.view(np.uint8) * np.uint8(255), height, width)
         if rules.keeps_ignored:
             writer.write(row, _with_ignored(soft, mask.ignored, height, width))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.core.parallel import map_photos
+from car_segmentation.core.pixel_budget import shared_pixels
 from car_segmentation.data.image_files import Limits, UnusableImage, open_image
 from car_segmentation.data.pairing import PAIR_COLUMNS, Pair, rejected_table, split_paths
 
@@ -64,7 +65,8 @@ def _check(item: tuple[Pair, Mapping[str, Any]], max_megapixels: float) -> tuple
     pair, mask = item
     try:
         photo = open_image(Path(pair.photo_path), Limits(max_megapixels))
-        return _reason_against(pair, photo.check(), mask), photo.format
+        with shared_pixels(photo.header.width * photo.header.height):
+            return _reason_against(pair, photo.check(), mask), photo.format
     except UnusableImage as problem:
         return str(problem), ""
 

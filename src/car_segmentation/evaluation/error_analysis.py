@@ -72,10 +72,7 @@ def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
         distances=np.stack([distances["false_positives"], distances["false_negatives"]], axis=1),
         regions=[{"photo_id": photo_id} | region.as_dict() for region in regions],
         calibration=np.stack(
-            [
-                calibration_counts(result.probability[where], truth[where])
-                for where in (known, near)
-            ]
+            [calibration_counts(result.probability[where], truth[where]) for where in (known, near)]
         ),
         evidence={"photo_id": photo_id}
         | label_evidence(truth, result.probability, result.threshold, result.ignored),

@@ -1,4 +1,4 @@
-"""Scores of many photos at native size, in parallel, one photo for each core in memory."""
+"""Scores of many photos at native size, in parallel, within a bound on their pixels in memory."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.core.parallel import stream_photos
+from car_segmentation.core.pixel_budget import Budget
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import read_truth
@@ -70,14 +71,16 @@ def measure_photos(
         What ``measure`` returns, in the order of the table.
     """
     rows = probabilities.rows_of(photo_table["photo_id"].tolist())
+    budget = Budget()
 
     def work(item: tuple[int, Any]) -> Result:
         position, row = item
         truth = read_truth(Path(row.mask_path))
-        probability = to_native_size(probabilities.image(position), *truth.foreground.shape)
-        probability = truth.zero_where_ignored(probability)
-        result = PhotoResult(row, probability, truth.foreground, threshold, truth.ignored)
-        return measure(result)
+        with budget.take(truth.foreground.size):
+            probability = to_native_size(probabilities.image(position), *truth.foreground.shape)
+            probability = truth.zero_where_ignored(probability)
+            result = PhotoResult(row, probability, truth.foreground, threshold, truth.ignored)
+            return measure(result)
 
     items = zip(rows, photo_table.itertuples(), strict=True)
     yield from stream_photos(work, items, len(rows), description, workers="threads")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.core.parallel import map_bounded
+from car_segmentation.core.pixel_budget import Budget
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.masks import read_truth
 from car_segmentation.prediction.probability_maps import predict_photos
@@ -75,12 +76,14 @@ def search_threshold(
         photos: The resized photos, of at least those of the table.
         photo_table: Columns ``photo_id``, ``photo_path`` and ``mask_path``, a row per photo.
     """
+    budget = Budget()
 
     def dice_of(item: tuple[np.ndarray, str]) -> np.ndarray:
         probability, mask_path = item
         truth = read_truth(Path(mask_path))
-        native = to_native_size(probability, *truth.foreground.shape)
-        return dice_at_thresholds(truth.zero_where_ignored(native), truth.foreground)
+        with budget.take(truth.foreground.size):
+            native = to_native_size(probability, *truth.foreground.shape)
+            return dice_at_thresholds(truth.zero_where_ignored(native), truth.foreground)
 
     maps = predict_photos(segmenter, photos, photo_table)
     scored = map_bounded(dice_of, zip(maps, photo_table["mask_path"], strict=True), AHEAD)

@@ -19,7 +19,8 @@ from tqdm import tqdm
 from car_segmentation.core.dask_cluster import Cluster, cluster_in_use, in_chunks, map_on_cluster
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file, remove_parts
-from car_segmentation.core.parallel import Budget, map_bounded
+from car_segmentation.core.parallel import map_bounded
+from car_segmentation.core.pixel_budget import Budget
 from car_segmentation.data.image_files import Limits, UnusableImage, open_image
 from car_segmentation.data.images import PHOTO_SUFFIXES, read_photo
 from car_segmentation.data.pairing import describe_files, name_files, relative_name
@@ -56,9 +57,6 @@ AHEAD = 8
 """Photos in flight before and after the network, in addition to a batch: enough to keep it busy."""
 AHEAD_AT_NATIVE_SIZE = 2
 """The same where photos wait at native size, which takes some ten times the memory."""
-PIXELS_IN_FLIGHT = 64_000_000
-"""Of photos at native size that are read, cut out or encoded at the same time. Sixteen photos of a
-studio; of larger ones fewer, down to one: a cut-out takes some 70 bytes a pixel."""
 BATCHES_PER_TASK = 8
 """Of a cluster: enough for reading, predicting and writing to go on at the same time."""
 
@@ -237,7 +235,7 @@ class FolderJob:
     def predict(self, paths: Sequence[Path], folder: Path) -> Iterator[tuple[Path, PhotoRecord]]:
         """Predict photos and write their files, three stages at work at the same time."""
         ahead = AHEAD if self.segmenter.input_size else AHEAD_AT_NATIVE_SIZE
-        budget = Budget(PIXELS_IN_FLIGHT)
+        budget = Budget()  # A cut-out takes some 70 bytes a pixel.
         read = partial(self._read, budget=budget)
         photos = map_bounded(read, paths, self.segmenter.photos_at_a_time + ahead)
         files = PhotoFiles(folder, self.outputs, self.backdrop, self.shadow)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.parallel import map_bounded, map_photos
+from car_segmentation.core.pixel_budget import Budget
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.masks import read_mask
 from car_segmentation.prediction.probability_maps import predicted_mask
@@ -97,11 +98,14 @@ def predicted_masks(
         Columns ``img`` (`record_name`) and ``rle_mask``, in the order of the photos.
     """
     rows = probabilities.rows_of(photo_table["photo_id"].tolist())
+    budget = Budget()
 
     def encode(item: tuple[int, Any]) -> tuple[str, str]:
         row, photo = item
-        mask = predicted_mask(probabilities.image(row), (photo.height, photo.width), threshold)
-        return record_name(photo.photo_id, photo.photo_path), encode_runs(mask)
+        size = (photo.height, photo.width)
+        with budget.take(photo.height * photo.width):
+            runs = encode_runs(predicted_mask(probabilities.image(row), size, threshold))
+        return record_name(photo.photo_id, photo.photo_path), runs
 
     items = zip(rows, photo_table.itertuples(), strict=True)
     masks = map_photos(encode, items, len(rows), "encode masks", workers="threads")

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_folder
 from car_segmentation.core.parallel import map_photos
+from car_segmentation.core.pixel_budget import shared_pixels
 from car_segmentation.data.annotations.regions import Annotation, Choice, Label
-from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.image_files import Limits, UnusableImage, count_pixels
 from car_segmentation.data.images import photo_size
 from car_segmentation.data.masks import FOREGROUND, IGNORED, Mask, encode_mask
 
@@ -37,8 +38,8 @@ def draw_masks(
 ) -> DrawnMasks:
     """Draw the mask of every annotated photo at its native size.
 
-    Photos are drawn in processes, one at a time in each, so that memory does not grow with their
-    number.
+    Photos are drawn in processes, as many at a time as `shared_pixels` lets, so that memory grows
+    neither with their number nor with their size.
 
     Args:
         annotations: By photo.
@@ -71,11 +72,17 @@ def _draw(
     item: tuple[Path, Annotation, Path], choice: Choice, max_megapixels: float
 ) -> frozenset[Label] | str:
     """Write the mask of a photo, and return the classes on it, or why there is none."""
-    photo, annotation, file = item
     try:
-        size = photo_size(photo, max_megapixels)
+        with shared_pixels(count_pixels(item[0], Limits(max_megapixels))):
+            return _draw_one(*item, choice, max_megapixels)
     except UnusableImage as problem:
         return str(problem)
+
+
+def _draw_one(
+    photo: Path, annotation: Annotation, file: Path, choice: Choice, max_megapixels: float
+) -> frozenset[Label] | str:
+    size = photo_size(photo, max_megapixels)
     try:
         values, labels = annotation.mask(size, choice)
     except UnusableImage as problem:
