@@ -10,6 +10,7 @@ from car_segmentation.core.files import (
     atomic_file,
     atomic_folder,
     lock_folder,
+    read_text_file,
     remove_parts,
     write_at,
 )
@@ -113,3 +114,16 @@ def test_a_process_may_lock_again_what_it_has(tmp_path: Path) -> None:
     first, second = lock_folder(tmp_path), lock_folder(tmp_path)
     second.release()
     first.release()
+
+
+def test_text_of_others_is_read_from_small_regular_files_alone(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.csv"
+    path.write_bytes(b"\xef\xbb\xbfid\r\nCitro\xc3\xabn\r\n")
+    assert read_text_file(path) == "id\r\nCitro\u00ebn\r\n"
+    with pytest.raises(UserError, match=r"metadata.csv is too large: 0 megabytes \(at most 1e-05"):
+        read_text_file(path, max_megabytes=1e-5)
+    path.write_bytes("id\nCitro\u00ebn".encode("latin-1"))
+    with pytest.raises(UserError, match=r"metadata.csv cannot be read .*utf-8"):
+        read_text_file(path)
+    with pytest.raises(UserError, match="cannot be read"):
+        read_text_file(tmp_path)

@@ -1,5 +1,6 @@
 import gzip
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,9 @@ def test_a_sample_gives_the_order(tmp_path: Path) -> None:
         sample_photos(sample)
     with pytest.raises(UserError, match="cannot be read"):
         sample_photos(tmp_path / "gone.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(UserError, match=r"sample_submission: .*pipe.csv is not a regular file"):
+        sample_photos(tmp_path / "pipe.csv")
 
 
 def test_predicted_masks_are_cut_at_native_size() -> None:

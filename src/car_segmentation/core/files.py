@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,6 +41,30 @@ def atomic_file(path: Path, writer: str = "", durable: bool = False) -> Iterator
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_text_file(path: Path, max_megabytes: float = 200.0) -> str:
+    """The text (UTF-8, with or without a byte order mark) of a file that somebody else wrote.
+
+    Raises:
+        UserError: If it is missing, not a regular file (a pipe would be waited for), larger than
+            that, or not UTF-8.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode):
+                raise UserError(f"{path} is not a regular file (a pipe, a device or a folder).")
+            if state.st_size > max_megabytes * 1e6:
+                raise UserError(
+                    f"{path} is too large: {state.st_size / 1e6:.0f} megabytes (at most "
+                    f"{max_megabytes:g})."
+                )
+            return file.read().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be read ({reason}).") from None
 
 
 def flush_to_disk(path: Path) -> None:

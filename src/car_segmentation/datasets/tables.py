@@ -1,5 +1,6 @@
 """Tables in CSV files, read back with stated types, and shown in Kedro-Viz and MLflow."""
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets.pandas import CSVDataset
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.files import atomic_file
+from car_segmentation.core.files import atomic_file, read_text_file
 from car_segmentation.core.tables import read_table, write_table
 from car_segmentation.data.splits import check_splits
 from car_segmentation.datasets.previews import TablePreview
@@ -123,12 +124,17 @@ class OptionalCSVDataset(CSVDataset):
     def __init__(self, *, columns: list[str], **options: Any):
         super().__init__(**options)
         self._columns = columns
+        self._options = options.get("load_args") or {}
 
     def load(self) -> pd.DataFrame:
         """Read the table, or make an empty one."""
         if not self.exists():
             return pd.DataFrame(columns=self._columns, dtype=str)
-        table = super().load()
+        text = read_text_file(Path(self._filepath))
+        try:
+            table = pd.read_csv(io.StringIO(text), **self._options)
+        except ValueError as error:  # ParserError and EmptyDataError are such.
+            raise UserError(f"{self._filepath} is not a table ({error}).") from None
         if self._columns[0] not in table:
             raise UserError(
                 f"{self._filepath} has no column '{self._columns[0]}', only: "

@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.files import atomic_file
+from car_segmentation.core.files import atomic_file, read_text_file
 from car_segmentation.core.parallel import map_bounded, map_photos
 from car_segmentation.core.pixel_budget import Budget
 from car_segmentation.data.image_stack import ImageStack
@@ -31,15 +31,15 @@ def sample_photos(sample: Path) -> tuple[str, ...]:
     """The photos of a ``sample_submission.csv`` in their order.
 
     Raises:
-        UserError: If the file is missing or has no column ``img``.
+        UserError: If the file cannot be read (`files.read_text_file`) or has no column ``img``.
     """
     try:
-        with sample.open(encoding="utf-8", newline="") as file:
-            return tuple(row["img"] for row in csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"inference.sample_submission: {sample} cannot be read ({error})."
-        ) from None
+        rows = csv.DictReader(io.StringIO(read_text_file(sample), newline=""))
+        return tuple(row["img"] for row in rows)
+    except UserError as error:
+        raise UserError(f"inference.sample_submission: {error}") from None
+    except csv.Error as error:
+        raise UserError(f"inference.sample_submission: {sample}: {error}.") from None
     except KeyError:
         raise UserError(f"inference.sample_submission {sample} has no column 'img'.") from None
 
