@@ -80,7 +80,8 @@ def main() -> None:
 def lay_out(frame: Path, number: int, root: Path) -> None:
     """Write a frame and its mask in another folder, size and format."""
     photo = Image.open(frame).convert("RGB")
-    numbers = Image.open(frame.parent.with_name(f"{frame.parent.name}annot") / frame.name)
+    labels = frame.parent.with_name(f"{frame.parent.name}annot") / frame.name
+    numbers: Image.Image = Image.open(labels)
     if number % 4 == 1:
         size = (photo.width * 3 // 4, photo.height * 3 // 4)
         photo, numbers = photo.resize(size), numbers.resize(size, Image.Resampling.NEAREST)
