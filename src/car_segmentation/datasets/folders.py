@@ -13,6 +13,7 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from car_segmentation.core.files import atomic_file
+from car_segmentation.core.places import local_path
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import read_mask
@@ -30,7 +31,7 @@ class FolderDataset(AbstractDataset[None, Path]):
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None):
-        self._path = Path(path)
+        self._path = local_path(path)
         self.metadata = metadata
 
     def load(self) -> Path:
@@ -74,7 +75,7 @@ class PhotoFolderDataset(AbstractDataset[list[Path], list[Path]]):
     """
 
     def __init__(self, path: str, masks: bool = False, metadata: dict[str, Any] | None = None):
-        self._path = Path(path)
+        self._path = local_path(path)
         self._masks = masks
         self.metadata = metadata
 
@@ -123,7 +124,7 @@ class RecordFolderDataset(AbstractDataset[Records, Records]):
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None):
-        self._path = Path(path)
+        self._path = local_path(path)
         self.metadata = metadata
 
     def load(self) -> Records:

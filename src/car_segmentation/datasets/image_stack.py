@@ -1,11 +1,11 @@
 """Image stacks in the catalog; see `car_segmentation.data.image_stack`."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset
 
+from car_segmentation.core.places import local_path
 from car_segmentation.data.image_stack import ImageStack, read_stack
 from car_segmentation.datasets.folders import check_folder
 from car_segmentation.datasets.previews import ImagePreview, image_preview
@@ -23,7 +23,7 @@ class ImageStackDataset(AbstractDataset[ImageStack, ImageStack]):
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None):
-        self._path = Path(path)
+        self._path = local_path(path)
         self.metadata = metadata
 
     def load(self) -> ImageStack:

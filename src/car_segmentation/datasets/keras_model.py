@@ -13,6 +13,7 @@ from kedro.io import AbstractDataset
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
+from car_segmentation.core.places import local_path
 from car_segmentation.datasets.previews import TablePreview
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None):
-        self._filepath = Path(filepath)
+        self._filepath = local_path(filepath)
         self.metadata = metadata
 
     def load(self) -> "keras.Model":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 from mlflow.models import Model
 
+from car_segmentation.core.places import exists, is_store, local_copy, local_path
 from car_segmentation.datasets.folders import check_folder
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.experiments import model_registry as registry
@@ -24,17 +25,27 @@ class ChosenModelDataset(AbstractDataset[None, "keras.Model"]):
     """A network, loaded in safe mode, from wherever it is.
 
     Args:
-        path: A ``.keras`` file, or what MLflow calls a model: ``runs:/RUN/model``,
-            ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+        path: A ``.keras`` file, here or in an object store (``s3://…``), or what MLflow calls a
+            model: ``runs:/RUN/model``, ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+        credentials: Options of the store's fsspec file system.
         metadata: For plugins such as Kedro-Viz.
     """
 
-    def __init__(self, path: str, metadata: dict[str, Any] | None = None):
+    def __init__(
+        self,
+        path: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
         self._path = path
+        self._credentials = credentials
         self.metadata = metadata
 
     def load(self) -> "keras.Model":
         """Read the model."""
+        if is_store(self._path):
+            with local_copy(self._path, self._credentials) as network:
+                return KerasModelDataset(str(network)).load()
         if not registry.is_mlflow_model(self._path):
             return KerasModelDataset(self._path).load()
         with registry.network_file(self._path) as network:
@@ -45,7 +56,7 @@ class ChosenModelDataset(AbstractDataset[None, "keras.Model"]):
         raise TypeError("the chosen model is only read")
 
     def _exists(self) -> bool:
-        return registry.is_mlflow_model(self._path) or Path(self._path).is_file()
+        return registry.is_mlflow_model(self._path) or exists(self._path, self._credentials)
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path}
@@ -55,27 +66,41 @@ class ChosenThresholdDataset(AbstractDataset[None, dict[str, float]]):
     """The threshold of a chosen model: ``threshold.json`` beside a file, or kept by MLflow.
 
     Args:
-        path: As for `ChosenModelDataset`.
+        path: As for `ChosenModelDataset`, like the others.
+        credentials: Options of the store's fsspec file system.
         metadata: For plugins such as Kedro-Viz.
     """
 
-    def __init__(self, path: str, metadata: dict[str, Any] | None = None):
+    def __init__(
+        self,
+        path: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
         self._path = path
+        self._credentials = credentials
         self.metadata = metadata
 
     def load(self) -> dict[str, float]:
         """Read the ``threshold``: the probability, 0 to 1, from which a pixel is car."""
         if registry.is_mlflow_model(self._path):
             return {"threshold": registry.threshold(self._path)}
-        return {"threshold": threshold_beside(Path(self._path))}
+        if is_store(self._path):
+            with local_copy(self._beside, self._credentials) as file:
+                return {"threshold": threshold_beside(file)}
+        return {"threshold": threshold_beside(local_path(self._path))}
 
     def save(self, data: None) -> None:
         """Refuse: thresholds are found in training."""
         raise TypeError("the threshold of a chosen model is only read")
 
     def _exists(self) -> bool:
-        beside = Path(self._path).with_name("threshold.json")
-        return registry.is_mlflow_model(self._path) or beside.is_file()
+        return registry.is_mlflow_model(self._path) or exists(self._beside, self._credentials)
+
+    @property
+    def _beside(self) -> str:
+        folder, slash, _ = self._path.rpartition("/")
+        return f"{folder}{slash}threshold.json"
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path}
@@ -90,7 +115,7 @@ class ExportedModelsDataset(AbstractDataset[Path, dict[Format, Path]]):
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None):
-        self._path = Path(path)
+        self._path = local_path(path)
         self.metadata = metadata
 
     def load(self) -> dict[Format, Path]:

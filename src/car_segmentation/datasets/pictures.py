@@ -8,6 +8,7 @@ import numpy as np
 from kedro.io import AbstractDataset
 
 from car_segmentation.core.files import atomic_file, atomic_folder
+from car_segmentation.core.places import local_path
 from car_segmentation.data.images import read_photo
 from car_segmentation.datasets.folders import check_folder
 from car_segmentation.datasets.previews import ImagePreview, encode_picture, image_preview
@@ -27,7 +28,7 @@ class PictureDataset(AbstractDataset[np.ndarray, np.ndarray]):
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None):
-        self._filepath = Path(filepath)
+        self._filepath = local_path(filepath)
         self.metadata = metadata
 
     def load(self) -> np.ndarray:
@@ -64,7 +65,7 @@ class PictureFolderDataset(AbstractDataset[Pictures | Path, dict[str, Path]]):
     """
 
     def __init__(self, path: str, extension: str = ".png", metadata: dict[str, Any] | None = None):
-        self._path = Path(path)
+        self._path = local_path(path)
         self._extension = extension
         self.metadata = metadata
 

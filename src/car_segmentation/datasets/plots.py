@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 
 from car_segmentation.core.files import atomic_file
+from car_segmentation.core.places import local_path
 from car_segmentation.datasets.previews import PlotlyPreview
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class PlotDataset(AbstractDataset["Figure", "Figure"]):
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None):
-        self._filepath = Path(filepath)
+        self._filepath = local_path(filepath)
         self.metadata = metadata
 
     @property

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from kedro.io import AbstractDataset
 
+from car_segmentation.core.places import local_path
 from car_segmentation.core.tables import read_table
 from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.folders import check_folder
@@ -27,7 +28,7 @@ class PredictionFolderDataset(AbstractDataset[Path, pd.DataFrame]):
     """
 
     def __init__(self, path: str, metadata: dict[str, Any] | None = None):
-        self._path = Path(path)
+        self._path = local_path(path)
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from kedro_datasets.pandas import CSVDataset
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file, read_text_file
+from car_segmentation.core.places import local_path
 from car_segmentation.core.tables import read_table, write_table
 from car_segmentation.data.splits import check_splits
 from car_segmentation.datasets.previews import TablePreview
@@ -58,7 +59,7 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         save_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ):
-        self._filepath = Path(filepath)
+        self._filepath = local_path(filepath)
         self._types: dict[str, Any] = {
             "text": text,
             "flags": flags,

@@ -1,13 +1,15 @@
 """Parameters are checked before anything else looks at them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.places import MEND, is_store
 from car_segmentation.hooks.session import Session, user_errors_as_click
 
 
@@ -23,6 +25,7 @@ class ParameterChecks:
         with user_errors_as_click():
             refuse_comments(sys.argv)
             self._session.begin(context)
+            refuse_stores(context.config_loader["catalog"])
 
 
 def refuse_comments(words: Sequence[str]) -> None:
@@ -43,3 +46,26 @@ def refuse_comments(words: Sequence[str]) -> None:
                     f"have no value. Quote it once more, '{name}=\"{text.strip()}\"', or give a "
                     "colour by its name."
                 )
+
+
+OWN = "car_segmentation.datasets."
+READ_STORES = ("ChosenModelDataset", "ChosenThresholdDataset", "OptionalCSVDataset")
+"""The project's types of datasets that may be in an object store."""
+
+
+def refuse_stores(catalog: Mapping[str, Any]) -> None:
+    """Refuse a catalog that has one of the project's own datasets in an object store.
+
+    Raises:
+        UserError: If it has.
+    """
+    for name, entry in catalog.items():
+        while isinstance(entry, Mapping) and isinstance(entry.get("dataset"), Mapping):
+            entry = entry["dataset"]  # noqa: PLW2901
+        kind = str(entry.get("type")) if isinstance(entry, Mapping) else ""
+        if not kind.startswith(OWN) or kind.endswith(READ_STORES):
+            continue
+        for key in ("path", "filepath"):
+            place = str(entry.get(key, ""))
+            if is_store(place):
+                raise UserError(f"catalog: {name}.{key} = {place!r}: {MEND}.")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.places import unusable_address
 from car_segmentation.parameters.data import (
     CARS,
     AnnotationFormat,
@@ -25,7 +26,7 @@ from car_segmentation.parameters.experiments import (
     Registry,
     RunComparison,
 )
-from car_segmentation.parameters.group import Parameters
+from car_segmentation.parameters.group import Parameters, flatten
 from car_segmentation.parameters.messages import problem_text
 from car_segmentation.parameters.prediction import Inference, PredictionOptions, Reporting
 from car_segmentation.parameters.search_space import SEARCHED_GROUPS, Search, space_problems
@@ -99,6 +100,10 @@ class ProjectParameters(Parameters):
         return self
 
 
+NOT_LOCAL = ("cluster", "model")
+"""Parameters that may be addresses; all others that are places are folders and files."""
+
+
 def check_parameters(parameters: Mapping[str, Any]) -> ProjectParameters:
     """Check all parameters at once.
 
@@ -106,10 +111,17 @@ def check_parameters(parameters: Mapping[str, Any]) -> ProjectParameters:
         UserError: One message that lists every parameter that is unknown, missing, of the wrong
             type or out of range, with its value.
     """
+    problems = [
+        f"{name} = {value!r}: {problem}"
+        for name, value in flatten(dict(parameters)).items()
+        if name not in NOT_LOCAL and (problem := unusable_address(value))
+    ]
     try:
-        return ProjectParameters.model_validate(dict(parameters))
+        checked = ProjectParameters.model_validate(dict(parameters))
     except ValidationError as error:
-        problems = [problem_text(details) for details in error.errors()]
+        problems += [problem_text(details) for details in error.errors()]
+    if problems:
         raise UserError(
             "These parameters (conf/ or --params) cannot be used:\n  " + "\n  ".join(problems)
-        ) from None
+        )
+    return checked
