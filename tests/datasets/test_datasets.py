@@ -87,6 +87,13 @@ def test_picture_round_trip(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(opened(dataset.preview())), PICTURE)
 
 
+def test_only_an_optional_picture_may_be_missing(tmp_path: Path) -> None:
+    missing = str(tmp_path / "picture.png")
+    assert PictureDataset(missing, optional=True).load() is None
+    with pytest.raises(DatasetError):
+        PictureDataset(missing).load()
+
+
 def test_a_picture_folder_forgets_old_pictures_and_draws_one_at_a_time(tmp_path: Path) -> None:
     dataset = PictureFolderDataset(str(tmp_path / "maps"))
     dataset.save({"old": lambda: PICTURE})

@@ -89,6 +89,7 @@ def report_of(raw: Path, folder: Path, truth: np.ndarray) -> tuple[str, dict[str
         calibration_errors=errors,
         label_errors=tables["found"],
         label_error_sheet=doubted.load(),
+        data_sheet=None,
         history={"loss": [1.0], "dice": [0.5], "val_loss": [1.0], "val_dice": [0.5]},
         network={"architecture": "unet"},
         image={"height": HEIGHT, "width": WIDTH},

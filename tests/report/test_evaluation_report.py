@@ -106,6 +106,7 @@ def contents(scores):
         error_panels=[("a_02", "1. a_02", SHEET), ("a_01", "2. a_01", SHEET)],
         worst_sheet=SHEET,
         random_sheet=SHEET,
+        data_sheet=SHEET,
         threshold=0.5,
         threshold_dice=np.concatenate([np.linspace(0, 0.97, 128), np.full(128, 0.9)]),
         calibration=pd.DataFrame(
@@ -181,8 +182,8 @@ def test_plots_and_pictures_are_all_there(contents):
     page = Page(report_page(contents))
     plots = [a for a in page.attributes("div") if "data-plot" in a]
     assert len(plots) == 11
-    # Three sheets and two panels.
-    assert len([a for a in page.attributes("img") if a.get("src")]) == 5
+    # Four sheets and two panels.
+    assert len([a for a in page.attributes("img") if a.get("src")]) == 6
 
 
 def test_photo_table_links_to_panels(contents):

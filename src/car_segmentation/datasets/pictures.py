@@ -19,20 +19,26 @@ PREVIEW_PICTURES = 4
 Pictures = Mapping[str, Callable[[], np.ndarray]]
 
 
-class PictureDataset(AbstractDataset[np.ndarray, np.ndarray]):
+class PictureDataset(AbstractDataset[np.ndarray, np.ndarray | None]):
     """One picture, uint8 RGB (height, width, 3).
 
     Args:
         filepath: Where it is; the extension is the format.
+        optional: Whether the file may be missing, and None is loaded then.
         metadata: For plugins such as Kedro-Viz.
     """
 
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None):
+    def __init__(
+        self, filepath: str, optional: bool = False, metadata: dict[str, Any] | None = None
+    ):
         self._filepath = local_path(filepath)
+        self._optional = optional
         self.metadata = metadata
 
-    def load(self) -> np.ndarray:
+    def load(self) -> np.ndarray | None:
         """Read the picture."""
+        if self._optional and not self._exists():
+            return None
         return read_photo(self._filepath)
 
     def save(self, data: np.ndarray) -> None:
@@ -48,7 +54,7 @@ class PictureDataset(AbstractDataset[np.ndarray, np.ndarray]):
 
     def preview(self) -> ImagePreview:
         """The picture itself."""
-        return image_preview(self.load())
+        return image_preview(read_photo(self._filepath))
 
 
 class PictureFolderDataset(AbstractDataset[Pictures | Path, dict[str, Path]]):

@@ -46,8 +46,7 @@ logger = logging.getLogger(__name__)
 
 SHEET_COLUMNS, SHEET_CELL_WIDTH = 3, 480  # Columns; pixels.
 
-LABEL_ERROR_COLUMNS = ["photo_id", "split", "score", "suspicion", "reason"]
-"""Columns of suspected label errors on the page; the CSV file has all evidence."""
+LABEL_ERROR_COLUMNS = ["photo_id", "split", "score", "suspicion", "reason"]  # On the page.
 
 Pictures = dict[str, Callable[[], np.ndarray]]
 
@@ -165,8 +164,8 @@ def track_scores(
         for name, value in score_summary.items()
         if name not in {"photos", "cars"}  # The data set says these.
     }
-    metrics |= {"validation.dice_mean": threshold["validation_dice"]}
     metrics |= {
+        "validation.dice_mean": threshold["validation_dice"],
         "threshold": threshold["threshold"],
         "upper_bound.dice_mean": upper_bound["dice_mean"],
     }
@@ -177,9 +176,8 @@ def record_predicted_masks(
     probabilities: ImageStack, photo_splits: pd.DataFrame, threshold: dict[str, float]
 ) -> pd.DataFrame:
     """Keep the predicted masks of the test photos, by which runs are compared later."""
-    return predicted_masks(
-        probabilities, rows_of_split(photo_splits, "test"), threshold["threshold"]
-    )
+    test = rows_of_split(photo_splits, "test")
+    return predicted_masks(probabilities, test, threshold["threshold"])
 
 
 def plot_dice_histogram(photo_scores: pd.DataFrame) -> Figure:
@@ -241,11 +239,10 @@ def draw_sheets(
 
     def sheet(chosen: pd.DataFrame) -> np.ndarray:
         rows = [row for _, row in _ranked(chosen, photo_splits)]
+        results = (_read_result(row, probabilities, threshold) for row in rows)
         pictures = (
             error_thumbnail(photo, predicted, truth, SHEET_CELL_WIDTH)
-            for photo, truth, predicted in (
-                _read_result(row, probabilities, threshold) for row in rows
-            )
+            for photo, truth, predicted in results
         )
         captions = [f"{row.photo_id}   {_scores_of(row)}" for row in rows]
         return photo_sheet(pictures, captions, SHEET_COLUMNS, SHEET_CELL_WIDTH)
@@ -300,6 +297,7 @@ def write_report(
     calibration_errors: dict[str, float],
     label_errors: pd.DataFrame,
     label_error_sheet: np.ndarray,
+    data_sheet: np.ndarray | None,
     history: dict[str, list[float]],
     provenance: dict[str, str],
     network: dict[str, Any],
@@ -353,6 +351,7 @@ def write_report(
             calibration_errors=calibration_errors,
             label_errors=label_errors[LABEL_ERROR_COLUMNS],
             label_error_sheet=label_error_sheet,
+            data_sheet=data_sheet,
             history=history,
             provenance=Provenance(**provenance),
         )

@@ -173,6 +173,7 @@ def create_pipeline() -> Pipeline:
                     "calibration_errors",
                     "label_errors",
                     "label_error_sheet",
+                    "data_sheet",
                     "history",
                     "provenance",
                     "params:network",

@@ -47,6 +47,7 @@ class ReportContents:
         label_errors: Photos whose mask deserves a second look, the most suspect first:
             ``photo_id``, ``reason`` and any more columns.
         label_error_sheet: Contact sheet of the first of them, uint8 RGB.
+        data_sheet: Outlines of masks, as they were read, on photos of all splits; uint8 RGB.
         history: Numbers of every epoch: ``loss``, ``dice``, ``val_loss``, ``val_dice``.
         provenance: What the report is of.
     """
@@ -69,6 +70,7 @@ class ReportContents:
     calibration_errors: Mapping[str, float] = field(default_factory=dict)
     label_errors: pd.DataFrame | None = None
     label_error_sheet: np.ndarray | None = None
+    data_sheet: np.ndarray | None = None
     subject: Subject = CARS
     history: Mapping[str, Sequence[float]] | None = None
     provenance: Provenance = field(default_factory=Provenance)

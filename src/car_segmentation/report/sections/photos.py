@@ -54,6 +54,11 @@ def photos_section(contents: ReportContents) -> Section:
     sheets = [
         (contents.worst_sheet, "The worst photos. False positives red, false negatives blue."),
         (contents.random_sheet, "Photos drawn at random, for comparison with the worst."),
+        (
+            contents.data_sheet,
+            "The data as it was read: outlines of masks on photos of all splits. What is ignored "
+            "is grey, here and in all pictures of the page.",
+        ),
     ]
     body += [picture(sheet, caption, caption) for sheet, caption in sheets if sheet is not None]
     body.append(beside(*panels))
