@@ -3,6 +3,7 @@ from kedro.pipeline import Node, Pipeline
 
 from car_segmentation.pipeline_registry import register_pipelines
 from car_segmentation.pipelines.namespaces import in_namespace
+from car_segmentation.training.stop_reasons import AFTER_TRAINING
 
 BOXES = ("data_processing", "modelling", "reporting")
 
@@ -24,6 +25,14 @@ def test_a_node_has_one_name_in_the_whole_run_and_in_its_part() -> None:
     after = pipelines["__default__"].from_nodes("choose_threshold")
     assert {"choose_threshold", "track_model", "write_report"} <= {n.name for n in after.nodes}
     assert "train_network" not in {n.name for n in after.nodes}
+
+
+def test_the_command_after_a_stopped_training_runs_all_that_follows_it() -> None:
+    pipelines, nodes = register_pipelines(), AFTER_TRAINING.partition("--from-nodes=")[2]
+    whole = pipelines["modelling"] + pipelines["reporting"]
+    following = {node.name for node in whole.from_nodes("train_network").nodes}
+    run = whole.from_nodes(*nodes.split(","))
+    assert {node.name for node in run.nodes} == following - {"train_network"}
 
 
 @pytest.mark.parametrize(("outputs", "made"), [("one", {"one": 3}), (["a", "b"], {"a": 3, "b": 1})])

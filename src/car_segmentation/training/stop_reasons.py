@@ -74,11 +74,18 @@ def out_of_memory(network: str, size: tuple[int, int], settings: Training) -> St
     )
 
 
+AFTER_TRAINING = (
+    "--pipelines=modelling,reporting "
+    "--from-nodes=choose_threshold,plot_learning_curves,predict_photos"
+)
+"""Options of Kedro for all steps that follow a training."""
+
+
 def best_so_far(progress: Progress) -> str:
     """Message on the model that a stopped training leaves, and on its use."""
     if progress.best_epoch is None:
         return "No epoch was finished, so no model was saved."
     return (
         f"The best model so far is kept, of epoch {progress.best_epoch + 1} (validation loss "
-        f"{progress.best_loss:.4f}); `kedro run --from-nodes=choose_threshold` continues with it."
+        f"{progress.best_loss:.4f}); `kedro run {AFTER_TRAINING}` continues with it."
     )
