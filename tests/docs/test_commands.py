@@ -24,6 +24,7 @@ import yaml
 from PIL import Image
 
 from car_segmentation.parameters import ComparisonCandidate, check_parameters
+from car_segmentation.parameters.merge import merge_parameters
 from tests.support.projects import REPOSITORY, copy_code
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
@@ -349,7 +350,7 @@ def test_configuration_is_accepted(page: str, body: str) -> None:
     if "apiVersion" in given:  # Kubernetes'.
         return
     if given.keys() <= base.keys():
-        check_parameters(base | given)
+        check_parameters(merge_parameters(base, given))
         return
     # Pieces of groups, or of the compared networks.
     globals_file = REPOSITORY / "conf" / "base" / "globals.yml"

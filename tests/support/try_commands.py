@@ -116,7 +116,8 @@ def fill_in(word: str) -> str:
     word = word.replace("NAME-OF-THE-COPY", "products").replace("--env=NAME", "--env=cpu")
     word = word.replace("backend=openvino", "backend=keras")  # An extra, not installed everywhere.
     word = word.replace("=group.name=value", "=training.epochs=3")
-    word = word.replace("model=…", "model=data/demo/06_models/model.keras")
+    for model in ("model=…", "model=models:/car_segmentation@champion"):
+        word = word.replace(model, "model=data/demo/06_models/model.keras")
     return word.replace("registry.candidate=VERSION", "registry.candidate=1")
 
 

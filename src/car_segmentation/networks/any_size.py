@@ -60,5 +60,6 @@ def _not_that_size(network: keras.Model, size: tuple[int, int]) -> str:
     return (
         f"training.stages: {network.name}, built for photos of {width}×{height}, cannot be trained "
         f"on {size[1]}×{size[0]}. Take a height and a width that differ from those of image by "
-        "multiples of 64, or, for deep networks, of 256."
+        "multiples of 64, or, for deep networks, of 256. If its layers are made for one size, set "
+        "training.stages=[]."
     )
