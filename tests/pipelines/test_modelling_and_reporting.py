@@ -22,6 +22,7 @@ PERSISTED = {
     "photos",
     "soft_masks",
     "photo_splits",
+    "data_sheet",
     "model",
     "history",
     "threshold",

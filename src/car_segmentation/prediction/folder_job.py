@@ -259,7 +259,7 @@ class FolderJob:
         models: list[Path] = []
 
         def store(model: Any) -> Path:
-            models.append(shard_file(folder / f"{model_digest(model)}.part.keras", self.shard))
+            models.append(shard_file(folder / f".{model_digest(model)}.part.keras", self.shard))
             with atomic_file(models[-1]) as part:
                 model.save(part)
             return models[-1]
