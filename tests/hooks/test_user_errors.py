@@ -43,6 +43,16 @@ def test_what_can_be_mended_is_one_sentence(sentence: str) -> None:
         assert "\n" not in str(shown.value)
 
 
+def test_an_error_that_its_successor_hides_is_not_the_reason() -> None:
+    try:
+        try:
+            raise UserError("handled")
+        except UserError:
+            raise ValueError("of the program") from None
+    except ValueError as error:
+        UserErrors().on_pipeline_error(error)
+
+
 @pytest.mark.parametrize("error", [ValueError("odd"), OSError(errno.ENOENT, "No such file")])
 def test_what_is_the_programs_own_is_left_alone(error: Exception) -> None:
     UserErrors().on_pipeline_error(error)

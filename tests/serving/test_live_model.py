@@ -56,7 +56,7 @@ def test_a_file_is_a_model_with_the_threshold_beside_it(tmp_path: Path) -> None:
 def test_a_threshold_that_is_none_is_refused(tmp_path: Path, threshold: Any) -> None:
     path = tmp_path / "model.keras"
     write_model(path, 0.0, threshold)
-    with pytest.raises(UserError, match=r"threshold\.json holds the threshold .* Train a model"):
+    with pytest.raises(UserError, match=r"threshold\.json is damaged: threshold .* Train a model"):
         LiveModel(str(path), Metrics())
 
 
@@ -65,7 +65,7 @@ def test_a_threshold_file_that_broke_is_refused(tmp_path: Path, content: str) ->
     path = tmp_path / "model.keras"
     write_model(path, 0.0)
     path.with_name("threshold.json").write_text(content)
-    with pytest.raises(UserError, match=r"threshold\.json does not hold a threshold"):
+    with pytest.raises(UserError, match=r"threshold\.json is damaged: "):
         LiveModel(str(path), Metrics())
 
 

@@ -34,5 +34,6 @@ def unreadable(path: Path, keeps: str, problem: str) -> str:
     """Message about a database that cannot be used."""
     return (
         f"{path}, which keeps {keeps}, cannot be read ({' '.join(problem.split())[:200]}). If "
-        "another process works with it, wait; otherwise move the file away, and a new one is begun."
+        "another process works with it, wait. If the reason names a remedy, apply it. Otherwise "
+        "move the file away, and a new one is begun."
     )
