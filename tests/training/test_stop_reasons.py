@@ -13,12 +13,35 @@ from tests.support.trainings import (
 
 def test_a_loss_that_is_no_number_ends_it_with_advice() -> None:
     settings = TRAINING.model_copy(update={"learning_rate": 1e38, "optimizer": "sgd"})
+    # One step is finite, and what comes after it is not.
     with pytest.raises(TrainingStopped) as stopped:
         train(tiny_network(), batches(), batches(), settings, lambda *_: None)
     message = str(stopped.value)
-    assert "The loss (bce_dice) became nan in epoch" in message
+    assert "loss (bce_dice) became nan in epoch" in message
     assert "at a learning rate of 1e+38 in float32" in message
     assert "Try a lower training.learning_rate or training.global_clipnorm=1." in message
+
+
+@pytest.mark.parametrize(
+    ("precision", "advice"),
+    [
+        ("float32", "Try a lower training.learning_rate or training.global_clipnorm=1."),
+        ("mixed_bfloat16", "or training.precision=float32."),
+    ],
+)
+def test_a_validation_loss_that_is_no_number_ends_it_with_advice(
+    precision: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a processor did whose bfloat16 is emulated: only the graph of predictions was wrong.
+    nan = {"loss": float("nan"), "dice": 0.0}
+    monkeypatch.setattr("car_segmentation.training.trainer._Loop._validate", lambda _: nan)
+    settings = TRAINING.model_copy(update={"precision": precision})
+    with pytest.raises(TrainingStopped) as stopped:
+        train(tiny_network(), batches(), batches(), settings, lambda *_: None)
+    message = str(stopped.value)
+    assert "The validation loss (bce_dice) became nan in epoch 1, batch 1 of 1" in message
+    assert advice in message
+    assert "No epoch was finished, so no model was saved." in message
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from car_segmentation.core.errors import UserError
+
 
 class Predictor(Protocol):
     """Photos of one size (or of any) to probability maps.
@@ -51,8 +53,18 @@ def predict_full_batch(
 
     Returns:
         float32 (photos, height, width), 0 to 1.
+
+    Raises:
+        UserError: If one is NaN; compared with a threshold, it would pass for background.
     """
     batch = np.zeros((batch_size, *photos[0].shape), np.uint8)
     for row, photo in enumerate(photos):
         batch[row] = photo
-    return np.asarray(predictor.predict_on_batch(batch))[: len(photos), ..., 0]
+    maps: np.ndarray = np.asarray(predictor.predict_on_batch(batch))[: len(photos), ..., 0]
+    if np.isnan(maps).any():
+        raise UserError(
+            "The model predicts values that are no numbers (NaN), so there is no mask. Its "
+            "weights, or arithmetic in half precision on this machine, are at fault: train with "
+            "training.precision=float32, or choose another model (model=…)."
+        )
+    return maps

@@ -134,7 +134,7 @@ class Devices:
         copy = type(network).from_config(network.get_config())
         copy.set_weights(network.get_weights())
         if self.mirrored:
-            for layer in _innermost_layers(copy):
+            for layer in innermost_layers(copy):
                 if hasattr(layer, "synchronized"):
                     layer.synchronized = True
         return copy
@@ -251,14 +251,14 @@ def _find_jax_devices(wanted: int | Literal["all"]) -> Devices:
     )
 
 
-def _innermost_layers(layer: Any) -> Iterator["keras.layers.Layer"]:
+def innermost_layers(layer: Any) -> Iterator["keras.layers.Layer"]:
     """All layers of a network, those of the networks in it included."""
     inner = getattr(layer, "layers", None)
     if inner is None:
         yield layer
     else:
         for part in inner:
-            yield from _innermost_layers(part)
+            yield from innermost_layers(part)
 
 
 def _choose(devices: list[Any], wanted: int | Literal["all"]) -> list[Any]:

@@ -33,15 +33,25 @@ def interrupted(place: str) -> StopReason:
     return StopReason(f"Training was interrupted in {place}. The same command resumes it.")
 
 
-def not_finite(loss: float, place: str, learning_rate: float, settings: Training) -> StopReason:
-    """A loss that is NaN or infinite."""
+def not_finite(
+    loss: float, place: str, learning_rate: float, settings: Training, name: str = "loss"
+) -> StopReason:
+    """A loss that is NaN or infinite.
+
+    Args:
+        loss: Its value.
+        place: Where in the training.
+        learning_rate: That of the step.
+        settings: The training's parameters.
+        name: ``loss``, or ``validation loss``.
+    """
     advice = ["a lower training.learning_rate"]
     if settings.global_clipnorm is None:
         advice.append("training.global_clipnorm=1")
     if settings.precision != "float32":
         advice.append("training.precision=float32")
     return StopReason(
-        f"The loss ({settings.loss}) became {loss:g} in {place}, at a learning rate of "
+        f"The {name} ({settings.loss}) became {loss:g} in {place}, at a learning rate of "
         f"{learning_rate:.3g} in {settings.precision}. Try {' or '.join(advice)}."
     )
 

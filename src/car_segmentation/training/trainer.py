@@ -28,6 +28,7 @@ from car_segmentation.training.devices import ONE_DEVICE, Devices
 from car_segmentation.training.early_stopping import Progress
 from car_segmentation.training.interrupts import notice_interrupts
 from car_segmentation.training.learning_rate import learning_rate
+from car_segmentation.training.moving_statistics import warn_of_slow_statistics
 from car_segmentation.training.precision import precision
 from car_segmentation.training.progress_display import ProgressDisplay
 from car_segmentation.training.stages import describe_stage, stage_of
@@ -87,6 +88,7 @@ def train(
                 f"{devices.count} devices need as many photos to train on at least: set "
                 "training.devices=1."
             )
+    warn_of_slow_statistics(network, len(training_batches))
     with ExitStack() as stack:
         stack.enter_context(devices.scope())
         stack.enter_context(precision(settings.precision))
@@ -217,6 +219,10 @@ class _Loop:
         with _averaged_weights(self.network):
             validation = self._validate()
             evaluated = self.network.get_weights()
+        if not math.isfinite(validation["loss"]):
+            rate = float(self.network.optimizer.learning_rate)
+            place, name = self._place(), "validation loss"
+            raise not_finite(validation["loss"], place, rate, self.settings, name)
         reductions = self.progress.reductions
         if self.progress.end_epoch(validation, self.settings):
             self.checkpoint.write_best(epoch, evaluated)
