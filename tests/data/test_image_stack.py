@@ -1,4 +1,6 @@
+import json
 import pickle
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +119,21 @@ def test_an_image_may_be_smaller_than_its_place(tmp_path: Path) -> None:
     stack = read_stack(tmp_path / "stack")
     assert stack.image(0).tolist() == [[1] * 4] * 3
     assert stack.image(1).tolist() == [[2] * 3] * 2
+
+
+def test_checksums_are_the_same_whoever_computes_them(tmp_path: Path) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (2, 3, 4), np.uint8)
+    for name in ("by the writer", "from the file"):
+        with new_stack(tmp_path / name, ["a", "b"], (3, 4), "uint8") as writer:
+            for row, image in enumerate(images):
+                checksum = writer.write(row, image)
+                if name == "by the writer":
+                    writer.checksums[row] = checksum
+    indices = [json.loads((each / "index.json").read_text()) for each in tmp_path.iterdir()]
+    expected = [
+        zlib.crc32(image.tobytes() + name) for image, name in zip(images, (b"a", b"b"), strict=True)
+    ]
+    assert [index["crc32"] for index in indices] == [expected, expected]
 
 
 def test_a_stack_travels_to_another_process_as_its_folder(tmp_path: Path) -> None:

@@ -330,10 +330,10 @@ KINDS: dict[str, Kind] = {
         JSON
         | {
             "longer than the pixels": lambda content: set_key("ids", to=list("abcd"))(
-                set_key("checksums", to=[1, 2, 3, 4])(content)
+                set_key("crc32", to=[1, 2, 3, 4])(content)
             ),
             "longer, and without checksums": lambda content: set_key("ids", to=list("abcd"))(
-                without_key("checksums")(content)
+                without_key("crc32")(content)
             ),
             "another order": set_key("ids", to=["b", "a", "c"]),
             "a photo twice": set_key("ids", to=["a", "a", "c"]),
@@ -507,5 +507,5 @@ def test_a_stack_of_before_checksums_is_read(tmp_path: Path) -> None:
     folder = write_photos(tmp_path)
     before = read_photos(folder / "index.json")
     index = folder / "index.json"
-    index.write_bytes(without_key("checksums")(index.read_bytes()))
+    index.write_bytes(without_key("crc32")(index.read_bytes()))
     assert read_photos(index) == before

@@ -88,6 +88,7 @@ class StackWriter:
         image_shape: Shape of one image.
         dtype: Type of its values.
         notes: Notes by photo id, to be added by the process that makes the stack.
+        checksums: What `write` returned, by row, likewise; others are computed from the file.
     """
 
     pixels_file: Path
@@ -95,13 +96,15 @@ class StackWriter:
     image_shape: tuple[int, ...]
     dtype: str
     notes: dict[str, Note] = field(default_factory=dict)
+    checksums: dict[int, int] = field(default_factory=dict)
 
-    def write(self, row: int, image: np.ndarray) -> None:
-        """Write an image to its row."""
+    def write(self, row: int, image: np.ndarray) -> int:
+        """Write an image to its row, and return the checksum (CRC-32) of its bytes."""
         image = np.ascontiguousarray(image, dtype=self.dtype)
         if image.shape != self.image_shape:
             raise ValueError(f"image {row} has shape {image.shape}, not {self.image_shape}")
         write_at(self.pixels_file, self.offset + row * image.nbytes, image.data)
+        return zlib.crc32(image.data)
 
 
 @contextmanager
@@ -124,10 +127,15 @@ def new_stack(
         ).offset
         writer = StackWriter(pixels_file, offset, image_shape, dtype)
         yield writer
-        flush_to_disk(pixels_file)
+        # Not flushed, which took a tenth of the time: what a power cut takes, checksums show.
         image_bytes = math.prod(image_shape) * np.dtype(dtype).itemsize
-        checksums = _checksums(pixels_file, offset, image_bytes, dict(enumerate(ids)))
-        index = {"ids": list(ids), "notes": writer.notes, "checksums": checksums}
+        others = [row for row in range(len(ids)) if row not in writer.checksums]
+        found = _checksums(pixels_file, offset, image_bytes, others) | writer.checksums
+        index = {
+            "ids": list(ids),
+            "notes": writer.notes,
+            "crc32": [_with_id(found[row], photo_id) for row, photo_id in enumerate(ids)],
+        }
         (part / "index.json").write_text(json.dumps(index))
         flush_to_disk(part / "index.json")
 
@@ -141,11 +149,11 @@ def write_resized_photos(
         UserError: If a photo cannot be read any more.
     """
 
-    def resize(item: tuple[int, str]) -> None:
+    def resize(item: tuple[int, str]) -> int:
         row, path = item
         try:
             with shared_pixels(count_pixels(Path(path))):
-                writer.write(row, resize_by_area(read_photo(Path(path)), height, width))
+                return writer.write(row, resize_by_area(read_photo(Path(path)), height, width))
         except UnusableImage as problem:
             raise UserError(
                 f"{path} {problem}, though it was checked before: has it changed since? "
@@ -153,7 +161,8 @@ def write_resized_photos(
             ) from problem
 
     with new_stack(folder, ids, (height, width, 3), "uint8") as writer:
-        map_photos(resize, enumerate(paths), len(paths), "resize photos")
+        checksums = map_photos(resize, enumerate(paths), len(paths), "resize photos")
+        writer.checksums |= dict(enumerate(checksums))
     return read_stack(folder)
 
 
@@ -190,7 +199,7 @@ def write_resized_masks(
         own_masks: Where masks are written; what was there is gone. None: beside the stack.
     """
 
-    def resize(item: tuple[int, str, str]) -> Note:
+    def resize(item: tuple[int, str, str]) -> dict[str, Any]:
         row, photo_id, cell = item
         files, limits = split_paths(cell), Limits(rules.max_megapixels)
         try:
@@ -199,15 +208,13 @@ def write_resized_masks(
         except UnusableImage as problem:
             return {"problem": str(problem)}
 
-    def resize_one(row: int, photo_id: str, files: Sequence[Path]) -> Note:
+    def resize_one(row: int, photo_id: str, files: Sequence[Path]) -> dict[str, Any]:
         masks = [rules.read(file) for file in files]
         mask = unite(masks) if len(masks) > 1 else masks[0]
         soft = resize_by_area(mask.foreground.view(np.uint8) * np.uint8(255), height, width)
-        if rules.keeps_ignored:
-            writer.write(row, _with_ignored(soft, mask.ignored, height, width))
-        else:
-            writer.write(row, soft)
+        kept = _with_ignored(soft, mask.ignored, height, width) if rules.keeps_ignored else soft
         note: dict[str, Any] = {
+            "crc32": writer.write(row, kept),
             "height": mask.foreground.shape[0],
             "width": mask.foreground.shape[1],
             "foreground_share": np.count_nonzero(mask.foreground) / mask.foreground.size,
@@ -230,6 +237,9 @@ def write_resized_masks(
     ):
         items = zip(range(len(ids)), ids, paths, strict=True)
         notes = map_photos(resize, items, len(paths), "check and resize masks")
+        for row, note in enumerate(notes):
+            if "crc32" in note:
+                writer.checksums[row] = note.pop("crc32")
         writer.notes |= dict(zip(ids, notes, strict=True))
     return read_stack(folder)
 
@@ -273,17 +283,16 @@ def read_stack(folder: Path) -> ImageStack:
         UserError: If one of its two files is missing or damaged, or they do not belong together.
     """
     stack = _open_stack(folder)
-    checksums = _read_index(folder)["checksums"]
+    checksums = _read_index(folder)["crc32"]
     if checksums is None or not len(stack.ids):  # Made before there were any.
         return stack
     # Not through the map, whose pages would count as this process's memory.
     pixels: Any = stack.pixels
     images = max(1, min(len(stack.ids), VERIFIED_BYTES // max(1, pixels[0].nbytes)))
     rows = np.linspace(0, len(stack.ids) - 1, images, dtype=int).tolist()
-    ids = {row: stack.ids[row] for row in rows}
-    found = _checksums(folder / "pixels.npy", pixels.offset, pixels[0].nbytes, ids)
-    for row, checksum in zip(rows, found, strict=True):
-        if checksum != checksums[row]:
+    found = _checksums(folder / "pixels.npy", pixels.offset, pixels[0].nbytes, rows)
+    for row, checksum in found.items():
+        if _with_id(checksum, stack.ids[row]) != checksums[row]:
             raise _damaged(
                 folder / "pixels.npy",
                 f"its image {row} is not the one of {stack.ids[row]} that index.json lists",
@@ -306,14 +315,14 @@ def _open_stack(folder: Path) -> ImageStack:
 class _Index(TypedDict):
     ids: list[str]
     notes: dict[str, Note]
-    checksums: list[int] | None
+    crc32: list[int] | None
 
 
 def _read_index(folder: Path) -> _Index:
     path = folder / "index.json"
     try:
         index = json.loads(path.read_bytes())
-        ids, notes, checksums = index["ids"], index["notes"], index.get("checksums")
+        ids, notes, checksums = index["ids"], index["notes"], index.get("crc32")
     except OSError as error:
         raise _damaged(path, str(error.strerror)) from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -326,18 +335,22 @@ def _read_index(folder: Path) -> _Index:
         raise _damaged(path, "its notes are not notes on images")
     if checksums is not None and not (isinstance(checksums, list) and len(checksums) == len(ids)):
         raise _damaged(path, "it has not one checksum for each image")
-    return {"ids": ids, "notes": notes, "checksums": checksums}
+    return {"ids": ids, "notes": notes, "crc32": checksums}
 
 
-def _checksums(file: Path, offset: int, size: int, ids: Mapping[int, str]) -> list[int]:
-    """CRC-32 of the photo ids and the bytes of images, given by row."""
-    found = []
+def _checksums(file: Path, offset: int, size: int, rows: Sequence[int]) -> dict[int, int]:
+    """CRC-32 of the bytes of images, by row."""
+    found = {}
     with file.open("rb") as stream:
-        for row, photo_id in ids.items():
+        for row in rows:
             stream.seek(offset + row * size)
-            named = zlib.crc32(photo_id.encode(errors="surrogateescape"))
-            found.append(zlib.crc32(stream.read(size), named))
+            found[row] = zlib.crc32(stream.read(size))
     return found
+
+
+def _with_id(checksum: int, photo_id: str) -> int:
+    """A checksum of an image that tells whether it is this photo's, too."""
+    return zlib.crc32(photo_id.encode(errors="surrogateescape"), checksum)
 
 
 def _damaged(path: Path, problem: str) -> UserError:

@@ -77,7 +77,7 @@ def write_probability_maps(
                 own_height, own_width = probability.shape
                 writer.notes[ids[row]] = {"size": [own_height, own_width]}
                 image = np.pad(probability, ((0, height - own_height), (0, width - own_width)))
-            writer.write(row, image)
+            writer.checksums[row] = writer.write(row, image)
     return read_stack(folder)
 
 
