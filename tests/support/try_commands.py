@@ -29,7 +29,7 @@ FOLDERS = {
     "photos": "data/01_raw/new_photos",
     "predictions": "data/07_model_output/predictions",
 }
-"""What FOLDER stands for, after these names of parameters."""
+"""What FOLDER, or the parameter's own name in capitals, stands for after these parameters."""
 CHEAP = ("demo_photos", "data_processing", "inference", "run_comparison", "promotion")
 """Pipelines that are really run; of others, all is checked but the work itself."""
 TRAINED = "demo"
@@ -112,7 +112,8 @@ def lend_model(data_folder: str) -> None:
 def fill_in(word: str) -> str:
     """Put names of folders and versions where the docs have words for them."""
     for parameter, folder in FOLDERS.items():
-        word = word.replace(f"{parameter}=FOLDER", f"{parameter}={folder}")
+        for placeholder in ("FOLDER", parameter.upper()):
+            word = word.replace(f"{parameter}={placeholder}", f"{parameter}={folder}")
     word = word.replace("NAME-OF-THE-COPY", "products").replace("--env=NAME", "--env=cpu")
     word = word.replace("backend=openvino", "backend=keras")  # An extra, not installed everywhere.
     word = word.replace("=group.name=value", "=training.epochs=3")
