@@ -98,6 +98,7 @@ def test_a_training_on_other_data_is_refused(made: Path, given, named: str, pipe
         ({"network": {"space_to_depth": 2}}, "network.space_to_depth = 1 (now 2)"),
         ({"network": {"architecture": "unet"}}, "network.architecture = segnet_unet (now unet)"),
         ({"training": {"learning_rate": 0.5}}, "training.learning_rate = "),
+        ({"training": {"start_from": "m.keras"}}, "training.start_from = null (now m.keras)"),
         ({"augmentation": {"rotate": 20}}, "augmentation.rotate = 0 (now 20)"),
         ({"seed": 7, "split": {"seed": 42}}, "seed = 42 (now 7)"),
     ],

@@ -18,15 +18,21 @@ def called(hook: str) -> list[str]:
 
 def test_a_run_is_begun_in_this_order() -> None:
     assert called("before_pipeline_run") == [
-        *("JointTraining", "DataParameters", "KerasStart", "DataLock", "ResumedRun"),
+        *("StartModel", "JointTraining", "DataParameters", "KerasStart", "DataLock", "ResumedRun"),
         "MlflowHook",
         *("ClusterChoice", "MlflowRun", "ReportProvenance"),
     ]
 
 
-def test_parameters_and_server_are_looked_at_before_kedro_mlflow() -> None:
+def test_parameters_and_server_are_looked_at_before_kedro_mlflow_and_the_registry_after() -> None:
     order = called("after_context_created")
-    assert order == ["ParameterChecks", "TrackingServer", "MlflowSession", "MlflowHook"]
+    assert order == [
+        "ParameterChecks",
+        "TrackingServer",
+        "MlflowSession",
+        "MlflowHook",
+        "StartModel",
+    ]
 
 
 def test_a_run_is_described_before_it_ends_and_ended_last() -> None:

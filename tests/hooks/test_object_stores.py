@@ -33,6 +33,8 @@ def test_parameters_that_are_folders(name: str, given: dict[str, Any]) -> None:
 
 
 def test_parameters_that_may_be_addresses() -> None:
+    start = {"start_from": "s3://bucket/model.keras"}
+    assert check_parameters(parameters(training=start)).training.start_from == start["start_from"]
     given = {"model": "s3://bucket/model.keras", "cluster": "tcp://scheduler:8786"}
     assert check_parameters(parameters(**given)).model == "s3://bucket/model.keras"
 

@@ -36,6 +36,7 @@ PERSISTED = {
     "predictions_folder",
     "probabilities_folder",
     "search_folder",
+    "start_model",
 }
 
 

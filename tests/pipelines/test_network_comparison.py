@@ -77,6 +77,10 @@ def test_a_comparison_is_taken_up_where_it_was_killed(project: Project) -> None:
         ({"network": {"architecture": "segmet"}}, "choose one of"),
         ({"network": {"architecture": "segnet", "space_to_depth": 2}}, "segnet has no such option"),
         ({"network": {"architecture": "segnet"}, "training": {"epochs": 0}}, "epochs = 0"),
+        (
+            {"network": {"architecture": "segnet"}, "training": {"start_from": "a.keras"}},
+            "training.start_from = a.keras: comparisons of networks and searches train all from",
+        ),
     ],
 )
 def test_mistakes_are_named_before_any_training(

@@ -28,5 +28,8 @@ def test_the_fingerprint_tells_trainings_apart() -> None:
     changed = ImageStack(tuple(IDS), PHOTO_STACK.pixels ^ np.uint8(1))
     others = PhotoBatches(changed, MASK_STACK, IDS, 2, VARIED, seed=1)
     assert fingerprint(network, others, batches(), TRAINING) != this
+    # The weights count, not where they were.
+    elsewhere = TRAINING.model_copy(update={"start_from": "models:/cars/3"})
+    assert fingerprint(network, batches(VARIED), batches(), elsewhere) == this
     network.trainable_weights[0].assign(network.trainable_weights[0] + 1)
     assert fingerprint(network, batches(VARIED), batches(), TRAINING) != this

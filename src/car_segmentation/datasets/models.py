@@ -21,19 +21,20 @@ if TYPE_CHECKING:
     import keras
 
 
-class ChosenModelDataset(AbstractDataset[None, "keras.Model"]):
+class ChosenModelDataset(AbstractDataset[None, "keras.Model | None"]):
     """A network, loaded in safe mode, from wherever it is.
 
     Args:
         path: A ``.keras`` file, here or in an object store (``s3://…``), or what MLflow calls a
-            model: ``runs:/RUN/model``, ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+            model: ``runs:/RUN/model``, ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``. None:
+            no model, and None is loaded.
         credentials: Options of the store's fsspec file system.
         metadata: For plugins such as Kedro-Viz.
     """
 
     def __init__(
         self,
-        path: str,
+        path: str | None,
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ):
@@ -41,8 +42,10 @@ class ChosenModelDataset(AbstractDataset[None, "keras.Model"]):
         self._credentials = credentials
         self.metadata = metadata
 
-    def load(self) -> "keras.Model":
+    def load(self) -> "keras.Model | None":
         """Read the model."""
+        if self._path is None:
+            return None
         if is_store(self._path):
             with local_copy(self._path, self._credentials) as network:
                 return KerasModelDataset(str(network)).load()
@@ -56,6 +59,8 @@ class ChosenModelDataset(AbstractDataset[None, "keras.Model"]):
         raise TypeError("the chosen model is only read")
 
     def _exists(self) -> bool:
+        if self._path is None:
+            return False
         return registry.is_mlflow_model(self._path) or exists(self._path, self._credentials)
 
     def _describe(self) -> dict[str, Any]:

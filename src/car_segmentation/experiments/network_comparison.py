@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from car_segmentation.core.errors import UserError
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.splits import rows_of_split
@@ -44,6 +45,14 @@ class Candidate:
     network: Network
     training: Training
     full_width: Network | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse weights that only one of all could start from."""
+        if self.training.start_from is not None:
+            raise UserError(
+                f"training.start_from = {self.training.start_from}: comparisons of networks and "
+                "searches train all from their own initial weights. Set it to null."
+            )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from car_segmentation.hooks.parameter_checks import ParameterChecks
 from car_segmentation.hooks.report_provenance import ReportProvenance
 from car_segmentation.hooks.result_summary import ResultSummary
 from car_segmentation.hooks.session import Session
+from car_segmentation.hooks.start_model import StartModel
 from car_segmentation.hooks.tracking_server import TrackingServer
 from car_segmentation.hooks.user_errors import UserErrors
 
@@ -21,6 +22,7 @@ def project_hooks() -> tuple[object, ...]:
     called = (
         ParameterChecks(session),
         TrackingServer(),
+        StartModel(session),
         JointTraining(),
         DataParameters(session),
         KerasStart(session),

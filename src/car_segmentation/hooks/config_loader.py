@@ -40,6 +40,9 @@ class ProjectConfigLoader(OmegaConfigLoader):
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Read a kind of configuration, such as ``parameters`` or ``catalog``."""
         self._set_resolvers()
+        if key == "catalog":
+            training = self["parameters"].get("training", {})
+            _let_stand("start_from", training.get("start_from"))
         if key != "parameters" or key in self:
             return super().__getitem__(key)
         given = self.runtime_params or {}
@@ -66,7 +69,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
             "artifact_location": artifact_location(project),
         }
         for name, value in values.items():
-            OmegaConf.register_new_resolver(name, partial(_constant, value), replace=True)
+            _let_stand(name, value)
 
     def _only(self, environment: str) -> dict[str, Any]:
         """The parameters in the files of one environment."""
@@ -77,6 +80,11 @@ class ProjectConfigLoader(OmegaConfigLoader):
             return parameters
         finally:
             self.base_env, self.env = base_env, env
+
+
+def _let_stand(name: str, value: str | None) -> None:
+    """Let ``${name:}`` stand for a value in ``conf/``."""
+    OmegaConf.register_new_resolver(name, partial(_constant, value), replace=True)
 
 
 def _constant(value: str | None) -> str | None:

@@ -48,9 +48,10 @@ class Session:
             context.config_loader.project_path = Path(context.project_path)
         self.environment = context.env or "base"
         self.project_path = Path(context.project_path)
-        self.written_parameters = context.params
+        # Not `context.params`, which keeps what it has read: see `hooks.start_model`.
+        self.written_parameters = context.config_loader["parameters"]
         self.given_parameters = context.config_loader.runtime_params or {}
-        self.parameters = check_parameters(context.params)
+        self.parameters = check_parameters(self.written_parameters)
         self.data_folder = self.project_path / self.parameters.data_folder
 
 

@@ -100,7 +100,7 @@ class ProjectParameters(Parameters):
         return self
 
 
-NOT_LOCAL = ("cluster", "model")
+NOT_LOCAL = ("cluster", "model", "training.start_from")
 """Parameters that may be addresses; all others that are places are folders and files."""
 
 

@@ -23,15 +23,20 @@ def fingerprint(
         validation_batches: What decides which epoch is best.
         settings: How it is trained.
     """
-    weights = hashlib.sha256()
-    for weight in network.get_weights():
-        weights.update(weight.tobytes())
     content = {
         "network": network.to_json(),
-        "weights": weights.hexdigest(),
+        "weights": weights_digest(network),
         "training": training_batches.fingerprint(),
         "validation": validation_batches.fingerprint(),
-        "settings": settings.model_dump(exclude=SAME_WEIGHTS),
+        "settings": settings.model_dump(exclude=SAME_WEIGHTS | {"start_from"}),
         "keras": [keras.__version__, keras.backend.backend()],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def weights_digest(network: keras.Model) -> str:
+    """The SHA-256 of a network's weights, in hexadecimal: the same in whatever file they are."""
+    digest = hashlib.sha256()
+    for weight in network.get_weights():
+        digest.update(weight.tobytes())
+    return digest.hexdigest()

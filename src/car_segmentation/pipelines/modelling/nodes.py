@@ -33,20 +33,32 @@ else:
 
 
 def build_network(
-    network: dict[str, Any], image: dict[str, Any], training: dict[str, Any], seed: int
+    network: dict[str, Any],
+    image: dict[str, Any],
+    training: dict[str, Any],
+    seed: int,
+    start_model: Model | None,
 ) -> Model:
-    """Build the untrained network by its name, for the input size, from a fixed seed."""
+    """Build the network for the input size, with weights from a fixed seed or a trained model."""
     import keras
 
     from car_segmentation.networks import registry
+    from car_segmentation.training.fingerprint import weights_digest
     from car_segmentation.training.precision import precision, with_precision
+    from car_segmentation.training.start_weights import take_weights
 
     keras.utils.set_random_seed(seed)
     settings, size = Network(**network), ImageSize(**image)
-    with precision(with_precision(Training(**training)).precision):
-        return registry.build_network(
+    options = with_precision(Training(**training))
+    with precision(options.precision):
+        built = registry.build_network(
             settings.architecture, size.height, size.width, **settings.options
         )
+    if start_model is not None:
+        start = str(options.start_from)
+        take_weights(built, start_model, start)
+        tracking.tag_run(started_from=start, started_from_weights=weights_digest(start_model))
+    return built
 
 
 def train_network(

@@ -17,7 +17,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=build_network,
-                inputs=["params:network", "params:image", "params:training", "params:seed"],
+                inputs=[
+                    "params:network",
+                    "params:image",
+                    "params:training",
+                    "params:seed",
+                    "start_model",
+                ],
                 outputs="network",
                 name="build_network",
             ),
