@@ -2,11 +2,12 @@
 
 import io
 import os
+import socket
 import struct
+import tempfile
 import zlib
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from tests.support.photos import disc_mask, photo_of
@@ -29,7 +30,6 @@ def bad_contents() -> dict[str, bytes]:
         "cut.jpg": photo[: len(photo) // 2],
         "text.jpg": b"no photo",
         "zeros.png": bytes(5000),
-        "noise.jpg": np.random.default_rng(3).bytes(5000),
     }
 
 
@@ -40,10 +40,13 @@ def write_bad_photos(folder: Path) -> list[str]:
         (folder / name).write_bytes(content)
     os.mkfifo(folder / "pipe.jpg")
     (folder / "device.jpg").symlink_to("/dev/zero")
-    (folder / "gone.jpg").symlink_to("nowhere")
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    with socket.socket(socket.AF_UNIX) as listener, tempfile.TemporaryDirectory() as short:
+        listener.bind(f"{short}/socket")  # Its path may have 100 characters or so.
+        os.replace(f"{short}/socket", folder / "socket.jpg")
     with (folder / "terabyte.png").open("wb") as file:
         file.truncate(10**12)
-    return [*contents, "pipe.jpg", "device.jpg", "gone.jpg", "terabyte.png"]
+    return [*contents, "pipe.jpg", "device.jpg", "loop.jpg", "socket.jpg", "terabyte.png"]
 
 
 def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:
