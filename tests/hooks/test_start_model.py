@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pytest
 from click import ClickException
 from kedro.pipeline import Node, Pipeline
@@ -87,3 +88,41 @@ def test_a_run_does_not_start_from_the_file_that_it_replaces(tmp_path: Path) -> 
     for start in ("my.keras", "data/cpu/06_models/model.keras", "runs:/1/model", "s3://a/m.keras"):
         StartModel(begun(tmp_path, start)[0]).before_pipeline_run(TRAINS)
     StartModel(begun(tmp_path, None)[0]).before_pipeline_run(TRAINS)
+
+
+def trained(folder: Path, start: str | None, **splits: str) -> str:
+    """What MLflow has of a training, with the split of each car; the address of its model."""
+    table = pd.DataFrame({"photo_id": list(splits), "car": list(splits), "split": splits.values()})
+    table.to_csv(folder / "photo_splits.csv", index=False)
+    with mlflow.start_run() as run:
+        mlflow.log_param("training.start_from", start)
+        mlflow.log_artifact(str(folder / "photo_splits.csv"))
+    return f"runs:/{run.info.run_id}/model"
+
+
+def test_cars_that_the_model_has_seen_are_named(registry, tmp_path, monkeypatch, caplog) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = trained(tmp_path, None, a="train", b="train", c="test")
+    second = trained(tmp_path, first, a="test", c="train", d="validation")
+    version = registry.create_model_version(NAME, str(tmp_path), second.split("/")[1]).version
+    photos = pd.DataFrame(
+        {"car": list("aabcde"), "split": ["test", "test", "validation", "train", "test", "test"]}
+    )
+    for start, named in {
+        first: "trained on 1 car of test and 1 car of validation, such as a: their",
+        f"models:/{NAME}/{version}": "trained on 1 car of test and 1 car of validation, such as a",
+        trained(tmp_path, "a.keras", c="train"): None,
+        "a.keras": None,
+        f"models:/{NAME}/1": None,  # Registered without a run.
+    }.items():
+        hook = StartModel(begun(tmp_path, start)[0])
+        hook.before_pipeline_run(TRAINS)
+        caplog.clear()
+        for dataset in ("photos", "photo_splits", "photo_splits"):
+            hook.after_dataset_loaded(dataset, photos)
+        assert len(caplog.records) == (named is not None)
+        assert named is None or named in caplog.text
+        hook.before_pipeline_run(REPORTS)
+        caplog.clear()
+        hook.after_dataset_loaded("photo_splits", photos)
+        assert not caplog.records

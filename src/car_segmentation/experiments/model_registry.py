@@ -62,6 +62,35 @@ def resolve_alias(uri: str) -> str:
     return f"models:/{name}/{version.version}"
 
 
+def cars_trained_on(uri: str) -> set[str]:
+    """The cars that an MLflow model was trained on, and those of the models that it started from.
+
+    Args:
+        uri: Of a run's model, or of a version.
+
+    Returns:
+        Empty where MLflow does not know: of a file, or of a training without its table of photos.
+    """
+    cars: set[str] = set()
+    while is_mlflow_model(uri):
+        try:
+            run = mlflow.get_run(_run_of(uri))
+            cars |= run_reading.read_train_cars(run.info.run_id)
+        except (MlflowException, OSError) as error:
+            logger.debug("%s: %s", uri, error)
+            break
+        uri = run.data.params.get("training.start_from", "")
+    return cars
+
+
+def _run_of(uri: str) -> str:
+    """The id of the run that trained a model."""
+    name, _, version = uri.partition(":")[2].strip("/").partition("/")
+    if uri.startswith("runs:"):
+        return name
+    return str(mlflow.MlflowClient().get_model_version(name, version).run_id)
+
+
 @contextmanager
 def network_file(uri: str) -> Iterator[Path]:
     """The ``.keras`` file of an MLflow model, there until the block ends.

@@ -115,6 +115,12 @@ def read_photo_scores(run_id: str) -> pd.DataFrame:
     return _read_photo_table(run_id, SCORES)
 
 
+def read_train_cars(run_id: str) -> set[str]:
+    """The cars that a run trained on."""
+    splits = _read_photo_table(run_id, SPLITS)
+    return set(splits.loc[splits["split"] == "train", "car"])
+
+
 def runs_with_scores(experiment_id: str) -> list[Run]:
     """The runs of an experiment that ended well and have scores, the newest first."""
     return _with_scores(_runs(experiment_id))

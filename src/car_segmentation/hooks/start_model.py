@@ -1,15 +1,22 @@
 """What a training starts from is settled before anything records it."""
 
 import logging
+from typing import Any
 
+import pandas as pd
 from click import ClickException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
 from car_segmentation.core.places import is_store, local_path
-from car_segmentation.experiments.model_registry import is_mlflow_model, resolve_alias
+from car_segmentation.experiments.model_registry import (
+    cars_trained_on,
+    is_mlflow_model,
+    resolve_alias,
+)
 from car_segmentation.hooks.session import Session, user_errors_as_click
+from car_segmentation.parameters import Subject
 from car_segmentation.parameters.merge import merge_parameters
 
 logger = logging.getLogger(__name__)
@@ -23,6 +30,7 @@ class StartModel:
 
     def __init__(self, session: Session):
         self._session = session
+        self._starts_from: str | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -48,7 +56,8 @@ class StartModel:
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
         """Refuse to start from the file that the run replaces: it could not be resumed."""
         session, start = self._session, self._session.parameters.training.start_from
-        if START_MODEL not in pipeline.inputs() or start is None:
+        self._starts_from = start if START_MODEL in pipeline.inputs() else None
+        if self._starts_from is None or start is None:
             return
         if is_mlflow_model(start) or is_store(start):
             return
@@ -58,3 +67,22 @@ class StartModel:
                 f"training.start_from = {start}: this run saves its own model there. Name a copy "
                 "of the file, or what MLflow has of its training: runs:/RUN/model"
             )
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Warn, once, of cars that the model has seen already and that are to score it now."""
+        if dataset_name != "photo_splits" or self._starts_from is None:
+            return
+        start, self._starts_from = self._starts_from, None
+        seen = data[data["car"].isin(cars_trained_on(start)) & (data["split"] != "train")]
+        if len(seen):
+            logger.warning("%s", _seen_before(start, seen, self._session.parameters.subject))
+
+
+def _seen_before(start: str, seen: pd.DataFrame, subject: Subject) -> str:
+    cars = seen.groupby("split")["car"].nunique()
+    counts = " and ".join(f"{subject.count(number)} of {split}" for split, number in cars.items())
+    return (
+        f"{start} was trained on {counts}, such as {seen['car'].iloc[0]}: their scores will be too "
+        "good. Compare models on photos that are new to both."
+    )
