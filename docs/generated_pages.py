@@ -257,8 +257,8 @@ def code_page() -> str:
     page = [
         "# Code",
         "",
-        "`src/car_segmentation`, module by module. [How it works](../how_it_works.md#where-things-are) "
-        "says what each folder is for.",
+        "`src/car_segmentation`, module by module. "
+        "[How it works](../how_it_works.md#where-things-are) says what each folder is for.",
     ]
     folders: dict[str, list[str]] = {}
     for name, about in modules():

@@ -4,11 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from PIL import Image, ImageColor
 
 from car_segmentation.core.errors import UserError
@@ -21,6 +23,7 @@ from car_segmentation.prediction.composites import read_backdrop
 from car_segmentation.prediction.photo_files import output_file
 from car_segmentation.prediction.predictor import model_digest
 from car_segmentation.prediction.run_lengths import decode_runs
+from car_segmentation.prediction.shards import Shard
 from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
 from car_segmentation.prediction.tiling import Tiles
 from tests.support.bad_photos import write_bad_photos
@@ -40,6 +43,21 @@ def discs(tmp_path: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "predictions"
+
+
+def test_a_second_run_into_the_folder_is_refused(discs: Path, folder: Path) -> None:
+    job = folder_job(discs, Darkness())
+    one_of_two = replace(job, shard=Shard(1, 2))
+    with FileLock(folder / ".in_use"):
+        with pytest.raises(UserError, match=f"Another run is using {folder}"):
+            job.write(folder)
+        one_of_two.write(folder)  # Parts are written at the same time.
+    with (
+        FileLock(folder / ".in_use.1-of-2"),
+        pytest.raises(UserError, match="Another run is using"),
+    ):
+        one_of_two.write(folder)
+    job.write(folder)
 
 
 def test_every_photo_gets_a_mask_of_its_own_size_and_a_row(discs: Path, folder: Path) -> None:
@@ -312,7 +330,7 @@ def test_a_killed_run_is_taken_up_where_it_stopped(tmp_path: Path, folder: Path)
     assert len(rewritten) <= jobs.AHEAD  # Written, and killed before it was recorded.
     assert 4 * len(model.batches) < 60
     assert contents(folder / "masks") == contents(tmp_path / "undisturbed" / "masks")
-    assert {path.name for path in folder.iterdir()} == {
+    assert {path.name for path in folder.glob("*") if not path.name.startswith(".in_use")} == {
         *("masks", "predictions.csv", ".finished.jsonl")
     }
     tables = [table_of(each).drop(columns="seconds") for each in (folder, tmp_path / "undisturbed")]

@@ -100,20 +100,24 @@ def remove_parts(folder: Path, inside: bool = False) -> None:
         part.unlink()
 
 
-def lock_folder(folder: Path) -> FileLock:
+def lock_folder(folder: Path, part: str = "") -> FileLock:
     """Keep other processes out of a folder until the lock is released, or this process ends.
+
+    Args:
+        folder: The folder.
+        part: Of its files, which a process may have while another has another part.
 
     Raises:
         UserError: If another process has locked it.
     """
     # One lock for all calls in this process: a notebook may leave a run in the middle.
-    lock = FileLock(folder / ".in_use", is_singleton=True)
+    lock = FileLock(folder / f".in_use{part and f'.{part}'}", is_singleton=True)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
             f"Another run is using {folder}, and the files of both would be mixed. Wait for "
-            "its end, or use another copy of the project."
+            "its end, or use another folder (data_folder; predictions of inference)."
         ) from None
     return lock
 

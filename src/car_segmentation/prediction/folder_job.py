@@ -8,6 +8,7 @@ moment is resumed by the next one.
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from tqdm import tqdm
 
 from car_segmentation.core.dask_cluster import Cluster, cluster_in_use, in_chunks, map_on_cluster
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.files import atomic_file, remove_parts
+from car_segmentation.core.files import atomic_file, lock_folder, remove_parts
 from car_segmentation.core.parallel import map_bounded
 from car_segmentation.core.pixel_budget import Budget
 from car_segmentation.data.image_files import Limits, UnusableImage, open_image
@@ -156,14 +157,17 @@ class FolderJob:
             The rows of the table.
 
         Raises:
-            UserError: If the folder cannot be written to, or holds predictions of another model.
+            UserError: If the folder cannot be written to, holds predictions of another model, or
+                is being written to by another run.
         """
-        try:
-            return self._write(folder)
-        except OSError as error:
-            raise UserError(
-                f"Predictions cannot be written to {folder}: {error.strerror}."
-            ) from error
+        part = "" if self.shard is None else str(self.shard)
+        with ExitStack() as stack:
+            try:
+                stack.callback(lock_folder(folder, part).release)
+                return self._write(folder)
+            except OSError as error:
+                problem = f"Predictions cannot be written to {folder}: {error.strerror}."
+                raise UserError(problem) from error
 
     def _write(self, folder: Path) -> list[PhotoRecord]:
         journal = self._open_journal(folder)
