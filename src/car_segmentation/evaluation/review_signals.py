@@ -100,8 +100,7 @@ def view_outliers(photos: pd.DataFrame) -> pd.Series:
     """
     found = pd.Series(np.nan, photos.index)
     numbers = pd.to_numeric(photos["view"], errors="coerce")
-    for _, views in photos.assign(view=numbers).groupby("car"):
-        views = views.sort_values("view")
+    for _, views in photos.assign(view=numbers).sort_values("view").groupby("car"):
         measures = views[list(VIEW_FLOORS)].to_numpy(float)
         if views["view"].tolist() == list(range(1, VIEWS + 1)) and np.isfinite(measures).all():
             found[views.index] = _outlying(measures)
