@@ -50,8 +50,8 @@ def mask_signals(mask: np.ndarray) -> dict[str, float]:
         "hole_fraction": np.count_nonzero(enclosed) / area,
         "holes": _count(enclosed, 4),
         "area": math.log(area),
-        "centre_x": (moments["m10"] / area - (width - 1) / 2) / diagonal,
-        "centre_y": (moments["m01"] / area - (height - 1) / 2) / diagonal,
+        "centre_x": (float(moments["m10"]) / area - (width - 1) / 2) / diagonal,
+        "centre_y": (float(moments["m01"]) / area - (height - 1) / 2) / diagonal,
     }
 
 
