@@ -45,13 +45,13 @@ def mask_signals(mask: np.ndarray) -> dict[str, float]:
     moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
     diagonal = math.hypot(height, width)
     return {
-        "loose_fraction": 1 - np.count_nonzero(largest_part(mask)) / area,
+        "loose_fraction": 1 - int(np.count_nonzero(largest_part(mask))) / area,
         "pieces": _count(mask, 8),
-        "hole_fraction": np.count_nonzero(enclosed) / area,
+        "hole_fraction": int(np.count_nonzero(enclosed)) / area,
         "holes": _count(enclosed, 4),
         "area": math.log(area),
-        "centre_x": (float(moments["m10"]) / area - (width - 1) / 2) / diagonal,
-        "centre_y": (float(moments["m01"]) / area - (height - 1) / 2) / diagonal,
+        "centre_x": (moments["m10"] / area - (width - 1) / 2) / diagonal,
+        "centre_y": (moments["m01"] / area - (height - 1) / 2) / diagonal,
     }
 
 
@@ -69,7 +69,7 @@ def doubt_signals(probability: np.ndarray, mask: np.ndarray) -> dict[str, float]
         mask has an edge of one pixel.
     """
     edge = edge_pixels(mask)
-    length = max(1, np.count_nonzero(edge))
+    length = max(1, int(np.count_nonzero(edge)))
     low, high = DOUBTFUL
     in_doubt = (probability > low) & (probability < high)
     stray = (probability > STRAY) & (probability < 1 - STRAY)
