@@ -15,9 +15,11 @@ if LOGGING_FILE.is_file():
 
 from car_segmentation.hooks import project_hooks  # noqa: E402  Its imports are not silent.
 from car_segmentation.hooks.config_loader import ProjectConfigLoader  # noqa: E402
+from car_segmentation.hooks.user_errors import ProjectSession  # noqa: E402
 from car_segmentation.training.devices import process_number  # noqa: E402
 
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # It sets itself to INFO.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # It raises what it logs.
 # Said after every mistake found before the first result, which says itself what to do.
 logging.getLogger("kedro.runner.sequential_runner").addFilter(
     lambda record: "No nodes ran" not in str(record.msg)
@@ -25,6 +27,7 @@ logging.getLogger("kedro.runner.sequential_runner").addFilter(
 
 
 HOOKS = project_hooks()
+SESSION_CLASS = ProjectSession
 # Of processes that train together, the first logs for all.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",) if process_number() > 0 else ()
 

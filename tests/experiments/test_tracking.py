@@ -42,6 +42,20 @@ def test_an_epoch_that_is_there_is_not_logged_again(run) -> None:
         assert [point.step for point in history] == [0, 1, 2]
 
 
+def test_runs_whose_end_cannot_be_written_are_forgotten(run, tmp_path: Path) -> None:
+    mlflow.start_run(run.info.run_id, nested=True)  # As kedro-mlflow enters it for each node.
+    (tmp_path / "mlflow.db").write_bytes(b"no database" * 100)
+    store = mlflow.get_tracking_uri()
+    tracking.abandon_runs()
+    assert mlflow.active_run() is None
+    assert mlflow.get_tracking_uri() == store
+
+
+def test_runs_that_are_abandoned_have_failed(run) -> None:
+    tracking.abandon_runs()
+    assert mlflow.get_run(run.info.run_id).info.status == "FAILED"
+
+
 def test_which_runs_can_be_continued(run) -> None:
     parameters = {"seed": 42, "training.global_clipnorm": None, "network.filters": [4, 8]}
     mlflow.log_params(parameters)

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 
 RUNS = int(os.environ.get("CAR_SEGMENTATION_FAULT_RUNS", "3"))
 """How many cases."""
-FAULTS = (("kill", "__default__"), ("kill", "inference"), ("disk", "inference"))
+FAULTS = (("kill", "__default__"), ("kill", "inference"), ("rename", "inference"))
 """What happens to which pipeline, in turn."""
-NUMBERS = {"kill": (0.0, 1.5), "disk": (0, 3)}
+NUMBERS = {"kill": (0.0, 1.5), "rename": (0, 3)}
 """Between what the numbers of faults are drawn: seconds to the kill, files that still fit."""
 NODES = {
     "__default__": (

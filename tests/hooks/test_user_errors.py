@@ -3,13 +3,16 @@
 import errno
 import os
 import sqlite3
+from pathlib import Path
 
 import pytest
 from click import ClickException
+from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.hooks.user_errors import MACHINE, UserErrors
+from car_segmentation.experiments import tracking
+from car_segmentation.hooks.user_errors import MACHINE, ProjectSession, UserErrors
 
 SENTENCES: dict[str, Exception] = {
     "photos.csv is odd": UserError("photos.csv is odd"),
@@ -57,3 +60,51 @@ def test_an_error_that_its_successor_hides_is_not_the_reason() -> None:
 def test_what_is_the_programs_own_is_left_alone(error: Exception) -> None:
     UserErrors().on_pipeline_error(error)
     UserErrors().on_pipeline_error(wrapped(error))
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        (UserError("photos.csv is odd"), "photos.csv is odd"),
+        (OSError(errno.ENOSPC, "No space left", "/a.png"), "The disk is full: /a.png"),
+    ],
+)
+def test_an_end_that_cannot_be_noted_either_is_not_the_reason(
+    reason: Exception, sentence: str
+) -> None:
+    # As Python chains them: the database's error came while the reason was being handled.
+    database = sqlite3.OperationalError("database or disk is full")
+    database.__context__ = wrapped(reason)
+    last = RuntimeError("MLflow")
+    last.__cause__ = database
+    with pytest.raises(ClickException, match=sentence):
+        UserErrors().on_pipeline_error(last)
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (wrapped(sqlite3.OperationalError("disk is full")), "A database cannot be written to"),
+        (ClickException("said already"), "said already"),
+    ],
+)
+def test_a_hook_that_fails_ends_a_run_in_one_sentence(
+    error: Exception, shown: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(KedroSession, "run", fail)
+    with pytest.raises(ClickException, match=shown):
+        ProjectSession("session", project_path=tmp_path).run()
+
+
+def test_an_error_of_the_program_leaves_no_run_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ended = []
+    monkeypatch.setattr(KedroSession, "run", lambda self: 1 / 0)
+    monkeypatch.setattr(tracking, "abandon_runs", lambda: ended.append(True))
+    with pytest.raises(ZeroDivisionError):
+        ProjectSession("session", project_path=tmp_path).run()
+    assert ended == [True]

@@ -5,12 +5,21 @@ The variable FAULT says how: ``KIND NODE NUMBER``, from the beginning of a node 
 
 import errno
 import os
+import resource
 import signal
+import sqlite3
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
+
+FILLER = "filler"
+"""File, or folder, that takes what was free on a disk."""
+SMALL = 1 << 30
+"""Bytes of the largest disk that is filled."""
 
 
 class Fault:
@@ -32,7 +41,7 @@ class Fault:
         timer.daemon = True
         timer.start()
 
-    def disk(self) -> None:
+    def rename(self) -> None:
         """No file takes its place any more, after some that did."""
         replace, left = os.replace, int(self.number)
 
@@ -44,3 +53,36 @@ class Fault:
             replace(source, target)
 
         os.replace = fail
+
+    def disk(self) -> None:
+        """Fill the disk of the project, which must be a small one, up to some bytes."""
+        disk = os.statvfs(".")
+        assert disk.f_blocks * disk.f_frsize <= SMALL
+        with Path(FILLER).open("wb") as filler:
+            os.posix_fallocate(
+                filler.fileno(), 0, max(1, disk.f_bavail * disk.f_frsize - int(self.number))
+            )
+
+    def inodes(self) -> None:
+        """Take all but some inodes of the disk of the project, which must be a small one."""
+        disk = os.statvfs(".")
+        assert disk.f_blocks * disk.f_frsize <= SMALL
+        Path(FILLER).mkdir()
+        for number in range(os.statvfs(".").f_favail - int(self.number)):
+            Path(FILLER, str(number)).touch()
+
+    def memory(self) -> None:
+        """Allow some megabytes more than the process has, as ``ulimit -v`` does."""
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + int(self.number * 1e6)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+    def database(self) -> None:
+        """Another connection has locked MLflow's database, and does not let it go."""
+        self.other = sqlite3.connect("mlflow.db", isolation_level=None)
+        self.other.execute("BEGIN EXCLUSIVE")
+
+    def clock(self) -> None:
+        """The clock is set back by some days."""
+        now = time.time
+        time.time = lambda: now() - self.number * 86400

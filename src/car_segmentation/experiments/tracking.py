@@ -45,6 +45,18 @@ def run_id() -> str | None:
     return None if run is None else str(run.info.run_id)
 
 
+def abandon_runs() -> None:
+    """End the active runs as failed, and forget those whose end cannot be written."""
+    store = uri()
+    while is_tracking():
+        try:
+            mlflow.end_run("FAILED")
+        except Exception:  # MLflow's own, or of the database below it.
+            # A store without these runs: each attempt at the other may take seconds.
+            mlflow.set_tracking_uri("sqlite://")
+    mlflow.set_tracking_uri(store)
+
+
 def run_label() -> str:
     """Name and id of the active run; empty where nothing is tracked."""
     active = run_id()

@@ -1,13 +1,20 @@
-"""A mistake of the user's, or a machine at its limits, ends a run with one message."""
+"""A mistake of the user's, or a machine at its limits, ends a run with one message.
+
+Errors of nodes come to `UserErrors`, in whatever way a session was made. Those of hooks (MLflow's
+database on a full disk, say) come to `ProjectSession` alone, which `kedro run` makes.
+"""
 
 import errno
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 from click import ClickException
 from kedro.framework.hooks import hook_impl
+from kedro.framework.session import KedroSession
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.experiments import tracking
 
 AGAIN = "Nothing that was finished is lost: run the same command again."
 MACHINE = {
@@ -22,16 +29,47 @@ MACHINE = {
 """Errors of the operating system that no code can mend."""
 
 
+class ProjectSession(KedroSession):
+    """A session whose run ends in one message wherever it fails."""
+
+    def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """See `KedroSession.run`."""
+        try:
+            return super().run(*args, **kwargs)
+        except ClickException:
+            raise
+        except Exception as error:
+            tracking.abandon_runs()
+            message = message_for(error)
+            if message is None:
+                raise
+            raise ClickException(message) from None
+
+
 class UserErrors:
     """Turns an error that the user can fix into its one message."""
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
         """Look for an error with a message for the user among the causes of the error."""
-        for cause in _causes(error):
-            message = _message(cause)
-            if message:
-                raise ClickException(message) from None
+        message = message_for(error)
+        if message is not None:
+            raise ClickException(message) from None
+
+
+def message_for(error: BaseException) -> str | None:
+    """The message of an error and its causes for the user; None for errors of the program.
+
+    The reason is what a user did wrong before what a machine lacks: where a run fails and its end
+    cannot be noted either, both are among the causes.
+    """
+    causes = list(_causes(error))
+    for kind in (UserError, (MemoryError, OSError), Exception):
+        for cause in causes:
+            message = _message(cause) if isinstance(cause, kind) else None
+            if message is not None:
+                return message
+    return None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
