@@ -208,6 +208,11 @@ def car_of(photo: str, name_pattern: str | None) -> str:
     return _fields_of_photo(photo, name, name_pattern).get("car") or _own_group(name)
 
 
+def view_of(photo: str, name_pattern: str | None) -> str:
+    """The view of a photo, given by its path in its folder; empty if its name tells none."""
+    return _fields_of_photo(photo, without_extension(photo), name_pattern).get("view", "")
+
+
 def join_paths(paths: Sequence[Path]) -> str:
     """One or several paths as the cell of a table."""
     texts = sorted(map(str, paths))

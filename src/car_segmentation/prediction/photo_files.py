@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.name_patterns import without_extension
 from car_segmentation.data.images import read_photo
@@ -114,6 +115,26 @@ def output_file(folder: Path, output: str, photo: str, backdrop: Backdrop | None
     on_backdrop = output in {COMPOSITES, CANVASES} and backdrop is not None
     suffix = backdrop.suffix if on_backdrop and backdrop is not None else ".png"
     return folder / output / f"{without_extension(photo)}{suffix}"
+
+
+def read_probability_map(path: Path) -> np.ndarray | None:
+    """Read a probability map that `PhotoFiles` wrote: float32 (height, width), 0 to 1.
+
+    Returns:
+        None if there is none.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    levels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None or levels.dtype != np.uint16 or levels.ndim != 2:
+        raise UserError(
+            f"{path} is not a probability map of 16 bits, or is damaged: delete it, and run the "
+            "inference again."
+        )
+    return levels.astype(np.float32) / PROBABILITY_STEPS
 
 
 def encode_picture(image: np.ndarray, suffix: str = ".png") -> bytes:

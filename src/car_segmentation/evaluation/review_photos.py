@@ -1,0 +1,102 @@
+"""Signals of many photos: of validation photos, and of a folder of predictions."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.core.parallel import map_photos
+from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.data.masks import read_mask
+from car_segmentation.data.pairing import car_of, view_of
+from car_segmentation.evaluation.review_signals import (
+    VIEW_FLOORS,
+    doubt_signals,
+    mask_signals,
+    view_outliers,
+)
+from car_segmentation.prediction.photo_files import (
+    MASKS,
+    PROBABILITY_MAPS,
+    output_file,
+    read_probability_map,
+)
+from car_segmentation.prediction.segmenter import to_native_size
+
+
+def signals_of_stack(
+    probabilities: ImageStack, photos: pd.DataFrame, threshold: float
+) -> pd.DataFrame:
+    """Measure the signals of photos from their probability maps.
+
+    Args:
+        probabilities: Of at least these photos.
+        photos: Columns ``photo_id``, ``car``, ``view``, ``height``, ``width``.
+        threshold: Probability from which a pixel is car.
+
+    Returns:
+        A row per photo: ``photo_id``, ``car``, ``view`` and the signals.
+    """
+    measure = partial(_measure_in_stack, probabilities, threshold)
+    rows = map_photos(measure, photos.itertuples(), len(photos), "signals", workers="threads")
+    return _with_views(photos[["photo_id", "car", "view"]], rows)
+
+
+def _measure_in_stack(probabilities: ImageStack, threshold: float, photo: Any) -> dict[str, float]:
+    image = probabilities.image(probabilities.rows_of([photo.photo_id])[0])
+    probability = to_native_size(image, photo.height, photo.width)
+    mask = probability >= threshold
+    return mask_signals(mask) | doubt_signals(probability, mask)
+
+
+def signals_of_folder(
+    folder: Path, predictions: pd.DataFrame, name_pattern: str | None
+) -> pd.DataFrame:
+    """Measure the signals of predicted photos; those without a mask have none.
+
+    Args:
+        folder: Of the predictions. Doubt is measured where there are probability maps; without,
+            the expected Dice is that of the table.
+        predictions: Its table; see `prediction.photo_record`.
+        name_pattern: Which car and view a photo shows; see `data.pairing`.
+
+    Returns:
+        A row per photo: ``photo``, ``car``, ``view``, ``warnings`` and the signals.
+    """
+    rows = map_photos(
+        partial(_measure_in_folder, folder),
+        predictions.itertuples(),
+        len(predictions),
+        "signals",
+        workers="threads",
+    )
+    photos = predictions[["photo", "warnings"]].assign(
+        car=[car_of(photo, name_pattern) for photo in predictions["photo"]],
+        view=[view_of(photo, name_pattern) for photo in predictions["photo"]],
+    )
+    return _with_views(photos, rows)
+
+
+def _measure_in_folder(folder: Path, photo: Any) -> dict[str, float]:
+    if pd.isna(photo.height):
+        return {}
+    path = output_file(folder, MASKS, photo.photo)
+    if not path.is_file():
+        raise UserError(f"{path} is missing: run the inference again, which writes it.")
+    mask = read_mask(path)
+    expected = {"expected_error": 1 - photo.confidence}
+    probability = read_probability_map(output_file(folder, PROBABILITY_MAPS, photo.photo))
+    return mask_signals(mask) | (
+        expected if probability is None else doubt_signals(probability, mask)
+    )
+
+
+def _with_views(photos: pd.DataFrame, rows: list[dict[str, float]]) -> pd.DataFrame:
+    # Without a photo that has a mask there are no columns.
+    signals = pd.DataFrame(rows, index=photos.index, dtype=float)
+    missing = {name: np.nan for name in (*VIEW_FLOORS, "pieces") if name not in signals}
+    table = photos.join(signals.assign(**missing))
+    return table.assign(view_outlier=view_outliers(table))
