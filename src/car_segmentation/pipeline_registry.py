@@ -11,6 +11,7 @@ from car_segmentation.pipelines import (
     network_comparison,
     promotion,
     reporting,
+    review,
     run_comparison,
     search,
 )
@@ -33,6 +34,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "export": export.create_pipeline(),
         "network_comparison": network_comparison.create_pipeline(),
         "promotion": promotion.create_pipeline(),
+        "review": review.create_pipeline(),
         "run_comparison": run_comparison.create_pipeline(),
         "search": search.create_pipeline(),
     }

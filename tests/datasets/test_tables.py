@@ -73,6 +73,7 @@ TABLES: dict[str, dict[str, list[Any]]] = {
         **{"trial": NUMBERS, "state": TEXT, "validation_dice": NOTHING},
         **{"training.loss": TEXT, "network.width": TEXT, "retry_of": NOTHING, "reason": TEXT},
     },
+    "review_queue": {"photo": TEXT, "order": NUMBERS, "lower": NOTHING, "reason": TEXT},
     "run_comparison": {**IDENTITY, "dice_before": NUMBERS, "change": NOTHING},
 }
 """Columns of each table of the catalog, with cells of each kind."""

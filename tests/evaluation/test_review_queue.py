@@ -62,11 +62,11 @@ def test_powers_are_found() -> None:
     assert model.photos == 400
 
 
-def test_signal_that_says_the_opposite_gets_no_weight() -> None:
+def test_signal_that_says_the_opposite_gets_the_least_weight() -> None:
     photos = validation({"expected_error": 0.8, "edge_doubt": -0.5})
     weights = fit_review_model(photos, ["expected_error", "edge_doubt"]).signals
-    assert weights["edge_doubt"].weight == 0
-    assert weights["expected_error"].weight > 0
+    assert weights["edge_doubt"].weight == review_queue.LEAST_WEIGHT
+    assert weights["expected_error"].weight > 0.1
 
 
 def test_signal_that_validation_lacks_keeps_its_prior_weight() -> None:

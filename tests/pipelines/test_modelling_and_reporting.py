@@ -37,6 +37,9 @@ PERSISTED = {
     "probabilities_folder",
     "search_folder",
     "start_model",
+    "probabilities",
+    "other_scores",
+    "predictions",
 }
 
 
@@ -48,12 +51,21 @@ def test_the_default_pipeline_is_the_three_in_a_row() -> None:
         *("__default__", "demo_photos", "data_processing", "modelling", "reporting"),
         *("inference", "network_comparison", "promotion", "run_comparison", "export"),
         "search",
+        "review",
     }
 
 
 @pytest.mark.parametrize(
     "name",
-    ["modelling", "reporting", "inference", "network_comparison", "run_comparison", "search"],
+    [
+        "modelling",
+        "reporting",
+        "inference",
+        "network_comparison",
+        "run_comparison",
+        "search",
+        "review",
+    ],
 )
 def test_what_a_later_pipeline_needs_is_persisted(name: str) -> None:
     inputs = {i for i in register_pipelines()[name].inputs() if not i.startswith("params:")}

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field, FiniteFloat
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.json_files import read_json
 from car_segmentation.datasets.previews import JSONPreview
+from car_segmentation.evaluation.review_queue import ReviewModel
 from car_segmentation.parameters.data import AugmentationSettings
 from car_segmentation.parameters.group import Fraction
 
@@ -43,6 +44,7 @@ KINDS: dict[str, Any] = {
         dict[str, Annotated[list[float], Field(min_length=1)]], AfterValidator(_of_one_length)
     ],
     "numbers": dict[str, float | None],
+    "review_model": ReviewModel,
     "threshold": Threshold,
     "upper_bound": UpperBound,
 }

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from kedro.io import AbstractDataset
 
+from car_segmentation.core.errors import UserError
 from car_segmentation.core.places import local_path
 from car_segmentation.core.tables import read_table
 from car_segmentation.data.masks import read_mask
@@ -33,7 +34,13 @@ class PredictionFolderDataset(AbstractDataset[Path, pd.DataFrame]):
 
     def load(self) -> pd.DataFrame:
         """Read the table, a row per photo."""
-        return read_table(self._path / PREDICTIONS_FILE, text=["photo", "warnings"])
+        try:
+            return read_table(self._path / PREDICTIONS_FILE, text=["photo", "warnings"])
+        except FileNotFoundError:
+            raise UserError(
+                f"There are no predictions in {self._path}: run `kedro run --pipelines=inference "
+                "--params=photos=FOLDER,predictions=FOLDER` first."
+            ) from None
 
     def save(self, data: Path) -> None:
         """Check that the predictions are in this folder: the node has written them."""

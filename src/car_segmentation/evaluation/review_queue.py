@@ -2,8 +2,8 @@
 
 Signals (`review_signals`) are joined into one number, the Dice to expect, by a model that is fitted
 on validation photos, whose Dice is known. The logarithm of the error, 1 − Dice, is a sum of the
-logarithms of the signals, each in its standard deviations and with a weight of 0 or more: a mask
-that looks worse in any way is never expected to be better.
+logarithms of the signals, each in its standard deviations and with a positive weight: a mask that
+looks worse in any way is never expected to be better.
 """
 
 import math
@@ -34,6 +34,8 @@ PRIOR_WEIGHT = 0.1
 Validation photos may have no broken mask to learn from, such as one in pieces."""
 PRIOR_PHOTOS = 30
 """How many photos' worth of evidence that is."""
+LEAST_WEIGHT = 0.02
+"""No signal weighs less, so that each can be a reason."""
 INTERVAL = (0.1, 0.9)
 """Quantiles between which the Dice is expected."""
 NOTICED = 0.5
@@ -58,7 +60,8 @@ class SignalWeight:
     Attributes:
         centre: The median of its logarithm on validation photos.
         spread: Its standard deviation.
-        weight: How much the logarithm of the error grows with a standard deviation; 0 or more.
+        weight: How much the logarithm of the error grows with a standard deviation; at least
+            `LEAST_WEIGHT`.
     """
 
     centre: float
@@ -114,7 +117,8 @@ class ReviewModel:
 def fit_review_model(photos: pd.DataFrame, names: Sequence[str] = tuple(OFFSETS)) -> ReviewModel:
     """Fit the Dice to expect on photos whose Dice is known.
 
-    Non-negative least squares (Lawson and Hanson 1974), with weights drawn towards `PRIOR_WEIGHT`.
+    Non-negative least squares (Lawson and Hanson 1974), of weights above `LEAST_WEIGHT`, drawn
+    towards `PRIOR_WEIGHT`.
 
     Args:
         photos: A row per photo: ``car``, ``dice`` and the signals; NaN where there is none.
@@ -141,10 +145,9 @@ def _fit(photos: pd.DataFrame, names: Sequence[str]) -> ReviewModel:
     steps = ((logarithms - centres) / spreads).fillna(0.0)
     target = _log_error_of(photos["dice"])
     pull = math.sqrt(PRIOR_PHOTOS)
-    weights, _ = nnls(
-        np.concatenate([steps - steps.mean(), pull * np.eye(len(names))]),
-        np.concatenate([target - target.mean(), np.full(len(names), pull * PRIOR_WEIGHT)]),
-    )
+    rows = np.concatenate([steps - steps.mean(), pull * np.eye(len(names))])
+    goal = np.concatenate([target - target.mean(), np.full(len(names), pull * PRIOR_WEIGHT)])
+    weights = LEAST_WEIGHT + nnls(rows, goal - LEAST_WEIGHT * rows.sum(axis=1))[0]
     signals = {
         name: SignalWeight(float(centres[name]), float(spreads[name]), float(weight))
         for name, weight in zip(names, weights, strict=True)
@@ -207,32 +210,30 @@ def budget_curve(suspicion: pd.Series, dice: pd.Series, worst: float = 0.1) -> l
 
 def _reasons(photos: pd.DataFrame, model: ReviewModel) -> list[str]:
     """In words, the signals that add to each photo's error, the strongest first."""
-    parts = model.parts(photos)
-    texts = []
-    for place, (_, row) in enumerate(photos.iterrows()):
-        if not row["pieces"] > 0:
-            texts.append(row["warnings"] or NO_OBJECT)
-            continue
-        strongest = parts.iloc[place].sort_values(ascending=False)
-        noticed = [
-            _reason(name, row[name], model.signals[name])
-            for name, part in strongest.items()
-            if part > NOTICED * model.signals[str(name)].weight
-        ]
-        texts.append("; ".join(noticed[:2]) or NOTHING_NOTICED)
-    return texts
+    rows = photos.to_dict("records"), model.parts(photos).to_dict("records")
+    return [_reason(photo, parts, model) for photo, parts in zip(*rows, strict=True)]
 
 
-def _reason(name: Any, value: float, signal: SignalWeight) -> str:
-    usual = max(0.0, math.exp(signal.centre) - OFFSETS[name])
-    return REASONS[name].format(value=value, usual=usual, dice=1 - value, usual_dice=1 - usual)
+def _reason(photo: dict[Any, Any], parts: dict[Any, float], model: ReviewModel) -> str:
+    if not photo["pieces"] > 0:
+        return str(photo["warnings"]) or NO_OBJECT
+    noticed = []
+    for name in sorted(parts, key=lambda name: -parts[name]):
+        signal = model.signals[name]
+        if parts[name] > NOTICED * signal.weight:
+            value, usual = photo[name], max(0.0, math.exp(signal.centre) - OFFSETS[name])
+            words = REASONS[name]
+            noticed.append(
+                words.format(value=value, usual=usual, dice=1 - value, usual_dice=1 - usual)
+            )
+    return "; ".join(noticed[:2]) or NOTHING_NOTICED
 
 
 def _logarithm(photos: pd.DataFrame, name: str) -> pd.Series:
     if name not in photos:
         return pd.Series(np.nan, photos.index)
-    return np.log(photos[name].astype(float) + OFFSETS[name])
+    return (photos[name].astype(float) + OFFSETS[name]).map(math.log)
 
 
 def _log_error_of(dice: pd.Series) -> pd.Series:
-    return np.log(1 - dice + ERROR_OFFSET)
+    return (1 - dice + ERROR_OFFSET).map(math.log)

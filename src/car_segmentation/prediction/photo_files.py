@@ -128,7 +128,8 @@ def read_probability_map(path: Path) -> np.ndarray | None:
     """
     if not path.is_file():
         return None
-    levels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    content = np.fromfile(path, np.uint8)
+    levels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
     if levels is None or levels.dtype != np.uint16 or levels.ndim != 2:
         raise UserError(
             f"{path} is not a probability map of 16 bits, or is damaged: delete it, and run the "

@@ -1,0 +1,63 @@
+"""Nodes of the review pipeline."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.data.splits import rows_of_split
+from car_segmentation.evaluation.review_photos import signals_of_folder, signals_of_stack
+from car_segmentation.evaluation.review_queue import (
+    ReviewModel,
+    fit_review_model,
+    rank_photos,
+    usable_signals,
+)
+from car_segmentation.parameters import Pairing
+
+logger = logging.getLogger(__name__)
+
+
+def measure_new_photos(
+    predictions: pd.DataFrame, predictions_folder: Path, pairing: dict[str, Any]
+) -> pd.DataFrame:
+    """Measure how much speaks against each predicted mask."""
+    if predictions.empty:
+        raise UserError(f"There are no predictions in {predictions_folder} to review.")
+    return signals_of_folder(predictions_folder, predictions, Pairing(**pairing).name_pattern)
+
+
+def measure_validation_photos(
+    probabilities: ImageStack,
+    photo_splits: pd.DataFrame,
+    threshold: dict[str, float],
+    other_scores: pd.DataFrame,
+) -> pd.DataFrame:
+    """Measure the same of the validation photos, whose Dice is known."""
+    photos = rows_of_split(photo_splits, "validation")
+    scored = photos.merge(other_scores[["photo_id", "dice"]], on="photo_id")
+    if scored.empty:
+        raise UserError(
+            "There are no scored validation photos, which say what the signals mean: run "
+            "`kedro run --pipelines=reporting`."
+        )
+    signals = signals_of_stack(probabilities, scored, threshold["threshold"])
+    return signals.assign(dice=scored["dice"])
+
+
+def fit_expected_dice(
+    validation_signals: pd.DataFrame, review_signals: pd.DataFrame
+) -> dict[str, Any]:
+    """Fit the Dice to expect from the signals that the new photos have."""
+    return fit_review_model(validation_signals, usable_signals(review_signals)).to_dict()
+
+
+def rank_new_photos(review_signals: pd.DataFrame, review_model: dict[str, Any]) -> pd.DataFrame:
+    """Put the new photos in order, the least expected Dice first, each with its reason."""
+    queue = rank_photos(review_signals, ReviewModel.from_dict(review_model))
+    first = queue.iloc[0]
+    logger.info("%d photos to review; the first is %s: %s", len(queue), first.photo, first.reason)
+    return queue

@@ -1,0 +1,43 @@
+"""The review pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from car_segmentation.pipelines.review.nodes import (
+    fit_expected_dice,
+    measure_new_photos,
+    measure_validation_photos,
+    rank_new_photos,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """Predictions, and validation photos to learn from → the order in which to look at them."""
+    return Pipeline(
+        [
+            Node(
+                func=measure_new_photos,
+                inputs=["predictions", "predictions_folder", "params:pairing"],
+                outputs="review_signals",
+                name="measure_new_photos",
+            ),
+            Node(
+                func=measure_validation_photos,
+                inputs=["probabilities", "photo_splits", "threshold", "other_scores"],
+                outputs="validation_signals",
+                name="measure_validation_photos",
+            ),
+            Node(
+                func=fit_expected_dice,
+                inputs=["validation_signals", "review_signals"],
+                outputs="review_model",
+                name="fit_expected_dice",
+            ),
+            Node(
+                func=rank_new_photos,
+                inputs=["review_signals", "review_model"],
+                outputs="review_queue",
+                name="rank_new_photos",
+            ),
+        ],
+        tags="review",
+    )

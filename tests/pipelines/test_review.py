@@ -1,0 +1,127 @@
+"""The review graph on an in-memory catalog: four masks of new photos, one of them broken."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from car_segmentation.core.errors import UserError
+from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.datasets.json_files import JSONFileDataset
+from car_segmentation.evaluation.scores import dice
+from car_segmentation.pipelines.review import create_pipeline
+from car_segmentation.prediction.photo_files import MASKS, PROBABILITY_MAPS, PhotoFiles
+from car_segmentation.prediction.photo_record import expected_dice
+from tests.support.photos import SIZE, disc_mask
+
+THRESHOLD = 0.5
+
+
+def probability_of(mask: np.ndarray, blur: float) -> np.ndarray:
+    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), blur)
+
+
+def validation() -> dict[str, object]:
+    """Six photos of two cars: the more they are blurred, the smaller is the true disc."""
+    radii = [15.0 - 0.4 * number for number in range(6)]
+    maps = [probability_of(disc_mask(), 0.6 + 0.5 * number) for number in range(6)]
+    ids = tuple("abcdef")
+    scores = [
+        dice(map_ >= THRESHOLD, disc_mask(radius=radius))
+        for map_, radius in zip(maps, radii, strict=True)
+    ]
+    splits = pd.DataFrame(
+        {"photo_id": ids, "car": list("xxxyyy"), "view": "", "split": "validation"}
+    )
+    return {
+        "probabilities": ImageStack(ids, np.stack(maps).astype(np.float16)),
+        "photo_splits": splits.assign(height=SIZE[0], width=SIZE[1]),
+        "threshold": {"threshold": THRESHOLD},
+        "other_scores": pd.DataFrame({"photo_id": ids, "dice": scores}),
+    }
+
+
+def write_predictions(folder: Path, *outputs: str) -> pd.DataFrame:
+    """A sharp mask, a blurred one, an empty one, and a photo that could not be read."""
+    rows = []
+    for name, mask, blur in (
+        ("sharp.jpg", disc_mask(), 0.6),
+        ("day 1/blurred.jpg", disc_mask(), 4.0),
+        ("empty.jpg", np.zeros(SIZE, bool), 1.0),
+    ):
+        probability = probability_of(mask, blur)
+        predicted = probability >= THRESHOLD
+        files = PhotoFiles(folder, outputs)
+        for output in outputs:
+            (folder / output / name).parent.mkdir(parents=True, exist_ok=True)
+        files.write(Path(name), name, probability, predicted, THRESHOLD)
+        rows.append((name, *SIZE, expected_dice(probability, predicted), ""))
+    rows.append(("cut short.jpg", np.nan, np.nan, np.nan, "is truncated"))
+    columns = ["photo", "height", "width", "confidence", "warnings"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def run(folder: Path, predictions: pd.DataFrame) -> dict:
+    data = validation() | {
+        "predictions": predictions,
+        "predictions_folder": folder,
+        "params:pairing": {"name_pattern": None, "max_cars": None},
+    }
+    memory = {name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()}
+    model = JSONFileDataset(str(folder / "model.json"), holds="review_model")
+    catalog = DataCatalog({**memory, "review_model": model, "review_queue": MemoryDataset()})
+    SequentialRunner().run(create_pipeline(), catalog)
+    return {name: catalog.load(name) for name in ("review_queue", "review_model")}
+
+
+def test_photos_are_ranked_with_a_reason(tmp_path: Path) -> None:
+    predictions = write_predictions(tmp_path, MASKS, PROBABILITY_MAPS)
+    result = run(tmp_path, predictions)
+    queue = result["review_queue"].set_index("photo")
+    assert queue.index.tolist() == ["cut short.jpg", "empty.jpg", "day 1/blurred.jpg", "sharp.jpg"]
+    assert queue["order"].tolist() == [1, 2, 3, 4]
+    assert queue["reason"].tolist()[:2] == ["is truncated", "no object was found"]
+    assert queue["reason"]["sharp.jpg"] == "nothing stands out"
+    blurred = queue.loc["day 1/blurred.jpg"]
+    assert "is in doubt over" in blurred["reason"] or "expects Dice" in blurred["reason"]
+    assert 0 <= blurred["lower"] <= blurred["expected_dice"] <= blurred["upper"] <= 1
+    assert blurred["expected_dice"] < queue["expected_dice"]["sharp.jpg"]
+    assert result["review_model"]["photos"] == 6
+
+
+def test_without_probability_maps_the_tables_confidence_counts(tmp_path: Path) -> None:
+    result = run(tmp_path, write_predictions(tmp_path, MASKS))
+    assert "edge_doubt" not in result["review_model"]["signals"]
+    queue = result["review_queue"]
+    assert queue["photo"].tolist()[-2:] == ["day 1/blurred.jpg", "sharp.jpg"]
+
+
+def test_a_missing_mask_is_named(tmp_path: Path) -> None:
+    predictions = write_predictions(tmp_path, MASKS)
+    (tmp_path / "masks/sharp.png").unlink()
+    with pytest.raises(UserError, match=r"sharp\.png is missing: run the inference again"):
+        run(tmp_path, predictions)
+
+
+def test_a_damaged_probability_map_is_named(tmp_path: Path) -> None:
+    predictions = write_predictions(tmp_path, MASKS, PROBABILITY_MAPS)
+    (tmp_path / "probability_maps/sharp.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"sharp\.png is not a probability map"):
+        run(tmp_path, predictions)
+
+
+def test_no_predictions(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="There are no predictions"):
+        run(tmp_path, write_predictions(tmp_path, MASKS).head(0))
+
+
+def test_no_validation_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unscored = validation()
+    unscored["other_scores"] = pd.DataFrame({"photo_id": pd.Series(dtype=str), "dice": []})
+    monkeypatch.setattr(f"{__name__}.validation", lambda: unscored)
+    with pytest.raises(UserError, match="no scored validation photos"):
+        run(tmp_path, write_predictions(tmp_path, MASKS))
