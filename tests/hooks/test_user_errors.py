@@ -18,6 +18,7 @@ SENTENCES: dict[str, Exception] = {
     "photos.csv is odd": UserError("photos.csv is odd"),
     "There is not enough memory (9 GB)": MemoryError("9 GB"),
     "There is not enough memory (none was left)": MemoryError(),
+    "There is not enough memory (can't start new thread)": RuntimeError("can't start new thread"),
     "A database cannot be written to (database or disk is full)": sqlite3.OperationalError(
         "database or disk is full"
     ),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.training.batch_size import fit_to_memory, fitting_batch, is_out_of_memory
+from car_segmentation.training.batch_size import fit_to_memory, fitting_batch
 from tests.support.trainings import TRAINING, tiny_network
 
 
@@ -51,19 +51,6 @@ def test_other_errors_are_defects() -> None:
 
     with pytest.raises(ZeroDivisionError):
         fitting_batch(fail, 8)
-
-
-@pytest.mark.parametrize(
-    ("error", "is_it"),
-    [
-        (ResourceExhaustedError("anything"), True),
-        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes"), True),
-        (MemoryError(), True),
-        (RuntimeError("the disk is full"), False),
-    ],
-)
-def test_lack_of_memory_is_told_from_other_errors(error: Exception, is_it: bool) -> None:
-    assert is_out_of_memory(error) is is_it
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_accumulated(

@@ -13,7 +13,7 @@ from click import ClickException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.session import KedroSession
 
-from car_segmentation.core.errors import UserError
+from car_segmentation.core.errors import UserError, is_out_of_memory
 from car_segmentation.experiments import tracking
 
 AGAIN = "Nothing that was finished is lost: run the same command again."
@@ -60,16 +60,15 @@ class UserErrors:
 def message_for(error: BaseException) -> str | None:
     """The message of an error and its causes for the user; None for errors of the program.
 
-    The reason is what a user did wrong before what a machine lacks: where a run fails and its end
-    cannot be noted either, both are among the causes.
+    The reason is what a user did wrong before what a machine lacks, and of that the first: where a
+    run fails and its end cannot be noted either, both are among the causes.
     """
     causes = list(_causes(error))
-    for kind in (UserError, (MemoryError, OSError), Exception):
-        for cause in causes:
-            message = _message(cause) if isinstance(cause, kind) else None
-            if message is not None:
-                return message
-    return None
+    for cause in causes:
+        if isinstance(cause, UserError):
+            return str(cause)
+    messages = [message for cause in causes if (message := _machine_message(cause))]
+    return messages[-1] if messages else None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -78,15 +77,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _message(error: BaseException) -> str | None:
-    """The message for the user; None for errors of the program itself."""
-    if isinstance(error, UserError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return f"There is not enough memory ({str(error) or 'none was left'}). {AGAIN}"
+def _machine_message(error: BaseException) -> str | None:
+    """The message about a machine at its limits; None for errors of the program itself."""
     if isinstance(error, OSError) and error.errno in MACHINE:
         file = f": {error.filename}" if error.filename else ""
         return f"{MACHINE[error.errno]}{file} ({error.strerror}). {AGAIN}"
+    if is_out_of_memory(error):
+        reason = (str(error).splitlines() or ["none was left"])[0][:200]
+        return f"There is not enough memory ({reason}). {AGAIN}"
     if isinstance(error, sqlite3.OperationalError):
         return (
             f"A database cannot be written to ({error}): its disk is full, or another process "

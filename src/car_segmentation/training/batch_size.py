@@ -7,21 +7,13 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from car_segmentation.core.errors import UserError
+from car_segmentation.core.errors import UserError, is_out_of_memory
 from car_segmentation.parameters import Training
 from car_segmentation.training.compilation import compile_network
 from car_segmentation.training.devices import ONE_DEVICE, Devices
 from car_segmentation.training.precision import precision
 
 logger = logging.getLogger(__name__)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """True if an error of any backend means out of memory."""
-    text = f"{type(error).__name__} {error}".lower()
-    return isinstance(error, MemoryError) or any(
-        words in text for words in ("resourceexhausted", "resource_exhausted", "out of memory")
-    )
 
 
 def fitting_batch(try_batch: Callable[[int], None], batch_size: int, multiple: int = 1) -> int:

@@ -17,10 +17,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from car_segmentation.core.errors import UserError
+from car_segmentation.core.errors import UserError, is_out_of_memory
 from car_segmentation.networks.any_size import for_any_size
 from car_segmentation.parameters import Training
-from car_segmentation.training.batch_size import is_out_of_memory
 from car_segmentation.training.batches import Batch, PhotoBatches
 from car_segmentation.training.checkpoints import Checkpoint, damaged_checkpoint
 from car_segmentation.training.compilation import compile_network
