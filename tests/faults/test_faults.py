@@ -1,27 +1,40 @@
-"""Runs that are killed at any node, and inference that meets a full disk, and run again.
+"""Runs that are killed, or meet a machine at its limits, at any node, and run again.
 
-Every case is drawn by its number: the pipeline, the node, the kind of fault, and its moment. After
-the fault, the same command must end with the results of an undisturbed run.
+Every case is drawn by its number: the pipeline, the node, the kind of fault, and its moment. A run
+that fails must end in one sentence without a traceback; after the mend, the same command must end
+with the results of an undisturbed run.
 """
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
+from tests.support.fault_hook import FILLER
 from tests.support.projects import REPOSITORY, Project
+from tests.support.small_disks import remount, small_disk
 
 pytestmark = pytest.mark.slow
 
 RUNS = int(os.environ.get("CAR_SEGMENTATION_FAULT_RUNS", "3"))
 """How many cases."""
-FAULTS = (("kill", "__default__"), ("kill", "inference"), ("rename", "inference"))
-"""What happens to which pipeline, in turn."""
-NUMBERS = {"kill": (0.0, 1.5), "rename": (0, 3)}
-"""Between what the numbers of faults are drawn: seconds to the kill, files that still fit."""
+NUMBERS: dict[str, Callable[[np.random.Generator], float]] = {
+    "kill": lambda draw: draw.uniform(0, 1.5),  # seconds until then
+    "disk": lambda draw: 10 ** draw.uniform(0, 6),  # bytes that are left
+    "memory": lambda draw: 10 ** draw.uniform(0, 2.5),  # megabytes more than it has
+    "inodes": lambda draw: draw.integers(8),  # files that are left
+    "rename": lambda draw: draw.integers(4),  # files that still take their place
+    "clock": lambda draw: draw.uniform(1, 400),  # days
+    "database": lambda draw: 0,
+}
+"""What happens, in turn, and how its number is drawn: see `fault_hook`."""
+ON_A_SMALL_DISK = {"disk", "inodes"}
 NODES = {
     "__default__": (
         *("pair_photos_with_masks", "resize_masks", "check_photos_and_masks", "split_cars"),
@@ -39,9 +52,18 @@ VARIES = {".html", ".keras", ".lock"}
 """Files with dates or random names in them; models are compared by their weights."""
 
 
-def with_faults(project: Project, path: Path) -> Project:
+@pytest.fixture
+def small_project(finished_project: Project, tmp_path: Path) -> Iterator[Project]:
+    """A project that breaks where FAULT says, on a small disk; its console is on another."""
+    with small_disk(tmp_path / "disk") as disk:
+        yield with_faults(finished_project, disk / "project", tmp_path / "console.txt")
+
+
+def with_faults(project: Project, path: Path, console: Path) -> Project:
     """A copy of a project that breaks where the variable FAULT says."""
     copy = project.copy(path)
+    copy.console.unlink()
+    copy.console.symlink_to(console)
     package = copy.path / "src/car_segmentation"
     shutil.copy(REPOSITORY / "tests/support/fault_hook.py", package / "fault_hook.py")
     with (package / "settings.py").open("a") as settings:
@@ -51,61 +73,109 @@ def with_faults(project: Project, path: Path) -> Project:
     return copy
 
 
-def results(folder: Path, project: Project) -> dict[str, bytes]:
+def results(folder: Path, project: Project) -> dict[str, Any]:
     """All files by name, but those that differ between any two runs; a project is called so."""
     place = str(project.path).encode()
-    return {
+    found: dict[str, Any] = {
         str(path.relative_to(folder)): path.read_bytes().replace(place, b"PROJECT")
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.suffix not in VARIES and path.name != ".in_use"
     }
+    if (folder / "masks").exists():  # Of inference; its tables have the times that it took.
+        return {name: content for name, content in found.items() if name.startswith("masks")}
+    model = folder / "06_models/model.keras"
+    if model.exists():
+        weights = keras.saving.load_model(model).get_weights()
+        found["weights"] = b"".join(array.tobytes() for array in weights)
+    return found
 
 
-def without_seconds(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Results of inference but for the times that it took."""
-    return {name: content for name, content in files.items() if name.startswith("masks")}
+class Disturbed:
+    """A command that is disturbed, and run again.
+
+    Args:
+        project: Where it is run; what `__default__` made there is removed.
+        finished: A project in which all is done.
+        pipeline: Which is run, on the photos of the project.
+        folder: For what inference writes undisturbed.
+    """
+
+    def __init__(self, project: Project, finished: Project, pipeline: str, folder: Path) -> None:
+        self.project, self.outcome = project, project.results
+        self.arguments = [f"--pipelines={pipeline}"]
+        if pipeline == "inference":
+            photos, self.outcome = project.raw / "train", project.path / "predictions"
+            project.predict(photos, folder)
+            self.expected = results(folder, project)
+            self.arguments += [f"--params=photos={photos},predictions={self.outcome}"]
+        else:
+            self.expected = results(finished.results, finished)
+            shutil.rmtree(project.results)
+
+    def fail(self, **environment: str) -> str:
+        """Run it in an environment; if it fails, it does so in one sentence. Return its console."""
+        code = self.project.run(*self.arguments, **environment)
+        console = self.project.console.read_text()
+        about = f"{environment}: exit code {code}\n{console}"
+        assert "Traceback" not in console, about
+        if code > 0:
+            assert console.count("Error: ") == 1, about
+        return console
+
+    def check(self) -> None:
+        """Run it again, undisturbed: the results are as if it had never been disturbed."""
+        self.project.succeed(*self.arguments)
+        found = results(self.outcome, self.project)
+        assert found.keys() == self.expected.keys()
+        assert [name for name in found if found[name] != self.expected[name]] == []
+        assert not list(self.outcome.rglob(".*.part*"))
 
 
 @pytest.mark.parametrize("number", range(RUNS))
 def test_after_a_fault_the_same_command_ends_as_if_there_had_been_none(
     number: int, finished_project: Project, tmp_path: Path
 ) -> None:
-    rng = np.random.default_rng(number)
-    kind, pipeline = FAULTS[number % len(FAULTS)]
-    node = str(rng.choice(NODES[pipeline]))
-    moment = rng.uniform(*NUMBERS[kind])
-    project = with_faults(finished_project, tmp_path / "project")
-    arguments = [f"--pipelines={pipeline}"]
-    outcome = project.results
-    if pipeline == "inference":
-        outcome = tmp_path / "predictions"
-        undisturbed = tmp_path / "undisturbed"
-        photos = project.raw / "train"
-        project.predict(photos, undisturbed)
-        arguments += [f"--params=photos={photos},predictions={outcome}"]
-    else:
-        undisturbed = finished_project.results
-        shutil.rmtree(project.results)
+    draw = np.random.default_rng(number)
+    kind = list(NUMBERS)[number % len(NUMBERS)]
+    pipeline = "inference" if draw.random() < 0.2 else "__default__"
+    node, moment = draw.choice(NODES[pipeline]), NUMBERS[kind](draw)
+    with ExitStack() as stack:
+        path = tmp_path / "disk"
+        if kind in ON_A_SMALL_DISK:
+            stack.enter_context(small_disk(path))
+        project = with_faults(finished_project, path / "project", tmp_path / "console.txt")
+        command = Disturbed(project, finished_project, pipeline, tmp_path / "undisturbed")
+        command.fail(FAULT=f"{kind} {node} {moment}")
+        filler = project.path / FILLER
+        if filler.is_dir():
+            shutil.rmtree(filler)
+        filler.unlink(missing_ok=True)
+        command.check()
 
-    code = project.run(*arguments, FAULT=f"{kind} {node} {moment}")
-    console = project.console.read_text()
-    about = f"{kind} at {node}, {moment:g}: exit code {code}\n{console}"
-    assert "Traceback" not in console, about
-    if code > 0:
-        assert console.count("Error: ") == 1, about
 
-    project.succeed(*arguments)
-    expected = results(undisturbed, finished_project)
-    found = results(outcome, project)
-    if pipeline == "inference":
-        expected, found = without_seconds(expected), without_seconds(found)
-    assert found.keys() == expected.keys(), about
-    assert [name for name in found if found[name] != expected[name]] == [], about
-    assert not list(outcome.rglob(".*.part*")), about
-    if pipeline == "__default__":
-        models = (folder / "06_models/model.keras" for folder in (undisturbed, outcome))
-        weights = [keras.saving.load_model(model).get_weights() for model in models]
-        assert all(map(np.array_equal, *weights))
+@pytest.mark.parametrize("pipeline", NODES)
+def test_a_read_only_disk(
+    pipeline: str, small_project: Project, finished_project: Project, tmp_path: Path
+) -> None:
+    command = Disturbed(small_project, finished_project, pipeline, tmp_path / "undisturbed")
+    disk = small_project.path.parent
+    remount(disk, "ro")
+    console = command.fail()
+    remount(disk, "rw")
+    assert "read-only" in console
+    command.check()
+
+
+@pytest.mark.parametrize("pipeline", NODES)
+def test_a_machine_without_a_home_and_with_little_room_for_temporary_files(
+    pipeline: str, finished_project: Project, tmp_path: Path
+) -> None:
+    project = with_faults(finished_project, tmp_path / "project", tmp_path / "console.txt")
+    command = Disturbed(project, finished_project, pipeline, tmp_path / "undisturbed")
+    with small_disk(tmp_path / "temporary", megabytes=1) as temporary:
+        (temporary / "full").write_bytes(bytes(1 << 20))
+        command.fail(HOME="/proc/nowhere", TMPDIR=str(temporary))
+    command.check()
 
 
 def test_every_node_may_break(finished_project: Project) -> None:

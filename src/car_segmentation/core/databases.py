@@ -6,6 +6,15 @@ from pathlib import Path
 
 from car_segmentation.core.errors import UserError
 
+REMEDIES = {
+    "database is locked": "Another process works with it: wait for its end.",
+    "readonly database": "Its disk, its folder or the file is read-only: make them writable.",
+    "disk is full": "Make room on its disk.",
+    "disk I/O error": "Its disk is full, or does not work.",
+    "unable to open database file": "Make its folder writable, or room on its disk.",
+}
+"""What to do about a database that is not damaged, by SQLite's words."""
+
 
 def check_database(path: Path, keeps: str, seconds: float = 10) -> None:
     """Check that a SQLite database is whole; one that is not there, or is empty, is begun anew.
@@ -31,9 +40,13 @@ def check_database(path: Path, keeps: str, seconds: float = 10) -> None:
 
 
 def unreadable(path: Path, keeps: str, problem: str) -> str:
-    """Message about a database that cannot be used."""
-    return (
-        f"{path}, which keeps {keeps}, cannot be read ({' '.join(problem.split())[:200]}). If "
-        "another process works with it, wait. If the reason names a remedy, apply it. Otherwise "
-        "move the file away, and a new one is begun."
+    """Message about a database that cannot be used, by what SQLite says of it."""
+    remedy = (
+        "If the reason names a remedy, apply it. Otherwise move the file away, and a new one is "
+        "begun."
     )
+    for words, known in REMEDIES.items():
+        if words in problem:
+            remedy = f"{known} Nothing is lost: then run the same command again."
+    reason = " ".join(problem.split())[:200]
+    return f"{path}, which keeps {keeps}, cannot be read ({reason}). {remedy}"

@@ -1,0 +1,37 @@
+"""A database that is whole, but cannot be used: nobody is told to move it away."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from car_segmentation.core.databases import check_database, unreadable
+from car_segmentation.core.errors import UserError
+
+
+def test_a_database_that_another_process_has_locked(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE runs (name)")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UserError, match=r"database is locked.* wait for its end") as shown:
+            check_database(path, "all runs", seconds=0.01)
+    assert "move" not in str(shown.value)
+    check_database(path, "all runs")
+
+
+@pytest.mark.parametrize(
+    ("problem", "remedy"),
+    [
+        ("(sqlite3.OperationalError) attempt to write a readonly database", "make them writable"),
+        ("database or disk is full", "Make room"),
+        ("disk I/O error", "does not work"),
+        ("unable to open database file", "folder writable"),
+        ("file is not a database", "move the file away"),
+    ],
+)
+def test_the_remedy_is_that_of_the_reason(problem: str, remedy: str) -> None:
+    message = unreadable(Path("/runs.db"), "all runs", problem)
+    assert message.startswith(f"/runs.db, which keeps all runs, cannot be read ({problem}). ")
+    assert remedy in message
