@@ -8,15 +8,17 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from PIL import Image
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.datasets.json_files import JSONFileDataset
+from car_segmentation.datasets.tables import TableDataset
 from car_segmentation.evaluation.scores import dice
 from car_segmentation.pipelines.review import create_pipeline
 from car_segmentation.prediction.photo_files import MASKS, PROBABILITY_MAPS, PhotoFiles
 from car_segmentation.prediction.photo_record import expected_dice
-from tests.support.photos import SIZE, disc_mask
+from tests.support.photos import SIZE, disc_mask, photo_of
 
 THRESHOLD = 0.5
 
@@ -56,6 +58,9 @@ def write_predictions(folder: Path, *outputs: str) -> pd.DataFrame:
         probability = probability_of(mask, blur)
         predicted = probability >= THRESHOLD
         files = PhotoFiles(folder, outputs)
+        photo = folder / "photos" / name
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo_of(mask)).save(photo)
         for output in outputs:
             (folder / output / name).parent.mkdir(parents=True, exist_ok=True)
         files.write(Path(name), name, probability, predicted, THRESHOLD)
@@ -69,11 +74,19 @@ def run(folder: Path, predictions: pd.DataFrame) -> dict:
     data = validation() | {
         "predictions": predictions,
         "predictions_folder": folder,
+        "params:photos": str(folder / "photos"),
+        "params:subject": {},
         "params:pairing": {"name_pattern": None, "max_cars": None},
     }
     memory = {name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()}
     model = JSONFileDataset(str(folder / "model.json"), holds="review_model")
-    catalog = DataCatalog({**memory, "review_model": model, "review_queue": MemoryDataset()})
+    catalog = DataCatalog(
+        {
+            **memory,
+            "review_model": model,
+            "review_queue": TableDataset(str(folder / "queue.csv"), text=["photo", "reason"]),
+        }
+    )
     SequentialRunner().run(create_pipeline(), catalog)
     return {name: catalog.load(name) for name in ("review_queue", "review_model")}
 

@@ -12,7 +12,7 @@ def test_predictions_are_put_in_order(project: Project, tmp_path: Path) -> None:
     before = mlflow_runs(project)
     predictions = tmp_path / "new"
     project.predict(project.raw / "train", predictions, "inference.probability_maps=true")
-    project.succeed(
+    output = project.succeed(
         "--pipelines=review", f"--params=photos={project.raw / 'train'},predictions={predictions}"
     )
     queue = read_table(predictions / "review_queue.csv", text=["photo", "reason"])
@@ -22,6 +22,9 @@ def test_predictions_are_put_in_order(project: Project, tmp_path: Path) -> None:
     assert queue["expected_dice"].is_monotonic_increasing
     assert (queue["reason"] != "").all()
     assert mlflow_runs(project) == before
+    assert f"Review: {predictions}/review.html" in output
+    page = (predictions / "review.html").read_text(encoding="utf-8")
+    assert page.count('loading="lazy"') == len(list((predictions / "review_thumbnails").iterdir()))
 
 
 def test_a_folder_without_predictions_is_named(project: Project, tmp_path: Path) -> None:

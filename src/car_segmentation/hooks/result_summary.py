@@ -32,6 +32,8 @@ class ResultSummary:
             self._log_summary()
         if "run_comparison_page" in pipeline.all_outputs():
             logger.info("Comparison: %s/run_comparison.html", self._report)
+        if "review_page" in pipeline.all_outputs():
+            logger.info("Review: %s/review.html", self._session.parameters.predictions)
 
     @property
     def _report(self) -> str:

@@ -100,27 +100,27 @@ class Section:
 
 def paragraph(text: str, quiet: bool = False) -> Block:
     """A paragraph of plain text; a quiet one explains, and is set smaller."""
-    return _blocks().paragraph(text, quiet)
+    return macros("blocks.html.j2").paragraph(text, quiet)
 
 
 def numbers(tiles: Sequence[tuple[str, str, str]]) -> Block:
     """The large numbers on top: label, value and a note, such as the interval, for each."""
-    return _blocks().numbers(tiles)
+    return macros("blocks.html.j2").numbers(tiles)
 
 
 def facts(pairs: Mapping[str, str]) -> Block:
     """A list of names and what they are."""
-    return _blocks().facts(pairs)
+    return macros("blocks.html.j2").facts(pairs)
 
 
 def beside(*blocks: Block) -> Block:
     """Blocks side by side where the page is wide enough, else one below the other."""
-    return _blocks().beside(blocks)
+    return macros("blocks.html.j2").beside(blocks)
 
 
 def folded(title: str, *blocks: Block) -> Block:
     """Blocks that are shown when their title is clicked."""
-    return _blocks().folded(title, blocks)
+    return macros("blocks.html.j2").folded(title, blocks)
 
 
 def figure(plot: go.Figure, caption: str = "", min_width: int = 280) -> Block:
@@ -140,7 +140,9 @@ def figure(plot: go.Figure, caption: str = "", min_width: int = 280) -> Block:
     layout["template"] = CHART_TEMPLATE
     height = layout.setdefault("height", CHART_HEIGHT)
     text = go.Figure(data=description["data"], layout=layout).to_json(engine="json")
-    return _blocks().figure(title, Markup(_for_script(text)), caption, height, min_width)
+    return macros("blocks.html.j2").figure(
+        title, Markup(for_script(text)), caption, height, min_width
+    )
 
 
 def table(
@@ -171,7 +173,7 @@ def table(
         ]
         rows.append({"name": str(values[0]) if values else "", "cells": cells})
     targets = {value: anchor(name) for value, name in (links or {}).items()}
-    return _blocks().table(columns, rows, caption, searchable, targets)
+    return macros("blocks.html.j2").table(columns, rows, caption, searchable, targets)
 
 
 def picture(
@@ -197,7 +199,7 @@ def picture(
         height, width = round(height * max_width / width), max_width
         rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     source = _data_url(rgb, lossless)
-    return _blocks().picture(
+    return macros("blocks.html.j2").picture(
         source, width, height, caption, alt or caption, name, anchor(name) if name else ""
     )
 
@@ -224,9 +226,9 @@ def render_page(
             sections=[(anchor(section.title), section) for section in sections],
             colours=COLOURS,
             font=Markup(FONT),
-            exchange=Markup(_for_script(json.dumps(dict(COLOURS.values())))),
-            style=Markup(_asset("page.css")),
-            script=Markup(_asset("page.js")),
+            exchange=Markup(for_script(json.dumps(dict(COLOURS.values())))),
+            style=Markup(asset("page.css")),
+            script=Markup(asset("page.js")),
             plotly=Markup(get_plotlyjs()) if has_plots else "",
         )
     )
@@ -287,7 +289,7 @@ def _sort_key(value: Any) -> str:
     return str(value)
 
 
-def _for_script(text: str) -> str:
+def for_script(text: str) -> str:
     """JSON that may stand in a script element, whatever strings are in it."""
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -309,11 +311,12 @@ def _templates() -> jinja2.Environment:
     )
 
 
-def _blocks() -> Any:
-    """The macros of the page's parts; each returns `Markup`."""
-    return _templates().get_template("blocks.html.j2").module
+def macros(name: str) -> Any:
+    """The macros of a template, parts of pages; each returns `Markup`."""
+    return _templates().get_template(name).module
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file beside the templates, such as a style sheet."""
     source, _, _ = jinja2.PackageLoader("car_segmentation.report").get_source(_templates(), name)
     return source

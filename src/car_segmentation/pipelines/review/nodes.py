@@ -16,7 +16,7 @@ from car_segmentation.evaluation.review_queue import (
     rank_photos,
     usable_signals,
 )
-from car_segmentation.parameters import Pairing
+from car_segmentation.parameters import Pairing, Subject
 
 logger = logging.getLogger(__name__)
 
@@ -61,3 +61,20 @@ def rank_new_photos(review_signals: pd.DataFrame, review_model: dict[str, Any]) 
     first = queue.iloc[0]
     logger.info("%d photos to review; the first is %s: %s", len(queue), first.photo, first.reason)
     return queue
+
+
+def write_review_page(
+    review_queue: pd.DataFrame,
+    review_model: dict[str, Any],
+    predictions_folder: Path,
+    photos: str,
+    subject: dict[str, str],
+) -> str:
+    """Put the queue on one page, each mask on its photo, with thumbnails beside it."""
+    from car_segmentation.report.review_page import review_page, write_thumbnails  # And Plotly.
+
+    source = Path(photos)
+    folder = source.parent if source.is_file() else source
+    thumbnails = write_thumbnails(review_queue, folder, predictions_folder)
+    model = ReviewModel.from_dict(review_model)
+    return review_page(review_queue, thumbnails, model, Subject(**subject))

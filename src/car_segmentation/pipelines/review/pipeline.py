@@ -7,6 +7,7 @@ from car_segmentation.pipelines.review.nodes import (
     measure_new_photos,
     measure_validation_photos,
     rank_new_photos,
+    write_review_page,
 )
 
 
@@ -37,6 +38,18 @@ def create_pipeline() -> Pipeline:
                 inputs=["review_signals", "review_model"],
                 outputs="review_queue",
                 name="rank_new_photos",
+            ),
+            Node(
+                func=write_review_page,
+                inputs=[
+                    "review_queue",
+                    "review_model",
+                    "predictions_folder",
+                    "params:photos",
+                    "params:subject",
+                ],
+                outputs="review_page",
+                name="write_review_page",
             ),
         ],
         tags="review",
