@@ -75,7 +75,6 @@ def run(folder: Path, predictions: pd.DataFrame) -> dict:
         "predictions": predictions,
         "predictions_folder": folder,
         "params:photos": str(folder / "photos"),
-        "params:subject": {},
         "params:pairing": {"name_pattern": None, "max_cars": None},
     }
     memory = {name: MemoryDataset(value, copy_mode="assign") for name, value in data.items()}

@@ -10,7 +10,6 @@ from PIL import Image
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.tables import read_table
 from car_segmentation.evaluation.review_queue import ReviewModel
-from car_segmentation.parameters import CARS
 from car_segmentation.report.review_page import (
     Thumbnail,
     review_page,
@@ -37,7 +36,7 @@ def queue_of(*names: str) -> pd.DataFrame:
 
 def page_of(queue: pd.DataFrame) -> str:
     pictures = [None] + [Thumbnail("t/a%20b.jpg", 640, 427)] * (len(queue) - 1)
-    return review_page(queue, pictures, MODEL, CARS)
+    return review_page(queue, pictures, MODEL)
 
 
 def test_thumbnail_shows_the_outline_of_the_mask() -> None:
@@ -119,6 +118,8 @@ def test_keys_decide_and_decisions_are_kept_and_downloaded(tmp_path: Path) -> No
         assert counts() == "0 accepted · 0 rejected · 0 to edit · 4 left"
         press("j", "a", "r", "e")
         assert counts() == "1 accepted · 1 rejected · 1 to edit · 1 left"
+        assert page.run("document.querySelector('[aria-current] h3').textContent") == "4. last.jpg"
+        press("ArrowRight")  # There is none.
         press("ArrowLeft", "u")
         assert counts() == "1 accepted · 1 rejected · 0 to edit · 2 left"
         page.run("document.querySelectorAll('[data-decision=edit]')[2].click()")

@@ -21,7 +21,6 @@ from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import read_mask
 from car_segmentation.evaluation.review_queue import ReviewModel
-from car_segmentation.parameters import Subject
 from car_segmentation.prediction.photo_files import MASKS, output_file
 from car_segmentation.report.colours import rgb
 from car_segmentation.report.error_maps import outlined
@@ -111,23 +110,20 @@ def _write_thumbnail(photos: Path, predictions: Path, photo: tuple[str, bool]) -
     return Thumbnail(quote(os.fsencode(relative)), width, height)
 
 
-def review_page(
-    queue: pd.DataFrame, thumbnails: list[Thumbnail | None], model: ReviewModel, subject: Subject
-) -> str:
+def review_page(queue: pd.DataFrame, thumbnails: list[Thumbnail | None], model: ReviewModel) -> str:
     """Put the page together, as HTML.
 
     Args:
         queue: As of `review_queue.rank_photos`.
         thumbnails: Of its rows.
         model: What it was made by.
-        subject: What cars are called.
     """
     parts = macros("review.html.j2")
     names = queue["photo"].tolist()
     # Decisions are kept for these masks, and not for later ones of the same photos.
     state = json.dumps([names, queue["expected_dice"].round(6).astype(str).tolist()])
     tiles = [
-        ("Photos", f"{len(queue):,}", f"of {subject.many}"),
+        ("Photos", f"{len(queue):,}", ""),
         ("Dice to expect, median", f"{queue['expected_dice'].median():.4f}", ""),
         *(
             (
@@ -146,7 +142,7 @@ def review_page(
         "The masks that are most likely wrong come first. Decisions are kept in this browser; "
         "download them to keep them in a file.",
         [
-            Section("What looking pays", [numbers(tiles), parts.budget(points)]),
+            Section("How many to look at", [numbers(tiles), parts.budget(points)]),
             Section(
                 "The queue",
                 [

@@ -16,7 +16,7 @@ from car_segmentation.evaluation.review_queue import (
     rank_photos,
     usable_signals,
 )
-from car_segmentation.parameters import Pairing, Subject
+from car_segmentation.parameters import Pairing
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,6 @@ def write_review_page(
     review_model: dict[str, Any],
     predictions_folder: Path,
     photos: str,
-    subject: dict[str, str],
 ) -> str:
     """Put the queue on one page, each mask on its photo, with thumbnails beside it."""
     from car_segmentation.report.review_page import review_page, write_thumbnails  # And Plotly.
@@ -77,4 +76,4 @@ def write_review_page(
     folder = source.parent if source.is_file() else source
     thumbnails = write_thumbnails(review_queue, folder, predictions_folder)
     model = ReviewModel.from_dict(review_model)
-    return review_page(review_queue, thumbnails, model, Subject(**subject))
+    return review_page(review_queue, thumbnails, model)

@@ -46,7 +46,6 @@ def create_pipeline() -> Pipeline:
                     "review_model",
                     "predictions_folder",
                     "params:photos",
-                    "params:subject",
                 ],
                 outputs="review_page",
                 name="write_review_page",

@@ -39,16 +39,22 @@
     show(index);
     count();
   }
-  function current() {
-    return cards.indexOf(document.activeElement?.closest("#review-queue > li"));
+  let current = -1;
+  function mark(index) {
+    cards[current]?.removeAttribute("aria-current");
+    cards[index].setAttribute("aria-current", "true");
+    current = index;
   }
-  function go(from, step) {
-    let index = from + step;
+  function go(step) {
+    let index = current + step;
     while (cards[index] && !cards[index].checkVisibility()) index += step;
-    cards[index]?.focus({ preventScroll: true });
-    cards[index]?.scrollIntoView({ block: "nearest" });
+    if (!cards[index]) return;
+    mark(index);
+    cards[index].focus({ preventScroll: true });
+    cards[index].scrollIntoView({ block: "nearest" });
   }
 
+  queue.addEventListener("focusin", ({ target }) => mark(cards.indexOf(target.closest("li"))));
   queue.addEventListener("click", ({ target }) => {
     const button = target.closest("button[data-decision]");
     if (!button) return;
@@ -59,11 +65,10 @@
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) {
       return;
     }
-    const index = current();
-    if (event.key in steps) go(index, steps[event.key]);
-    else if (index >= 0 && (event.key in byKey || event.key === "u")) {
-      decide(index, byKey[event.key]);
-      if (event.key !== "u") go(index, 1);
+    if (event.key in steps) go(steps[event.key]);
+    else if (current >= 0 && (event.key in byKey || event.key === "u")) {
+      decide(current, byKey[event.key]);
+      if (event.key !== "u") go(1);
     } else return;
     event.preventDefault();
   });
