@@ -106,6 +106,14 @@ def test_dice_interval_order_and_reason_by_hand() -> None:
     assert good.reason == "nothing stands out"
 
 
+def test_warnings_of_the_inference_are_reasons() -> None:
+    warned = photo("a", expected=0.9) | {"warnings": "the mask touches the photo's border"}
+    (reason,) = rank_photos(pd.DataFrame([warned]), MODEL)["reason"]
+    assert reason == (
+        "the model itself expects Dice 0.9000; 0.9901 is usual; the mask touches the photo's border"
+    )
+
+
 def test_no_mask_comes_first_and_an_empty_one_next() -> None:
     photos = pd.DataFrame(
         [

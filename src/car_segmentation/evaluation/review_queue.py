@@ -133,9 +133,8 @@ def fit_review_model(photos: pd.DataFrame, names: Sequence[str] = tuple(OFFSETS)
     expected = held_out.fillna(model.log_error(photos))
     low, high = (_log_error_of(photos["dice"]) - expected).quantile(list(INTERVAL))
     budget = budget_curve(expected, photos["dice"])
-    return ReviewModel(
-        model.signals, model.base, (float(low), float(high)), len(photos), tuple(budget)
-    )
+    interval = min(0.0, float(low)), max(0.0, float(high))
+    return ReviewModel(model.signals, model.base, interval, len(photos), tuple(budget))
 
 
 def _fit(photos: pd.DataFrame, names: Sequence[str]) -> ReviewModel:
@@ -209,7 +208,7 @@ def budget_curve(suspicion: pd.Series, dice: pd.Series, worst: float = 0.1) -> l
 
 
 def _reasons(photos: pd.DataFrame, model: ReviewModel) -> list[str]:
-    """In words, the signals that add to each photo's error, the strongest first."""
+    """In words, the two signals that add most to each photo's error, and its warnings."""
     rows = photos.to_dict("records"), model.parts(photos).to_dict("records")
     return [_reason(photo, parts, model) for photo, parts in zip(*rows, strict=True)]
 
@@ -226,7 +225,8 @@ def _reason(photo: dict[Any, Any], parts: dict[Any, float], model: ReviewModel) 
             noticed.append(
                 words.format(value=value, usual=usual, dice=1 - value, usual_dice=1 - usual)
             )
-    return "; ".join(noticed[:2]) or NOTHING_NOTICED
+    warnings = [str(photo["warnings"])] if photo["warnings"] else []
+    return "; ".join(noticed[:2] + warnings) or NOTHING_NOTICED
 
 
 def _logarithm(photos: pd.DataFrame, name: str) -> pd.Series:
