@@ -13,6 +13,8 @@ import pytest
 from car_segmentation.core.databases import REMEDIES, unreadable
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import lock_folder
+from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.images import read_photo
 from car_segmentation.experiments.tracking_server import RUNS
 from car_segmentation.hooks.user_errors import MACHINE, message_for
 from car_segmentation.training.batch_size import fitting_batch
@@ -36,6 +38,12 @@ def of_inference(folder: Path) -> BaseException:
     (folder / "predictions").touch()
     with pytest.raises(UserError) as caught:
         folder_job(folder / "photos").write(folder / "predictions")
+    return caught.value
+
+
+def of_photo(folder: Path) -> BaseException:
+    with pytest.raises(UnusableImage) as caught:
+        read_photo(folder / "gone.jpg")
     return caught.value
 
 
@@ -72,6 +80,7 @@ FAULTS: dict[str, Callable[[Path], BaseException]] = {
     "database on a broken disk": of_database("disk I/O error"),
     "database without inodes": of_database("unable to open database file"),
     "database that fails in the middle of a run": lambda _: sqlite3.OperationalError("disk"),
+    "photo or mask that changed between steps": of_photo,
     "two runs at once": of_two_runs,
 }
 

@@ -14,7 +14,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.support.fault_hook import FILLER
 from tests.support.projects import REPOSITORY, Project
@@ -164,6 +166,34 @@ def test_a_read_only_disk(
     remount(disk, "rw")
     assert "read-only" in console
     command.check()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def enlarge(path: Path) -> None:
+    with Image.open(path) as image:
+        larger = image.resize((100, 80))
+    larger.save(path)
+
+
+@pytest.mark.parametrize("change", [Path.unlink, cut, enlarge], ids=["gone", "cut", "enlarged"])
+@pytest.mark.parametrize("file", ["photo_path", "mask_path"])
+def test_photos_that_change_between_steps(
+    file: str, change: Callable[[Path], object], project: Project
+) -> None:
+    expected = results(project.results, project)
+    table = pd.read_csv(project.results / "05_model_input/photo_splits.csv")
+    photo = table[table["split"] == "test"].iloc[0]
+    path = project.path / photo[file]
+    content = path.read_bytes()
+    change(path)
+    console = project.fail("--pipelines=reporting")
+    assert photo["photo_id"] in console
+    path.write_bytes(content)
+    project.succeed("--pipelines=reporting")
+    assert results(project.results, project) == expected
 
 
 @pytest.mark.parametrize("pipeline", NODES)

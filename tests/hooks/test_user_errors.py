@@ -11,6 +11,8 @@ from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.data.image_files import UnusableImage
+from car_segmentation.data.images import read_photo
 from car_segmentation.experiments import tracking
 from car_segmentation.hooks.user_errors import MACHINE, ProjectSession, UserErrors
 
@@ -29,6 +31,12 @@ SENTENCES: dict[str, Exception] = {
 }
 
 
+def unusable(path: Path) -> UnusableImage:
+    with pytest.raises(UnusableImage) as caught:
+        read_photo(path)
+    return caught.value
+
+
 def wrapped(error: Exception) -> Exception:
     """As Kedro raises what happened while it saved a dataset."""
     try:
@@ -45,6 +53,14 @@ def test_what_can_be_mended_is_one_sentence(sentence: str) -> None:
             UserErrors().on_pipeline_error(raised)
         assert str(shown.value).startswith(sentence)
         assert "\n" not in str(shown.value)
+
+
+def test_a_photo_that_changed_since_it_was_checked_is_named(tmp_path: Path) -> None:
+    error = wrapped(unusable(tmp_path / "gone.jpg"))
+    with pytest.raises(ClickException) as shown:
+        UserErrors().on_pipeline_error(error)
+    line = f"{tmp_path}/gone.jpg cannot be read (No such file or directory), though it was checked"
+    assert str(shown.value).startswith(line)
 
 
 def test_an_error_that_its_successor_hides_is_not_the_reason() -> None:

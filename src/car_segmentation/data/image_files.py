@@ -16,6 +16,8 @@ import io
 import os
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -59,7 +61,23 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
 class UnusableImage(Exception):
-    """An image that cannot be used; the message is the reason, worded for the user."""
+    """An image that cannot be used; the message is the reason, worded for the user.
+
+    Attributes:
+        path: The file, where its reader said so: see `of_file`.
+    """
+
+    path: Path | None = None
+
+
+@contextmanager
+def of_file(path: Path) -> Iterator[None]:
+    """Note the file in an error that says why it cannot be used."""
+    try:
+        yield
+    except UnusableImage as problem:
+        problem.path = path
+        raise
 
 
 @dataclass(frozen=True)

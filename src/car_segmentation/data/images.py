@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from car_segmentation.data.image_files import Limits, open_image
+from car_segmentation.data.image_files import Limits, UnusableImage, of_file, open_image
 
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}
@@ -27,13 +27,22 @@ def photo_size(path: Path, max_megapixels: float) -> tuple[int, int]:
     return open_image(path, Limits(max_megapixels)).check()
 
 
-def read_photo(path: Path) -> np.ndarray:
+def read_photo(path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Read a photo as uint8 sRGB (height, width, 3), upright: see `OpenImage.rgb`.
 
+    Args:
+        path: The file.
+        shape: Height and width of its mask, where it has one.
+
     Raises:
-        UnusableImage: If the file cannot be read as a photo.
+        UnusableImage: If the file cannot be read as a photo, or is not as large as its mask.
     """
-    return open_image(path).rgb()
+    with of_file(path):
+        photo = open_image(path).rgb()
+        if shape is not None and photo.shape[:2] != shape:
+            size, of_mask = (f"{width}×{height}" for height, width in (photo.shape[:2], shape))
+            raise UnusableImage(f"is {size} pixels, and its mask {of_mask}")
+    return photo
 
 
 def resize_by_area(image: np.ndarray, height: int, width: int) -> np.ndarray:

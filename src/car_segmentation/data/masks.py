@@ -17,6 +17,7 @@
 import io
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -26,7 +27,13 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.data.image_files import NO_PIXEL_LIMIT, Limits, UnusableImage, open_image
+from car_segmentation.data.image_files import (
+    NO_PIXEL_LIMIT,
+    Limits,
+    UnusableImage,
+    of_file,
+    open_image,
+)
 from car_segmentation.data.label_map import LABEL_MAP, read_label_map
 from car_segmentation.data.mask_values import (
     ALIKE,
@@ -136,11 +143,12 @@ def read_truth(path: Path | bytes) -> Mask:
     Raises:
         UnusableImage: If the file cannot be read.
     """
-    try:
-        return decode_mask(path, max_grey=1.0)
-    except UnusableImage:
-        # Masks of earlier versions were not checked as strictly.
-        return decode_mask(path, replace(PLAIN, foreground="bright"), max_grey=1.0)
+    with of_file(path) if isinstance(path, Path) else nullcontext():
+        try:
+            return decode_mask(path, max_grey=1.0)
+        except UnusableImage:
+            # Masks of earlier versions were not checked as strictly.
+            return decode_mask(path, replace(PLAIN, foreground="bright"), max_grey=1.0)
 
 
 def decode_mask(

@@ -47,7 +47,7 @@ class PhotoResult:
     @cached_property
     def photo(self) -> np.ndarray:
         """The photo, read when first asked for; uint8 RGB (height, width, 3)."""
-        return read_photo(Path(self.row.photo_path))
+        return read_photo(Path(self.row.photo_path), self.truth.shape)
 
 
 def measure_photos(

@@ -14,9 +14,14 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.session import KedroSession
 
 from car_segmentation.core.errors import UserError, is_out_of_memory
+from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.experiments import tracking
 
 AGAIN = "Nothing that was finished is lost: run the same command again."
+CHANGED = (
+    ", though it was checked before: has it changed since? Restore it, or run `kedro run "
+    "--pipelines=data_processing` again."
+)
 MACHINE = {
     errno.ENOSPC: "The disk is full",
     errno.EDQUOT: "The quota of the disk is used up",
@@ -67,6 +72,8 @@ def message_for(error: BaseException) -> str | None:
     for cause in causes:
         if isinstance(cause, UserError):
             return str(cause)
+        if isinstance(cause, UnusableImage) and cause.path:
+            return f"{cause.path} {cause}{CHANGED}"
     messages = [message for cause in causes if (message := _machine_message(cause))]
     return messages[-1] if messages else None
 

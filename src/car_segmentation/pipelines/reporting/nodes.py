@@ -393,7 +393,7 @@ def _read_result(
     position = probabilities.rows_of([row.photo_id])[0]
     size = truth.foreground.shape
     predicted = predicted_mask(probabilities.image(position), size, threshold["threshold"])
-    photo = read_photo(Path(row.photo_path))
+    photo = read_photo(Path(row.photo_path), size)
     if truth.ignored is not None:
         predicted = predicted & ~truth.ignored
         photo = np.where(truth.ignored[..., np.newaxis], IGNORED, photo).astype(np.uint8)

@@ -84,7 +84,8 @@ def draw_changes(
             f"({photo.change:+.4f})   edge error {photo.edge_error_before:.1f} → "
             f"{photo.edge_error_after:.1f} px"
         )
-        return change_panel(read_photo(Path(photo.photo_path)), truth, first, second, caption)
+        picture = read_photo(Path(photo.photo_path), truth.shape)
+        return change_panel(picture, truth, first, second, caption)
 
     return {photo.picture: partial(draw, photo) for photo in _rows(photos)}
 
