@@ -46,14 +46,22 @@ def test_runs_whose_end_cannot_be_written_are_forgotten(run, tmp_path: Path) -> 
     mlflow.start_run(run.info.run_id, nested=True)  # As kedro-mlflow enters it for each node.
     (tmp_path / "mlflow.db").write_bytes(b"no database" * 100)
     store = mlflow.get_tracking_uri()
-    tracking.abandon_runs()
+    tracking.abandon_runs("FAILED")
     assert mlflow.active_run() is None
     assert mlflow.get_tracking_uri() == store
 
 
-def test_runs_that_are_abandoned_have_failed(run) -> None:
-    tracking.abandon_runs()
-    assert mlflow.get_run(run.info.run_id).info.status == "FAILED"
+@pytest.mark.parametrize("status", ["FAILED", "KILLED"])
+def test_runs_that_are_abandoned_have_not_finished(run, status) -> None:
+    tracking.abandon_runs(status)
+    assert mlflow.get_run(run.info.run_id).info.status == status
+
+
+def test_a_run_from_outside_is_not_abandoned(run) -> None:
+    with mlflow.start_run(nested=True) as inner:
+        tracking.abandon_runs("FAILED", run.info.run_id)
+    assert tracking.run_id() == run.info.run_id
+    assert mlflow.get_run(inner.info.run_id).info.status == "FAILED"
 
 
 def test_which_runs_can_be_continued(run) -> None:

@@ -34,6 +34,8 @@ NUMBERS: dict[str, Callable[[np.random.Generator], float]] = {
     "rename": lambda draw: draw.integers(4),  # files that still take their place
     "clock": lambda draw: draw.uniform(1, 400),  # days
     "database": lambda draw: 0,
+    "terminate": lambda draw: draw.uniform(0, 1.5),
+    "interrupt": lambda draw: draw.uniform(0, 1.5),
 }
 """What happens, in turn, and how its number is drawn: see `fault_hook`."""
 ON_A_SMALL_DISK = {"disk", "inodes"}
@@ -121,7 +123,7 @@ class Disturbed:
         about = f"{environment}: exit code {code}\n{console}"
         assert "Traceback" not in console, about
         if code > 0:
-            assert console.count("Error: ") == 1, about
+            assert console.count("Error: ") + console.count("Aborted!") == 1, about
         return console
 
     def check(self) -> None:

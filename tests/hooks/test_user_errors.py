@@ -116,12 +116,18 @@ def test_a_hook_that_fails_ends_a_run_in_one_sentence(
         ProjectSession("session", project_path=tmp_path).run()
 
 
-def test_an_error_of_the_program_leaves_no_run_open(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    ("error", "status"), [(ZeroDivisionError, "FAILED"), (KeyboardInterrupt, "KILLED")]
+)
+def test_a_run_that_is_broken_off_has_not_finished(
+    error: type[BaseException], status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    def fail(_: KedroSession) -> None:
+        raise error
+
     ended = []
-    monkeypatch.setattr(KedroSession, "run", lambda self: 1 / 0)
-    monkeypatch.setattr(tracking, "abandon_runs", lambda: ended.append(True))
-    with pytest.raises(ZeroDivisionError):
+    monkeypatch.setattr(KedroSession, "run", fail)
+    monkeypatch.setattr(tracking, "abandon_runs", lambda *how: ended.append(how))
+    with pytest.raises(error):
         ProjectSession("session", project_path=tmp_path).run()
-    assert ended == [True]
+    assert ended == [(status, None)]

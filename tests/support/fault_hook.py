@@ -35,11 +35,19 @@ class Fault:
         if node.short_name == self.node:
             getattr(self, self.kind)()
 
-    def kill(self) -> None:
+    def kill(self, sign: signal.Signals = signal.SIGKILL) -> None:
         """SIGKILL after some seconds, whatever runs then."""
-        timer = threading.Timer(self.number, os.kill, (os.getpid(), signal.SIGKILL))
+        timer = threading.Timer(self.number, os.kill, (os.getpid(), sign))
         timer.daemon = True
         timer.start()
+
+    def terminate(self) -> None:
+        """SIGTERM likewise, as schedulers send it."""
+        self.kill(signal.SIGTERM)
+
+    def interrupt(self) -> None:
+        """SIGINT likewise, as Ctrl-C sends it."""
+        self.kill(signal.SIGINT)
 
     def rename(self) -> None:
         """No file takes its place any more, after some that did."""

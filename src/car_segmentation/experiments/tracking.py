@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mlflow
 import pandas as pd
@@ -45,12 +45,19 @@ def run_id() -> str | None:
     return None if run is None else str(run.info.run_id)
 
 
-def abandon_runs() -> None:
-    """End the active runs as failed, and forget those whose end cannot be written."""
+def abandon_runs(status: Literal["FAILED", "KILLED"], outer: str | None = None) -> None:
+    """End the active runs, which MLflow takes for finished when the process ends.
+
+    Those whose end cannot be written are forgotten.
+
+    Args:
+        status: How they ended.
+        outer: A run that stays active, with those around it.
+    """
     store = uri()
-    while is_tracking():
+    while run_id() not in (None, outer):
         try:
-            mlflow.end_run("FAILED")
+            mlflow.end_run(status)
         except Exception:  # MLflow's own, or of the database below it.
             # A store without these runs: each attempt at the other may take seconds.
             mlflow.set_tracking_uri("sqlite://")

@@ -39,12 +39,16 @@ class ProjectSession(KedroSession):
 
     def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """See `KedroSession.run`."""
+        outer = tracking.run_id()
         try:
             return super().run(*args, **kwargs)
         except ClickException:
             raise
+        except KeyboardInterrupt:
+            tracking.abandon_runs("KILLED", outer)
+            raise
         except Exception as error:
-            tracking.abandon_runs()
+            tracking.abandon_runs("FAILED", outer)
             message = message_for(error)
             if message is None:
                 raise
