@@ -1,6 +1,6 @@
 """Run the project as ``python -m car_segmentation``.
 
-Its own commands, ``cut-out`` and ``roll-back``, need no project folder; everything else is for
+Its own commands are ``cut-out``, ``roll-back`` and ``upload-run``; everything else is for
 `kedro run`.
 """
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-COMMANDS = ("cut-out", "roll-back")
+COMMANDS = ("cut-out", "roll-back", "upload-run")
 """Those of `serving.commands`."""
 
 

@@ -22,6 +22,9 @@ CONNECT_SECONDS = 3.0
 DEFAULT_PORTS = {"http": 80, "https": 443}
 CONTINUES = "continues"
 """Tag of a run that continues one whose server was lost: the id of that one."""
+UPLOAD = (
+    "Afterwards, this brings it to a server: python -m car_segmentation upload-run %s --to ADDRESS"
+)
 DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
 """In the project's root."""
 SQLITE = "sqlite:///"
@@ -31,7 +34,7 @@ RUNS = "all runs of MLflow"
 
 def tracking_uri(project_root: Path) -> str:
     """``MLFLOW_TRACKING_URI`` where it is set, else a SQLite database in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or _database(project_root)
+    return os.environ.get("MLFLOW_TRACKING_URI") or own_database(project_root)
 
 
 def artifact_location(project_root: Path) -> str | None:
@@ -61,7 +64,7 @@ def server_problem(uri: str) -> str | None:
     address = urlparse(uri)
     if address.scheme not in DEFAULT_PORTS or address.hostname is None:
         return None
-    server = f"The MLflow server at {_without_password(uri)}"
+    server = f"The MLflow server at {without_password(uri)}"
     port = address.port or DEFAULT_PORTS[address.scheme]
     try:
         socket.create_connection((address.hostname, port), CONNECT_SECONDS).close()
@@ -146,10 +149,10 @@ def leave_server(problem: str) -> None:
     lost = None
     instead = "continues without it"
     if store is not None:
-        instead = f"continues in {_database(store.project_root)}"
+        instead = f"continues in {own_database(store.project_root)}"
     logger.warning("%s The run %s; all results are in the data folder.", problem, instead)
     # A store without this run: ending it changes nothing anywhere.
-    mlflow.set_tracking_uri(_database(store.project_root) if store else "sqlite://")
+    mlflow.set_tracking_uri(own_database(store.project_root) if store else "sqlite://")
     while (run := mlflow.active_run()) is not None:
         lost = run.info
         with suppress(MlflowException):
@@ -157,7 +160,7 @@ def leave_server(problem: str) -> None:
     if store is None or lost is None:
         return
     experiment = mlflow.get_experiment_by_name(store.experiment)
-    mlflow.start_run(
+    instead_run = mlflow.start_run(
         experiment_id=(
             experiment.experiment_id
             if experiment
@@ -169,12 +172,14 @@ def leave_server(problem: str) -> None:
         tags={CONTINUES: lost.run_id},
         log_system_metrics=False,
     )
+    logger.warning(UPLOAD, instead_run.info.run_id)
 
 
-def _database(project_root: Path) -> str:
+def own_database(project_root: Path) -> str:
+    """Address of the database in a project's root."""
     return f"sqlite:///{project_root / DATABASE}"
 
 
-def _without_password(uri: str) -> str:
+def without_password(uri: str) -> str:
     """An address as it may be shown: without the name and password that may stand in it."""
     return re.sub(r"//[^/@]*@", "//", uri)

@@ -45,6 +45,7 @@ class TrackingServer:
         }
         context.config_loader["mlflow"] = config
         logger.warning("%s This run is tracked in %s instead.", problem, local)
+        logger.warning(tracking_server.UPLOAD, "RUN")
 
     @hook_impl(tryfirst=True)
     def before_node_run(self) -> None:

@@ -27,6 +27,7 @@ def run(words: Sequence[str]) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_cut_out(commands)
     _add_roll_back(commands)
+    _add_upload_run(commands)
     arguments = parser.parse_args(words)
     try:
         arguments.run(arguments)
@@ -148,3 +149,29 @@ def _roll_back(arguments: argparse.Namespace) -> None:
     _track()
     now, before = model_registry.roll_back(arguments.name)
     print(f"Version {now} of {arguments.name} is the champion, in place of {before}.")  # noqa: T201
+
+
+def _add_upload_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "upload-run", help="copy a run of this project's own MLflow database to a server"
+    )
+    parser.add_argument("run_id", metavar="RUN", help="its id, or the beginning of it")
+    parser.add_argument("--to", required=True, metavar="ADDRESS", help="of the MLflow server")
+    parser.set_defaults(run=_upload_run)
+
+
+def _upload_run(arguments: argparse.Namespace) -> None:
+    from car_segmentation.experiments.run_upload import upload_run
+    from car_segmentation.experiments.tracking_server import (
+        DATABASE,
+        fail_fast,
+        own_database,
+        without_password,
+    )
+
+    if not Path(DATABASE).is_file():
+        raise UserError(f"There is no {DATABASE} here: call this in the project's folder.")
+    fail_fast()
+    run_id, was_there = upload_run(arguments.run_id, own_database(Path.cwd()), arguments.to)
+    done = "was there before" if was_there else "is there now"
+    print(f"The run {done}, as {run_id} on {without_password(arguments.to)}.")  # noqa: T201

@@ -1,0 +1,131 @@
+"""Bringing a run from the project's own database to a server that was away when it was made."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
+from tqdm import tqdm
+
+from car_segmentation.core.dask_cluster import in_chunks
+from car_segmentation.core.errors import UserError
+from car_segmentation.experiments.tracking_server import server_problem
+
+UPLOADED_FROM = "uploaded_from"
+"""Tag of an uploaded run: the id that it has where it was made."""
+MODEL = "model"
+"""Artifact folder of a run's model, as in runs:/RUN/model."""
+PARAMETERS_AT_ONCE, METRICS_AT_ONCE = 100, 1000
+"""Most that MLflow takes in one request."""
+
+
+def upload_run(run_id: str, source: str, server: str) -> tuple[str, bool]:
+    """Copy a run with its parameters, tags, curves, scores, data sets, artifacts and model.
+
+    A run that was copied in part, because the upload was killed, is completed. Versions in the
+    registry of models are not copied: promote on the server what is to be used there.
+
+    Args:
+        run_id: Its id, or the beginning of it.
+        source: Tracking address where it is.
+        server: Tracking address where it goes.
+
+    Returns:
+        Its id on the server, and whether it was there already, whole.
+
+    Raises:
+        UserError: If there is no such run, it has not ended, or the server does not take it.
+    """
+    problem = server_problem(server)
+    if problem:
+        raise UserError(problem)
+    here, there = mlflow.MlflowClient(source), mlflow.MlflowClient(server)
+    run = _find(here, run_id, source)
+    if run.info.status == RunStatus.to_string(RunStatus.RUNNING):
+        raise UserError(f"Run {run.info.run_name} ({run.info.run_id}) has not ended yet.")
+    try:
+        return _upload(run, here, there, source)
+    except MlflowException as error:
+        reason = str(error).splitlines()[0][:300]
+        raise UserError(
+            f"The server did not take the run ({reason}). The same command continues the upload."
+        ) from error
+
+
+def _find(client: mlflow.MlflowClient, run_id: str, source: str) -> Run:
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    found = []
+    page: Any = None
+    while page is None or page.token:
+        page = client.search_runs(experiments, page_token=page.token if page else None)
+        found += [run for run in page if run.info.run_id.startswith(run_id)]
+    if len(found) != 1:
+        many = f"{len(found)} runs have ids that begin" if found else "no run has an id that begins"
+        raise UserError(f"In {source}, {many} with {run_id!r}. Give the whole id, as MLflow shows.")
+    return found[0]
+
+
+def _upload(
+    run: Run, here: mlflow.MlflowClient, there: mlflow.MlflowClient, source: str
+) -> tuple[str, bool]:
+    name = here.get_experiment(run.info.experiment_id).name
+    known = there.get_experiment_by_name(name)
+    experiment = known.experiment_id if known else there.create_experiment(name)
+    copies = there.search_runs([experiment], f"tags.{UPLOADED_FROM} = '{run.info.run_id}'")
+    if copies and copies[0].info.status != RunStatus.to_string(RunStatus.RUNNING):
+        return copies[0].info.run_id, True
+    copy = (
+        copies[0]
+        if copies
+        else there.create_run(
+            experiment,
+            start_time=run.info.start_time,
+            tags={UPLOADED_FROM: run.info.run_id},
+            run_name=run.info.run_name,
+        )
+    )
+    target = copy.info.run_id
+    tags = [RunTag(key, value) for key, value in run.data.tags.items()]
+    there.log_batch(target, tags=tags)
+    parameters = [Param(key, value) for key, value in run.data.params.items()]
+    for some in in_chunks(parameters, PARAMETERS_AT_ONCE):
+        there.log_batch(target, params=some)
+    for some in in_chunks(_points(run, here), METRICS_AT_ONCE):
+        there.log_batch(target, metrics=some)
+    if run.inputs and run.inputs.dataset_inputs:
+        there.log_inputs(target, datasets=run.inputs.dataset_inputs)
+    with tempfile.TemporaryDirectory() as folder:
+        for place, files in tqdm(_artifacts(run, here, source, Path(folder)), "upload artifacts"):
+            there.log_artifacts(target, str(files), place)
+    there.set_terminated(target, run.info.status, run.info.end_time)
+    return target, False
+
+
+def _points(run: Run, client: mlflow.MlflowClient) -> list[Metric]:
+    """All points of all curves."""
+    names = run.data.metrics
+    return [point for name in names for point in client.get_metric_history(run.info.run_id, name)]
+
+
+def _artifacts(
+    run: Run, client: mlflow.MlflowClient, source: str, folder: Path
+) -> Sequence[tuple[str | None, Path]]:
+    """Folders of files, and where in the run's artifacts they go."""
+    found: list[tuple[str | None, Path]] = []
+    if client.list_artifacts(run.info.run_id):
+        own = folder / "artifacts"
+        own.mkdir()
+        client.download_artifacts(run.info.run_id, "", str(own))
+        found.append((None, own))
+    # MLflow 3 keeps models beside the run's artifacts.
+    for output in run.outputs.model_outputs if run.outputs else []:
+        model = mlflow.artifacts.download_artifacts(
+            artifact_uri=f"models:/{output.model_id}",
+            dst_path=str(folder / output.model_id),
+            tracking_uri=source,
+        )
+        found.append((MODEL, Path(model)))
+    return found

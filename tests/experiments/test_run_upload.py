@@ -1,0 +1,145 @@
+import shutil
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.entities import Metric
+
+from car_segmentation.__main__ import main
+from car_segmentation.core.errors import UserError
+from car_segmentation.experiments import run_upload
+from car_segmentation.experiments.run_upload import UPLOADED_FROM, upload_run
+from tests.support.http_servers import Answer, http_server
+
+
+@pytest.fixture
+def stores(empty_database: Path, tmp_path: Path) -> tuple[str, str]:
+    """Two databases of MLflow: the project's own, and one in place of a server's."""
+    addresses = []
+    for name in ("project", "server"):
+        (tmp_path / name).mkdir()
+        shutil.copy(empty_database, tmp_path / name / "mlflow.db")
+        addresses.append(f"sqlite:///{tmp_path}/{name}/mlflow.db")
+    own, server = addresses
+    mlflow.MlflowClient(own).create_experiment("cars", (tmp_path / "project/mlruns").as_uri())
+    mlflow.MlflowClient(server).create_experiment("cars", (tmp_path / "server/mlruns").as_uri())
+    return own, server
+
+
+@pytest.fixture
+def local_run(stores: tuple[str, str], tmp_path: Path) -> str:
+    """A finished run with 150 parameters, a curve of 1,200 points, and files."""
+    client = mlflow.MlflowClient(stores[0])
+    experiment = client.get_experiment_by_name("cars").experiment_id
+    run_id = client.create_run(experiment, start_time=1000, run_name="tried").info.run_id
+    for number in range(150):
+        client.log_param(run_id, f"group.{number}", number)
+    points = [Metric("loss", 1 / (step + 1), 2000 + step, step) for step in range(1200)]
+    for start in (0, 600):
+        client.log_batch(run_id, metrics=points[start : start + 600])
+    client.set_tag(run_id, "environment", "cpu")
+    (tmp_path / "scores.csv").write_text("photo_id,dice\na,0.5\n")
+    client.log_artifact(run_id, str(tmp_path / "scores.csv"), "tables")
+    client.set_terminated(run_id, "FINISHED", 5000)
+    return run_id
+
+
+def test_all_of_a_run_is_copied_once(stores: tuple[str, str], local_run: str) -> None:
+    own, server = stores
+    copy_id, was_there = upload_run(local_run[:8], own, server)
+    assert not was_there
+    there = mlflow.MlflowClient(server)
+    original, copy = mlflow.MlflowClient(own).get_run(local_run), there.get_run(copy_id)
+    assert copy.data.params == original.data.params
+    assert copy.data.metrics == original.data.metrics == {"loss": 1 / 1200}
+    assert len(there.get_metric_history(copy_id, "loss")) == 1200
+    assert copy.data.tags["environment"] == "cpu"
+    assert copy.data.tags[UPLOADED_FROM] == local_run
+    info = copy.info
+    assert (info.run_name, info.status, info.start_time, info.end_time) == (
+        *("tried", "FINISHED", 1000, 5000),
+    )
+    file = mlflow.artifacts.download_artifacts(
+        run_id=copy_id, artifact_path="tables/scores.csv", tracking_uri=server
+    )
+    assert Path(file).read_text() == "photo_id,dice\na,0.5\n"
+    assert upload_run(local_run, own, server) == (copy_id, True)
+    assert len(there.search_runs([info.experiment_id])) == 1
+
+
+def test_an_upload_that_was_interrupted_is_completed(
+    stores: tuple[str, str], local_run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, server = stores
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_upload, "_artifacts", fail)
+        with pytest.raises(KeyboardInterrupt):
+            upload_run(local_run, own, server)
+    copy_id, was_there = upload_run(local_run, own, server)
+    assert not was_there
+    there = mlflow.MlflowClient(server)
+    copy = there.get_run(copy_id)
+    assert copy.info.status == "FINISHED"
+    assert len(there.get_metric_history(copy_id, "loss")) == 1200
+    assert [file.path for file in there.list_artifacts(copy_id)] == ["tables"]
+    assert len(there.search_runs([copy.info.experiment_id])) == 1
+
+
+def test_the_model_of_a_run_becomes_its_artifact(stores: tuple[str, str], local_run: str) -> None:
+    class Double(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):
+            return 2 * model_input
+
+    own, server = stores
+    mlflow.set_tracking_uri(own)
+    try:
+        with mlflow.start_run(local_run):
+            mlflow.pyfunc.log_model(name="model", python_model=Double())
+        copy_id, _ = upload_run(local_run, own, server)
+        mlflow.set_tracking_uri(server)
+        assert mlflow.pyfunc.load_model(f"runs:/{copy_id}/model").predict([3]) == [3, 3]
+    finally:
+        mlflow.set_tracking_uri(None)
+
+
+def test_what_cannot_be_uploaded_is_said_in_a_sentence(
+    stores: tuple[str, str], local_run: str
+) -> None:
+    own, server = stores
+    with pytest.raises(UserError, match="no run has an id that begins with 'zzz'"):
+        upload_run("zzz", own, server)
+    client = mlflow.MlflowClient(own)
+    client.update_run(local_run, status="RUNNING")
+    with pytest.raises(UserError, match=r"tried \(.*\) has not ended yet"):
+        upload_run(local_run, own, server)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [(401, "MLFLOW_TRACKING_PASSWORD"), (502, "error 502")]
+)
+def test_a_server_that_does_not_take_it_is_explained(
+    stores: tuple[str, str], local_run: str, status: int, says: str, monkeypatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with http_server(Answer(status, b"no")) as uri, pytest.raises(UserError, match=says):
+        upload_run(local_run, stores[0], uri)
+
+
+def test_the_command(
+    stores: tuple[str, str], local_run: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path / "project")
+    command = ["car_segmentation", "upload-run", local_run, "--to", stores[1]]
+    monkeypatch.setattr(sys, "argv", command)
+    main()
+    assert "The run is there now, as " in capsys.readouterr().out
+    main()
+    assert "The run was there before, as " in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"There is no mlflow\.db here"):
+        main()
