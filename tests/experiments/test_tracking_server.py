@@ -3,6 +3,8 @@ import json
 import logging
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -132,3 +134,17 @@ def test_a_process_without_a_project_goes_on_untracked(on_a_server, caplog) -> N
             tracking.log_epoch(epoch, {"loss": 0.5})
     assert caplog.text.count("continues without it") == 1
     assert not tracking.is_tracking()
+
+
+CREATE = """
+import sys
+from car_segmentation.experiments.tracking_server import check_own_database
+check_own_database(sys.argv[1], create=True)
+"""
+
+
+def test_processes_that_make_the_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CREATE, f"sqlite:///{tmp_path}/mlflow.db"]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [(process.wait(), process.stderr.read()[-300:])[0] for process in both] == [0, 0]
+    assert len(mlflow.MlflowClient(command[-1]).search_experiments()) == 1

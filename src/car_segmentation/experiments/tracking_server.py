@@ -4,12 +4,14 @@ import logging
 import os
 import re
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
 import mlflow
+from filelock import FileLock
 from mlflow.exceptions import MlflowException
 
 from car_segmentation.core.databases import unreadable
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3.0
 """Seconds that a tracking server may take to accept a connection."""
+OPEN_SECONDS = 60.0
+"""Seconds to wait for another process that makes the database; it takes some five."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 CONTINUES = "continues"
 """Tag of a run that continues one whose server was lost: the id of that one."""
@@ -77,19 +81,36 @@ def server_problem(uri: str) -> str | None:
     return None
 
 
-def check_own_database(uri: str) -> None:
+def check_own_database(uri: str, create: bool = False) -> None:
     """Have MLflow open the database of an address ``sqlite:///FILE``, if it is there.
+
+    Args:
+        uri: The address; others are not looked at.
+        create: Whether it is made if it is not there. Two processes that make it, or bring it to
+            MLflow's version, at the same time break it: the second waits for the first.
 
     Raises:
         UserError: If it is of another version of MLflow, or lacks something.
     """
     database = Path(uri.removeprefix(SQLITE))
-    if not uri.startswith(SQLITE) or not database.is_file():
+    if not uri.startswith(SQLITE) or not (create or database.is_file()):
         return
     try:
-        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+        with _opened_by_one(database):
+            mlflow.MlflowClient(uri).search_experiments(max_results=1)
     except Exception as error:  # MLflow's own, or of one of the libraries that it uses.
         raise UserError(unreadable(database, RUNS, str(error).splitlines()[0])) from error
+
+
+@contextmanager
+def _opened_by_one(database: Path) -> Iterator[None]:
+    lock = FileLock(f"{database}.lock")
+    with suppress(OSError, NotImplementedError):  # Without locks, or read-only: as it was.
+        lock.acquire(timeout=OPEN_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _what_to_do(error: MlflowException) -> str:

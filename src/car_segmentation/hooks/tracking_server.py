@@ -34,11 +34,14 @@ class TrackingServer:
         if moved:
             logger.info("This project was moved: MLflow now looks for its artifacts in %s", root)
         with user_errors_as_click():
+            tracking_server.check_own_database(server["mlflow_tracking_uri"], create=True)
             problem = tracking_server.server_problem(server["mlflow_tracking_uri"])
         if problem is None:
             return
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         local = tracking_server.tracking_uri(root)
+        with user_errors_as_click():
+            tracking_server.check_own_database(local, create=True)
         server["mlflow_tracking_uri"] = local
         experiment["create_experiment_kwargs"] = {
             "artifact_location": tracking_server.artifact_location(root)
