@@ -1,15 +1,23 @@
+import logging
+import math
 import shutil
+import socket
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pytest
+import requests
 from mlflow.entities import Metric
 
 from car_segmentation.__main__ import main
 from car_segmentation.core.errors import UserError
-from car_segmentation.experiments import run_upload
+from car_segmentation.experiments import run_upload, tracking
 from car_segmentation.experiments.run_upload import UPLOADED_FROM, upload_run
+from car_segmentation.experiments.tracking_server import LocalStore, fall_back_to
 from tests.support.http_servers import Answer, http_server
 
 
@@ -143,3 +151,102 @@ def test_the_command(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match=r"There is no mlflow\.db here"):
         main()
+
+
+class Server:
+    """MLflow's own server on loopback, with proxied artifacts; it can be stopped and started."""
+
+    def __init__(self, folder: Path, database: Path):
+        self._folder = folder
+        folder.mkdir()
+        shutil.copy(database, folder / "server.db")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", "--workers=1"]
+        command += [
+            f"--port={self.port}",
+            f"--backend-store-uri=sqlite:///{self._folder}/server.db",
+        ]
+        command += [f"--artifacts-destination={self._folder}/artifacts"]
+        with (self._folder / "log").open("a") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self._folder, stdout=log, stderr=log, start_new_session=True
+            )
+        for _ in range(600):
+            time.sleep(0.2)
+            try:
+                if requests.get(f"{self.uri}/health", timeout=5).ok:
+                    return
+            except requests.ConnectionError:
+                continue
+        raise AssertionError((self._folder / "log").read_text())
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(60)
+
+
+@pytest.fixture
+def real_server(tmp_path: Path, empty_database: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "real", empty_database)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.slow
+def test_a_run_that_lost_its_server_in_the_middle_is_completed_there(
+    tmp_path: Path,
+    empty_database: Path,
+    real_server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    fall_back_to(LocalStore(tmp_path, "cars"))
+    mlflow.set_tracking_uri(real_server.uri)
+    try:
+        experiment = mlflow.create_experiment("cars")
+        lost = mlflow.start_run(experiment_id=experiment, run_name="tried").info.run_id
+        mlflow.log_param("training.loss", "dice")
+        tracking.log_epoch(0, {"loss": 0.5})
+        real_server.stop()
+        with caplog.at_level(logging.WARNING):
+            tracking.log_epoch(1, {"loss": 0.25})
+        mlflow.log_param("training.loss", "dice")
+        mlflow.log_metric("test.dice", math.nan)
+        mlflow.log_text("photo_id,dice", "scores.csv")
+        local = tracking.run_id()
+        assert local is not None and local != lost
+        assert f"python -m car_segmentation upload-run {local} --to" in caplog.text
+        mlflow.end_run()
+    finally:
+        tracking.abandon_runs("FAILED")
+        mlflow.set_tracking_uri(None)
+        fall_back_to(None)
+    own = f"sqlite:///{tmp_path}/mlflow.db"
+    with pytest.raises(UserError, match=r"does not answer\. .* or name another with --to"):
+        upload_run(local, own, real_server.uri)
+    real_server.start()
+    there = mlflow.MlflowClient(real_server.uri)
+    place = tmp_path / "real/artifacts"
+    place.write_text("in the way")  # So that artifacts are refused, by an error of the server.
+    with pytest.raises(UserError, match=r"did not take the run .* continues the upload"):
+        upload_run(local, own, real_server.uri)
+    assert there.get_run(lost).info.status == "RUNNING"
+    place.unlink()
+    assert upload_run(local, own, real_server.uri) == (lost, False)
+    assert upload_run(local, own, real_server.uri) == (lost, True)
+    copy = there.get_run(lost)
+    assert copy.info.status == "FINISHED"
+    assert "continues" not in copy.data.tags
+    history = there.get_metric_history(lost, "loss")
+    assert [(point.step, point.value) for point in history] == [(0, 0.5), (1, 0.25)]
+    assert math.isnan(copy.data.metrics["test.dice"])
+    assert [file.path for file in there.list_artifacts(lost)] == ["scores.csv"]
+    assert len(there.search_runs([experiment])) == 1

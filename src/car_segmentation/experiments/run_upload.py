@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from tqdm import tqdm
 
 from car_segmentation.core.dask_cluster import in_chunks
 from car_segmentation.core.errors import UserError
-from car_segmentation.experiments.tracking_server import server_problem
+from car_segmentation.experiments.tracking_server import CONTINUES, server_problem
 
 UPLOADED_FROM = "uploaded_from"
 """Tag of an uploaded run: the id that it has where it was made."""
@@ -25,8 +25,9 @@ PARAMETERS_AT_ONCE, METRICS_AT_ONCE = 100, 1000
 def upload_run(run_id: str, source: str, server: str) -> tuple[str, bool]:
     """Copy a run with its parameters, tags, curves, scores, data sets, artifacts and model.
 
-    A run that was copied in part, because the upload was killed, is completed. Versions in the
-    registry of models are not copied: promote on the server what is to be used there.
+    A run that was copied in part, because the upload was killed, is completed; so is the run
+    on the server that it continues. Versions in the registry of models are not copied: promote on
+    the server what is to be used there.
 
     Args:
         run_id: Its id, or the beginning of it.
@@ -39,7 +40,7 @@ def upload_run(run_id: str, source: str, server: str) -> tuple[str, bool]:
     Raises:
         UserError: If there is no such run, it has not ended, or the server does not take it.
     """
-    problem = server_problem(server)
+    problem = server_problem(server, "name another with --to")
     if problem:
         raise UserError(problem)
     here, there = mlflow.MlflowClient(source), mlflow.MlflowClient(server)
@@ -48,8 +49,8 @@ def upload_run(run_id: str, source: str, server: str) -> tuple[str, bool]:
         raise UserError(f"Run {run.info.run_name} ({run.info.run_id}) has not ended yet.")
     try:
         return _upload(run, here, there, source)
-    except MlflowException as error:
-        reason = str(error).splitlines()[0][:300]
+    except Exception as error:  # MLflow's own, or of what moves artifacts (requests, S3 …).
+        reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"The server did not take the run ({reason}). The same command continues the upload."
         ) from error
@@ -77,18 +78,12 @@ def _upload(
     copies = there.search_runs([experiment], f"tags.{UPLOADED_FROM} = '{run.info.run_id}'")
     if copies and copies[0].info.status != RunStatus.to_string(RunStatus.RUNNING):
         return copies[0].info.run_id, True
-    copy = (
-        copies[0]
-        if copies
-        else there.create_run(
-            experiment,
-            start_time=run.info.start_time,
-            tags={UPLOADED_FROM: run.info.run_id},
-            run_name=run.info.run_name,
-        )
-    )
-    target = copy.info.run_id
-    tags = [RunTag(key, value) for key, value in run.data.tags.items()]
+    target = copies[0].info.run_id if copies else _begin(run, there, experiment)
+    tags = [
+        RunTag(key, value)
+        for key, value in run.data.tags.items()
+        if (key, value) != (CONTINUES, target)
+    ]
     there.log_batch(target, tags=tags)
     parameters = [Param(key, value) for key, value in run.data.params.items()]
     for some in in_chunks(parameters, PARAMETERS_AT_ONCE):
@@ -102,6 +97,22 @@ def _upload(
             there.log_artifacts(target, str(files), place)
     there.set_terminated(target, run.info.status, run.info.end_time)
     return target, False
+
+
+def _begin(run: Run, there: mlflow.MlflowClient, experiment: str) -> str:
+    """The run that a run goes to: the lost one that it continues, if it is there, or a new one."""
+    if lost := run.data.tags.get(CONTINUES):
+        try:
+            if there.get_run(lost).info.lifecycle_stage == LifecycleStage.ACTIVE:
+                there.update_run(lost, RunStatus.to_string(RunStatus.RUNNING))
+                there.set_tag(lost, UPLOADED_FROM, run.info.run_id)
+                return lost
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # Another server.
+                raise
+    tags = {UPLOADED_FROM: run.info.run_id}
+    copy = there.create_run(experiment, run.info.start_time, tags, run.info.run_name)
+    return str(copy.info.run_id)
 
 
 def _points(run: Run, client: mlflow.MlflowClient) -> list[Metric]:

@@ -57,12 +57,16 @@ def fail_fast() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 
-def server_problem(uri: str) -> str | None:
+def server_problem(uri: str, otherwise: str = "unset MLFLOW_TRACKING_URI") -> str | None:
     """Why a server does not track runs, and what to do; None if it does.
 
     Folders are not asked, nor databases that are not there yet. A server is asked for its
     experiments, because one that accepts connections may still refuse this user, or be a proxy with
     nothing behind it.
+
+    Args:
+        uri: Its address.
+        otherwise: What the user can do but for mending it.
     """
     check_own_database(uri)
     address = urlparse(uri)
@@ -73,11 +77,11 @@ def server_problem(uri: str) -> str | None:
     try:
         socket.create_connection((address.hostname, port), CONNECT_SECONDS).close()
     except OSError:
-        return f"{server} does not answer. Start the server, or unset MLFLOW_TRACKING_URI."
+        return f"{server} does not answer. Start the server, or {otherwise}."
     try:
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
     except MlflowException as error:
-        return f"{server} {_what_to_do(error)}"
+        return f"{server} {_what_to_do(error, otherwise)}"
     return None
 
 
@@ -113,29 +117,29 @@ def _opened_by_one(database: Path) -> Iterator[None]:
         lock.release()
 
 
-def _what_to_do(error: MlflowException) -> str:
+def _what_to_do(error: MlflowException, otherwise: str) -> str:
     """Describe what is wrong with a server that accepts connections, by its answer."""
     status, text = error.get_http_status_code(), str(error)
     if status == 401:
         return (
             "needs a name and a password, or those that it got are wrong (401). Set "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or MLFLOW_TRACKING_TOKEN), or "
-            "unset MLFLOW_TRACKING_URI."
+            f"{otherwise}."
         )
     if status == 403:
         return (
             "refuses this user (403). Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
-            "to a user that it accepts, or unset MLFLOW_TRACKING_URI."
+            f"to a user that it accepts, or {otherwise}."
         )
     gateway = re.search(r"\b(429|5\d\d) error responses", text)
     if gateway:
         return (
             f"answers with error {gateway[1]}: it or the proxy in front of it is not working. Try "
-            "again later, or unset MLFLOW_TRACKING_URI."
+            f"again later, or {otherwise}."
         )
     return (
-        f"does not respond like one ({text.splitlines()[0][:200]}). Set MLFLOW_TRACKING_URI to an "
-        "MLflow server, or unset it."
+        f"does not respond like one ({text.splitlines()[0][:200]}). Check its address, or "
+        f"{otherwise}."
     )
 
 

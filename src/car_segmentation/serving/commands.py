@@ -161,6 +161,7 @@ def _add_upload_run(commands: "argparse._SubParsersAction[argparse.ArgumentParse
 
 
 def _upload_run(arguments: argparse.Namespace) -> None:
+    from car_segmentation.experiments.artifact_paths import relocate
     from car_segmentation.experiments.run_upload import upload_run
     from car_segmentation.experiments.tracking_server import (
         DATABASE,
@@ -172,6 +173,7 @@ def _upload_run(arguments: argparse.Namespace) -> None:
     if not Path(DATABASE).is_file():
         raise UserError(f"There is no {DATABASE} here: call this in the project's folder.")
     fail_fast()
+    relocate(Path.cwd())
     run_id, was_there = upload_run(arguments.run_id, own_database(Path.cwd()), arguments.to)
     done = "was there before" if was_there else "is there now"
     print(f"The run {done}, as {run_id} on {without_password(arguments.to)}.")  # noqa: T201
