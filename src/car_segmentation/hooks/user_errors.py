@@ -12,6 +12,7 @@ from typing import Any
 from click import ClickException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.session import KedroSession
+from kedro.runner import ParallelRunner
 
 from car_segmentation.core.errors import UserError, is_out_of_memory
 from car_segmentation.data.image_files import UnusableImage
@@ -34,11 +35,20 @@ MACHINE = {
 """Errors of the operating system that no code can mend."""
 
 
+NO_NODES = "Pipeline contains no nodes"
+"""Begins Kedro's error about options that leave nothing to run."""
+
+
 class ProjectSession(KedroSession):
     """A session whose run ends in one message wherever it fails."""
 
     def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """See `KedroSession.run`."""
+        if isinstance(kwargs.get("runner"), ParallelRunner):
+            raise ClickException(
+                "ParallelRunner cannot pass this project's datasets to its processes. Leave "
+                "--runner away: the nodes use all processor cores by themselves."
+            )
         outer = tracking.run_id()
         try:
             return super().run(*args, **kwargs)
@@ -49,7 +59,7 @@ class ProjectSession(KedroSession):
             raise
         except Exception as error:
             tracking.abandon_runs("FAILED", outer)
-            message = message_for(error)
+            message = str(error) if str(error).startswith(NO_NODES) else message_for(error)
             if message is None:
                 raise
             raise ClickException(message) from None
