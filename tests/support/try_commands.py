@@ -296,6 +296,8 @@ KINDS: dict[str, Callable[[list[str], str], None]] = {
     "kedro run": kedro_run,
     "kedro viz": kedro_viz,
     "make": make,
+    "python3 -m venv": shell,
+    "python -m pip install": pip_install,
     "python": python,
     "pytest": pytest,
     "pip install": pip_install,
