@@ -13,16 +13,18 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from car_segmentation.data.image_stack import write_resized_masks
+from car_segmentation.data.image_files import Limits
+from car_segmentation.data.image_stack import write_resized_masks, write_resized_photos
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import MaskRules, read_mask
-from car_segmentation.data.pair_checks import check_pairs
+from car_segmentation.data.pair_checks import check_pairs, reason_against
 from car_segmentation.data.pairing import NameRules, pair_by_name
 
 CARVANA = r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$"
@@ -128,7 +130,13 @@ def _check(raw: Path, photos: list[Path]) -> int:
     masks = write_resized_masks(
         raw / "soft_masks", ids, paths, 64, 96, MaskRules(max_megapixels=100)
     )
-    table, rejected, _ = check_pairs(pairs, masks.notes, max_megapixels=100)
+    reasons = [
+        partial(reason_against, path, masks.notes[photo_id])
+        for photo_id, path in zip(ids, paths, strict=True)
+    ]
+    photo_paths = pairs["photo_path"].tolist()
+    read = write_resized_photos(raw / "photos", ids, photo_paths, 64, 96, Limits(100), reasons)
+    table, rejected = check_pairs(pairs, read.notes, masks.notes)
     for path in table["photo_path"]:
         read_photo(Path(path))  # What the check lets through can be read.
     reasons = [*unpaired.itertuples(index=False), *rejected.itertuples(index=False)]

@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 import psutil
 
-from car_segmentation.data.images import photo_size, read_photo, resize_by_area
-from car_segmentation.data.masks import read_mask
+from car_segmentation.data.images import read_photo, resize_by_area
+from car_segmentation.data.masks import MaskRules, read_mask
 
 PROJECT = Path(__file__).parents[1]
 VIEWS = 16
@@ -65,10 +65,9 @@ def _print_parts(photos: list[Path]) -> None:
     photo = read_photo(photos[0])
     mask = read_mask(masks[0]).view(np.uint8)
     parts: dict[str, tuple[Callable[[Path], object], list[Path]]] = {
-        "check a photo": (lambda path: photo_size(path, max_megapixels=100), photos),
-        "decode a photo": (read_photo, photos),
+        "decode and check a photo": (read_photo, photos),
         "average a photo to 1024×1024": (lambda _: resize_by_area(photo, 1024, 1024), photos),
-        "decode and check a mask": (lambda path: read_mask(path, max_grey_share=0.05), masks),
+        "decode and check a mask": (MaskRules().read, masks),
         "average a mask to 1024×1024": (lambda _: resize_by_area(mask, 1024, 1024), masks),
     }
     for name, (part, paths) in parts.items():

@@ -14,7 +14,7 @@ import pytest
 from car_segmentation.core import pixel_budget
 from car_segmentation.core.parallel import map_bounded
 from car_segmentation.core.pixel_budget import Budget, shared_pixels
-from car_segmentation.data import image_stack
+from car_segmentation.data.image_files import OpenImage
 from car_segmentation.data.image_stack import (
     ImageStack,
     write_resized_masks,
@@ -120,8 +120,8 @@ def test_photos_and_masks_are_resized_within_the_bound(monkeypatch, raw: Path) -
     ids = [photo.stem for photo, _ in pairs]
     photos, masks = ([str(path) for path in paths] for paths in zip(*pairs, strict=True))
     watched, rules = Watched(), MaskRules()
-    monkeypatch.setattr(image_stack, "read_photo", watched.around(image_stack.read_photo, PIXELS))
-    monkeypatch.setattr(image_stack.MaskRules, "read", watched.around(MaskRules.read, PIXELS))
+    monkeypatch.setattr(OpenImage, "rgb", watched.around(OpenImage.rgb, PIXELS))
+    monkeypatch.setattr(MaskRules, "read", watched.around(MaskRules.read, PIXELS))
     with joblib.parallel_config("threading"):
         write_resized_photos(raw / "photos", ids, photos, 24, 32)
         write_resized_masks(raw / "masks", ids, masks, 24, 32, rules)

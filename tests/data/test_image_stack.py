@@ -93,12 +93,15 @@ def test_a_photo_that_is_not_in_the_stack(tmp_path: Path) -> None:
         stack.rows_of(["a", "b", "c"])
 
 
-def test_a_photo_that_changed_since_it_was_checked(raw: Path) -> None:
-    photo_path, _ = write_pair(raw, "a")
-    photo_path.write_bytes(b"")
-    with pytest.raises(UserError, match=r"a\.jpg is empty.*has it changed"):
-        write_resized_photos(raw / "stack", ["a"], [str(photo_path)], height=4, width=4)
-    assert not (raw / "stack").exists()
+def test_photos_have_notes_of_what_they_are_or_why_they_cannot_be_used(raw: Path) -> None:
+    good, broken = (write_pair(raw, name)[0] for name in "ab")
+    broken.write_bytes(b"")
+    stack = write_resized_photos(raw / "stack", ["a", "b"], [str(good), str(broken)], 4, 4)
+    assert stack.notes["a"] == {"height": 48, "width": 64, "format": "JPEG"}
+    assert stack.notes["b"] == {"problem": "is empty (0 bytes)"}
+    assert stack.usable_ids == ["a"]
+    assert stack.pixels[0].any()
+    assert not stack.pixels[1].any()
 
 
 def test_an_image_of_a_wrong_shape_is_refused(tmp_path: Path) -> None:

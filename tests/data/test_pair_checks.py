@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -5,9 +6,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from car_segmentation.data.image_stack import write_resized_masks
+from car_segmentation.data.image_files import Limits
+from car_segmentation.data.image_stack import write_resized_masks, write_resized_photos
 from car_segmentation.data.masks import PLAIN, MaskReading, MaskRules, read_truth
-from car_segmentation.data.pair_checks import check_pairs, first_cars
+from car_segmentation.data.pair_checks import check_pairs, first_cars, reason_against
 from car_segmentation.data.pairing import NameRules, pair_by_name
 from tests.support.photos import disc_mask, photo_of, write_pair
 
@@ -28,8 +30,13 @@ def checked(
         sorted(photos.iterdir()), sorted(labels.iterdir()), photos, labels, rules
     ).pairs
     ids, masks = pairs["photo_id"].tolist(), pairs["mask_path"].tolist()
-    stack = write_resized_masks(raw / "masks", ids, masks, 24, 32, MaskRules(reading, 1))
-    return check_pairs(pairs, stack.notes, max_megapixels=1)[:2]
+    drawn = write_resized_masks(raw / "masks", ids, masks, 24, 32, MaskRules(reading, 1))
+    reasons = [
+        partial(reason_against, mask, drawn.notes[a]) for a, mask in zip(ids, masks, strict=True)
+    ]
+    paths = pairs["photo_path"].tolist()
+    read = write_resized_photos(raw / "photos", ids, paths, 24, 32, Limits(1), reasons)
+    return check_pairs(pairs, read.notes, drawn.notes)
 
 
 def test_a_good_pair_is_measured(raw: Path) -> None:
@@ -49,6 +56,10 @@ def test_a_good_pair_is_measured(raw: Path) -> None:
         (lambda p, m: p.write_text("no image"), "is not an image"),
         (lambda p, m: (p.unlink(), p.symlink_to("gone")), "cannot be read"),
         (lambda p, m: Image.new("RGB", (2000, 1000)).save(p), "is too large: 2000×1000"),
+        (
+            lambda p, m: Image.fromarray(np.ones((48, 64), np.float32)).save(p, "TIFF"),
+            "holds floating-point numbers, and nothing says which values are black and white",
+        ),
         (
             lambda p, m: Image.new("RGB", (64, 40)).save(p),
             "is 64×40 pixels, but its mask b_mask.gif is 64×48",

@@ -264,7 +264,7 @@ def test_too_many_rejected_stop_the_run() -> None:
     metadata = pd.DataFrame(columns=["id"])
     checks = {"max_megapixels": 1, "max_grey_share": 0.05, "max_rejected_share": 1.0}
     with pytest.raises(UserError, match=r"2 files were rejected and 0 pairs(.|\n)*1 other: b\.jpg"):
-        check_photos_and_masks(pairs, NO_MASKS, unpaired, metadata, {}, checks, "data")
+        check_photos_and_masks(pairs, NO_MASKS, NO_MASKS, unpaired, metadata, {}, checks, "data")
 
 
 def augmented(**changes: object) -> tuple[dict, np.ndarray]:

@@ -8,7 +8,7 @@ that are touched, writing one costs no memory beyond the images in flight.
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +21,14 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_folder, flush_to_disk, write_at
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.core.pixel_budget import shared_pixels
-from car_segmentation.data.image_files import Limits, UnusableImage, count_pixels
-from car_segmentation.data.images import read_photo, resize_by_area
+from car_segmentation.data.image_files import (
+    NO_PIXEL_LIMIT,
+    Limits,
+    UnusableImage,
+    count_pixels,
+    open_image,
+)
+from car_segmentation.data.images import resize_by_area
 from car_segmentation.data.masks import PLAIN_RULES, MaskRules, encode_mask, unite
 from car_segmentation.data.pairing import split_paths
 
@@ -57,6 +63,11 @@ class ImageStack:
             return _open_stack, (self.folder,)  # Verified where it was read first.
         return ImageStack, (self.ids, self.pixels, self.notes)
 
+    @property
+    def usable_ids(self) -> list[str]:
+        """The ids of photos without a ``problem`` in their notes."""
+        return [name for name in self.ids if "problem" not in self.notes.get(name, {})]
+
     def image(self, row: int) -> np.ndarray:
         """An image, cropped to the ``size`` (height, width) in its note, if there is one."""
         size = self.notes.get(self.ids[row], {}).get("size")
@@ -83,6 +94,7 @@ class StackWriter:
     """Writes the images of a stack, in any order, from any thread or process.
 
     Attributes:
+        ids: The photo id of each image.
         pixels_file: Where they go.
         offset: Bytes before the first image.
         image_shape: Shape of one image.
@@ -91,6 +103,7 @@ class StackWriter:
         checksums: What `write` returned, by row, likewise; others are computed from the file.
     """
 
+    ids: Sequence[str]
     pixels_file: Path
     offset: int
     image_shape: tuple[int, ...]
@@ -105,6 +118,13 @@ class StackWriter:
             raise ValueError(f"image {row} has shape {image.shape}, not {self.image_shape}")
         write_at(self.pixels_file, self.offset + row * image.nbytes, image.data)
         return zlib.crc32(image.data)
+
+    def take_notes(self, notes: Sequence[dict[str, Any]]) -> None:
+        """Add a note on each image, in their order; its ``crc32`` is what `write` returned."""
+        for row, note in enumerate(notes):
+            if "crc32" in note:
+                self.checksums[row] = note.pop("crc32")
+        self.notes |= dict(zip(self.ids, notes, strict=True))
 
 
 @contextmanager
@@ -125,7 +145,7 @@ def new_stack(
         offset = np.lib.format.open_memmap(
             pixels_file, mode="w+", dtype=np.dtype(dtype), shape=(len(ids), *image_shape)
         ).offset
-        writer = StackWriter(pixels_file, offset, image_shape, dtype)
+        writer = StackWriter(ids, pixels_file, offset, image_shape, dtype)
         yield writer
         # Not flushed, which took a tenth of the time: what a power cut takes, checksums show.
         image_bytes = math.prod(image_shape) * np.dtype(dtype).itemsize
@@ -141,28 +161,53 @@ def new_stack(
 
 
 def write_resized_photos(
-    folder: Path, ids: Sequence[str], paths: Sequence[str], height: int, width: int
+    folder: Path,
+    ids: Sequence[str],
+    paths: Sequence[str],
+    height: int,
+    width: int,
+    limits: Limits = NO_PIXEL_LIMIT,
+    reasons_against: Sequence[Callable[[int, int], str | None]] | None = None,
 ) -> ImageStack:
     """Make a stack of photos, uint8 (height, width, 3), resized by averaging over areas.
 
-    Raises:
-        UserError: If a photo cannot be read any more.
+    The note on each is its native ``height`` and ``width`` in pixels and its ``format``; or, for a
+    photo that cannot be used, the ``problem``: its image is left empty.
+
+    Args:
+        folder: Where the stack goes.
+        ids: Photo ids.
+        paths: The photos.
+        height: Pixels that the network sees.
+        width: The same.
+        limits: Larger photos are refused before they are decoded.
+        reasons_against: For each photo, what says by its native height and width why it cannot be
+            used, or None if it can. None: all can.
     """
 
-    def resize(item: tuple[int, str]) -> int:
-        row, path = item
+    def resize(item: tuple[int, str, Callable[[int, int], str | None]]) -> dict[str, Any]:
+        row, path, reason_against = item
         try:
-            with shared_pixels(count_pixels(Path(path))):
-                return writer.write(row, resize_by_area(read_photo(Path(path)), height, width))
-        except UnusableImage as problem:
-            raise UserError(
-                f"{path} {problem}, though it was checked before: has it changed since? "
-                "Run `kedro run --pipelines=data_processing` again."
-            ) from problem
+            photo = open_image(Path(path), limits)
+            with shared_pixels(photo.header.width * photo.header.height):
+                pixels = photo.rgb()
+                native = pixels.shape[:2]
+                problem = reason_against(*native)
+                if problem is not None:
+                    return {"problem": problem}
+                checksum = writer.write(row, resize_by_area(pixels, height, width))
+        except UnusableImage as error:
+            return {"problem": str(error)}
+        return {
+            "crc32": checksum,
+            "height": native[0],
+            "width": native[1],
+            "format": photo.format,
+        }
 
+    items = zip(range(len(ids)), paths, reasons_against or [_nothing] * len(ids), strict=True)
     with new_stack(folder, ids, (height, width, 3), "uint8") as writer:
-        checksums = map_photos(resize, enumerate(paths), len(paths), "resize photos")
-        writer.checksums |= dict(enumerate(checksums))
+        writer.take_notes(map_photos(resize, items, len(ids), "check and resize photos"))
     return read_stack(folder)
 
 
@@ -237,11 +282,12 @@ def write_resized_masks(
     ):
         items = zip(range(len(ids)), ids, paths, strict=True)
         notes = map_photos(resize, items, len(paths), "check and resize masks")
-        for row, note in enumerate(notes):
-            if "crc32" in note:
-                writer.checksums[row] = note.pop("crc32")
-        writer.notes |= dict(zip(ids, notes, strict=True))
+        writer.take_notes(notes)
     return read_stack(folder)
+
+
+def _nothing(height: int, width: int) -> None:
+    """There is no reason against a photo of this size."""
 
 
 def object_plane(soft_mask: np.ndarray) -> np.ndarray:

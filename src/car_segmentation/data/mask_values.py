@@ -94,19 +94,15 @@ class Levels:
         return "'#{:02x}{:02x}{:02x}'".format(*self.colours[code])
 
 
-def levels_of_numbers(values: np.ndarray, palette: np.ndarray | None = None) -> Levels | None:
-    """Levels of an image of numbers, (height, width) of any type; None if there are too many.
-
-    Args:
-        values: Grey levels, or indices into the palette.
-        palette: Colours of the indices, uint8 (256, 3).
+def levels_of_numbers(values: np.ndarray) -> Levels | None:
+    """Levels of a grey image, (height, width) of any type; None if there are too many.
 
     Raises:
         UnusableImage: If a number is not finite.
     """
     if values.dtype == np.uint8:
         counts = np.array(Image.fromarray(values).histogram())
-        return Levels(values, np.arange(MOST_LEVELS, dtype=float), palette, counts)
+        return Levels(values, np.arange(MOST_LEVELS, dtype=float), None, counts)
     if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
         raise UnusableImage("is not a mask: it has values that are not numbers (NaN or infinite)")
     distinct = _distinct_numbers(values)

@@ -279,10 +279,12 @@ def _levels(image: Image.Image) -> Levels | None:
         colours = np.zeros((256, 3), np.uint8)
         entries = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
         colours[: len(entries)] = entries
-        indices = np.asarray(image)
-        if not np.ptp(entries.astype(int), axis=1).any() and not _are_alike(entries, image):
-            return levels_of_numbers(cv2.LUT(indices, colours[:, 0]))  # Greys, as any grey image.
-        return levels_of_numbers(indices, colours)
+        codes, counts = np.asarray(image), np.array(image.histogram())
+        if np.ptp(colours.astype(int), axis=1).any() or _are_alike(entries, counts):
+            return Levels(codes, np.arange(256.0), colours, counts)
+        greys = colours[:, 0]  # As any grey image.
+        counts = np.bincount(greys, counts, 256).astype(int)
+        return Levels(cv2.LUT(codes, greys), np.arange(256.0), None, counts)
     if image.mode == "1":
         return levels_of_numbers(np.asarray(image).astype(np.uint8))
     if image.mode in {"L", "I", "F"} or image.mode.startswith("I;"):
@@ -294,9 +296,9 @@ def _levels(image: Image.Image) -> Levels | None:
     return levels_of_numbers(rgb[..., 0].copy()) if is_grey else levels_of_colours(rgb)
 
 
-def _are_alike(entries: np.ndarray, image: Image.Image) -> bool:
+def _are_alike(entries: np.ndarray, counts: np.ndarray) -> bool:
     """Whether nobody could tell a palette image's colours apart, or, of one, the palette's."""
-    used = np.flatnonzero(image.histogram()[: len(entries)])
+    used = np.flatnonzero(counts[: len(entries)])
     shown = entries if len(used) == 1 else entries[used]
     return bool(np.ptp(shown.astype(int), axis=0).max() <= ALIKE)
 

@@ -1,17 +1,14 @@
-"""Check every pair of photo and mask before anything is trained on it."""
+"""Decide which pairs of photo and mask can be used."""
 
 from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from car_segmentation.core.parallel import map_photos
-from car_segmentation.core.pixel_budget import shared_pixels
-from car_segmentation.data.image_files import Limits, UnusableImage, open_image
-from car_segmentation.data.pairing import PAIR_COLUMNS, Pair, rejected_table, split_paths
+from car_segmentation.data.pairing import rejected_table, split_paths
+
+Notes = Mapping[str, Mapping[str, Any]]
 
 
 def first_cars(pairs: pd.DataFrame, max_cars: int | None) -> pd.DataFrame:
@@ -23,58 +20,47 @@ def first_cars(pairs: pd.DataFrame, max_cars: int | None) -> pd.DataFrame:
 
 
 def check_pairs(
-    pairs: pd.DataFrame, mask_notes: Mapping[str, Mapping[str, Any]], max_megapixels: float
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Open every photo, compare it with what is known of its mask, and keep the usable pairs.
+    pairs: pd.DataFrame, photo_notes: Notes, mask_notes: Notes
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keep the usable pairs, and list the others with their reasons.
 
     Args:
-        pairs: Columns `PAIR_COLUMNS`.
+        pairs: Columns `pairing.PAIR_COLUMNS`.
+        photo_notes: By photo id, the notes of `image_stack.write_resized_photos`, which was given
+            `reason_against` of each mask.
         mask_notes: By photo id, the notes of `image_stack.write_resized_masks`.
-        max_megapixels: See `photos.photo_size`.
 
     Returns:
         The usable pairs (columns `PAIR_COLUMNS`, ``height`` and ``width`` in pixels, and
-        ``foreground_share``, the fraction that is foreground), the rejected files (columns
-        `REJECTED_COLUMNS`), and the formats of the usable photos.
+        ``foreground_share``, the fraction that is foreground), and the rejected files (columns
+        `REJECTED_COLUMNS`).
     """
-    results = map_photos(
-        partial(_check, max_megapixels=max_megapixels),
-        ((pair, mask_notes[pair.photo_id]) for pair in _plain(pairs)),
-        total=len(pairs),
-        description="check photos",
-    )
-    reasons = [reason for reason, _ in results]
+    reasons = [photo_notes[photo_id].get("problem") for photo_id in pairs["photo_id"]]
     is_usable = np.array([reason is None for reason in reasons], dtype=bool)
     usable = pairs[is_usable].reset_index(drop=True)
-    usable["mask_path"] = [
-        mask_notes[pair.photo_id].get("mask_path", pair.mask_path) for pair in _plain(usable)
-    ]
     facts = [mask_notes[photo_id] for photo_id in usable["photo_id"]]
+    usable["mask_path"] = [
+        note.get("mask_path", path) for note, path in zip(facts, usable["mask_path"], strict=True)
+    ]
     measured = pd.DataFrame(facts, columns=["height", "width", "foreground_share"])
     rejected = [
         (path, reason)
         for path, reason in zip(pairs["photo_path"], reasons, strict=True)
         if reason is not None
     ]
-    formats = [kind for reason, kind in results if reason is None]
-    return pd.concat([usable, measured], axis="columns"), rejected_table(rejected), formats
+    return pd.concat([usable, measured], axis="columns"), rejected_table(rejected)
 
 
-def _check(item: tuple[Pair, Mapping[str, Any]], max_megapixels: float) -> tuple[str | None, str]:
-    """Why a pair cannot be used, or None if it can; and the photo's format."""
-    pair, mask = item
-    try:
-        photo = open_image(Path(pair.photo_path), Limits(max_megapixels))
-        with shared_pixels(photo.header.width * photo.header.height):
-            return _reason_against(pair, photo.check(), mask), photo.format
-    except UnusableImage as problem:
-        return str(problem), ""
+def reason_against(mask_path: str, mask: Mapping[str, Any], height: int, width: int) -> str | None:
+    """Why a photo cannot be used with its mask, or None if it can.
 
-
-def _reason_against(pair: Pair, size: tuple[int, int], mask: Mapping[str, Any]) -> str | None:
-    """Why a pair cannot be used, or None if it can."""
-    height, width = size
-    mask_name = ", ".join(path.name for path in split_paths(pair.mask_path))
+    Args:
+        mask_path: The mask's files, as `pairing.join_paths` writes them.
+        mask: The note of `image_stack.write_resized_masks` on it.
+        height: Of the photo, in pixels.
+        width: The same.
+    """
+    mask_name = ", ".join(path.name for path in split_paths(mask_path))
     if "problem" in mask:
         return f"its mask {mask_name} {mask['problem']}"
     if (mask["height"], mask["width"]) != (height, width):
@@ -87,8 +73,3 @@ def _reason_against(pair: Pair, size: tuple[int, int], mask: Mapping[str, Any]) 
     if mask["foreground_share"] == 0:
         return f"its mask {mask_name} is empty"
     return None
-
-
-def _plain(pairs: pd.DataFrame) -> list[Pair]:
-    """The rows of a table of pairs, in a form that travels to other processes."""
-    return [Pair(*row) for row in pairs[PAIR_COLUMNS].itertuples(index=False)]

@@ -82,7 +82,7 @@ def check_splits(table: pd.DataFrame, name: str) -> None:
 
 
 def check_same_photos(photo_splits: pd.DataFrame, photo_ids: Collection[str]) -> None:
-    """Make sure that a table of splits lists the photos that were resized after it.
+    """Make sure that a table of splits lists the photos that were resized and can be used.
 
     Raises:
         UserError: If it lists others, or fewer: it was changed, or cut short.

@@ -57,7 +57,9 @@ def fail_fast() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 
-def server_problem(uri: str, otherwise: str = "unset MLFLOW_TRACKING_URI") -> str | None:
+def server_problem(
+    uri: str, otherwise: str = "unset MLFLOW_TRACKING_URI", create: bool = False
+) -> str | None:
     """Why a server does not track runs, and what to do; None if it does.
 
     Folders are not asked, nor databases that are not there yet. A server is asked for its
@@ -67,8 +69,9 @@ def server_problem(uri: str, otherwise: str = "unset MLFLOW_TRACKING_URI") -> st
     Args:
         uri: Its address.
         otherwise: What the user can do but for mending it.
+        create: See `check_own_database`.
     """
-    check_own_database(uri)
+    check_own_database(uri, create)
     address = urlparse(uri)
     if address.scheme not in DEFAULT_PORTS or address.hostname is None:
         return None

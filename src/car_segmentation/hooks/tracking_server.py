@@ -34,8 +34,7 @@ class TrackingServer:
         if moved:
             logger.info("This project was moved: MLflow now looks for its artifacts in %s", root)
         with user_errors_as_click():
-            tracking_server.check_own_database(server["mlflow_tracking_uri"], create=True)
-            problem = tracking_server.server_problem(server["mlflow_tracking_uri"])
+            problem = tracking_server.server_problem(server["mlflow_tracking_uri"], create=True)
         if problem is None:
             return
         os.environ.pop("MLFLOW_TRACKING_URI", None)

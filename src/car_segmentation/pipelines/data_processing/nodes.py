@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from car_segmentation.data.augmentation import (
     draw_warp,
     share_in_frame,
 )
+from car_segmentation.data.image_files import Limits
 from car_segmentation.data.image_stack import (
     ImageStack,
     object_plane,
@@ -38,7 +40,7 @@ from car_segmentation.data.overview import (
     photos_to_look_at,
     summarise,
 )
-from car_segmentation.data.pair_checks import check_pairs, first_cars
+from car_segmentation.data.pair_checks import check_pairs, first_cars, reason_against
 from car_segmentation.data.pairing import (
     NOT_ANNOTATED,
     REJECTED_COLUMNS,
@@ -218,8 +220,32 @@ def resize_masks(
     )
 
 
+def resize_photos(
+    photo_pairs: pd.DataFrame,
+    soft_masks: ImageStack,
+    image: dict[str, Any],
+    checks: dict[str, Any],
+    photos_folder: Path,
+) -> ImageStack:
+    """Check every photo and resize it by area averaging, in a mapped array."""
+    size, ids = ImageSize(**image), photo_pairs["photo_id"].tolist()
+    return write_resized_photos(
+        photos_folder,
+        ids,
+        photo_pairs["photo_path"].tolist(),
+        size.height,
+        size.width,
+        Limits(Checks(**checks).max_megapixels),
+        [
+            partial(reason_against, mask_path, soft_masks.notes[photo_id])
+            for photo_id, mask_path in zip(ids, photo_pairs["mask_path"], strict=True)
+        ],
+    )
+
+
 def check_photos_and_masks(
     photo_pairs: pd.DataFrame,
+    photos: ImageStack,
     soft_masks: ImageStack,
     unpaired_files: pd.DataFrame,
     car_metadata: pd.DataFrame,
@@ -229,7 +255,7 @@ def check_photos_and_masks(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Keep every pair that can be used, with its size and area, and say why not the rest."""
     settings, meaning = Checks(**checks), Masks(**masks)
-    checked, broken, formats = check_pairs(photo_pairs, soft_masks.notes, settings.max_megapixels)
+    checked, broken = check_pairs(photo_pairs, photos.notes, soft_masks.notes)
     rejected = pd.concat([unpaired_files, broken], ignore_index=True)
     _stop_if_too_many_are_rejected(len(checked), rejected, settings.max_rejected_share, data_folder)
     notes = [soft_masks.notes[name] for name in checked["photo_id"]]
@@ -241,6 +267,7 @@ def check_photos_and_masks(
     vanishing = describe_vanishing(checked, notes, *soft_masks.pixels.shape[1:3])
     if vanishing:
         logger.warning("%s", vanishing)
+    formats = [photos.notes[name]["format"] for name in checked["photo_id"]]
     summary = summarise(checked, formats, notes)
     table = checked.merge(_one_row_per_car(car_metadata), on="car", how="left")
     return table, rejected, summary
@@ -262,15 +289,6 @@ def split_cars(
     return photo_table.assign(split=splits)
 
 
-def resize_photos(
-    photo_splits: pd.DataFrame, image: dict[str, Any], photos_folder: Path
-) -> ImageStack:
-    """Resize every photo by area averaging, straight into a memory-mapped array."""
-    size = ImageSize(**image)
-    ids, paths = photo_splits["photo_id"].tolist(), photo_splits["photo_path"].tolist()
-    return write_resized_photos(photos_folder, ids, paths, size.height, size.width)
-
-
 def show_data(photos: ImageStack, soft_masks: ImageStack, photo_splits: pd.DataFrame) -> np.ndarray:
     """Draw the outlines of masks on photos of all splits, to be looked at before training."""
     shown = photos_to_look_at(photo_splits, SHOWN_PHOTOS)
@@ -278,7 +296,10 @@ def show_data(photos: ImageStack, soft_masks: ImageStack, photo_splits: pd.DataF
     heights = np.rint(SHOWN_WIDTH * shown["height"] / shown["width"]).clip(1).astype(int)
     rows = zip(photos.rows_of(ids), soft_masks.rows_of(ids), heights, strict=True)
     pictures = (
-        fitted(_with_mask(photos.pixels[photo], soft_masks.pixels[mask]), SHOWN_WIDTH, height)
+        _with_mask(
+            fitted(photos.pixels[photo], SHOWN_WIDTH, height),
+            fitted(soft_masks.pixels[mask], SHOWN_WIDTH, height),
+        )
         for photo, mask, height in rows
     )
     captions = [f"{split}: {name}" for split, name in zip(shown["split"], ids, strict=True)]

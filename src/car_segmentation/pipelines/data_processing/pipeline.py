@@ -31,7 +31,7 @@ TRY_AUGMENTATION = Node(
 
 
 def create_pipeline() -> Pipeline:
-    """Raw photos and masks → soft masks → table → split → resized photos → augmentation."""
+    """Raw photos and masks → soft masks → resized photos → table → split → augmentation."""
     return Pipeline(
         [
             Node(
@@ -82,9 +82,22 @@ def create_pipeline() -> Pipeline:
                 name="resize_masks",
             ),
             Node(
+                func=resize_photos,
+                inputs=[
+                    "photo_pairs",
+                    "soft_masks",
+                    "params:image",
+                    "params:checks",
+                    "photos_folder",
+                ],
+                outputs="photos",
+                name="resize_photos",
+            ),
+            Node(
                 func=check_photos_and_masks,
                 inputs=[
                     "photo_pairs",
+                    "photos",
                     "soft_masks",
                     "unpaired_files",
                     "car_metadata",
@@ -100,12 +113,6 @@ def create_pipeline() -> Pipeline:
                 inputs=["photo_table", "params:split", "params:seed", "params:subject"],
                 outputs="photo_splits",
                 name="split_cars",
-            ),
-            Node(
-                func=resize_photos,
-                inputs=["photo_splits", "params:image", "photos_folder"],
-                outputs="photos",
-                name="resize_photos",
             ),
             Node(
                 func=show_data,

@@ -87,7 +87,7 @@ def train_network(
     from car_segmentation.training.time_budget import apply_budget, epochs_in_minutes
     from car_segmentation.training.trainer import train, without_training_state
 
-    check_same_photos(photo_splits, photos.ids)
+    check_same_photos(photo_splits, photos.usable_ids)
     keras.utils.set_random_seed(seed)
     settings = with_precision(Training(**training))
     devices = find_devices(settings.devices)

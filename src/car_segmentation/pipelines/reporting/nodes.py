@@ -60,7 +60,7 @@ def predict_photos(
     probabilities_folder: Path,
 ) -> ImageStack:
     """Predict the probability map of every photo that is reported on."""
-    check_same_photos(photo_splits, photos.ids)
+    check_same_photos(photo_splits, photos.usable_ids)
     others = ["train"] if Reporting(**reporting).include_train else []
     reported = rows_of_split(photo_splits, "test", "validation", *others)
     segmenter = Segmenter.from_options(model, PredictionOptions(**prediction))
