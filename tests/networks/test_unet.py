@@ -13,6 +13,7 @@ from tests.support.layer_counts import conv, without_memory
 SMALL: dict[str, Any] = {"encoder": "mobilenetv3_small", "width_multiplier": 0.1}
 
 SKIP_CHANNELS = {
+    "efficientnet_lite0": {2: 16, 4: 24, 8: 40, 16: 112},
     "mobilenetv3_small": {2: 16, 4: 16, 8: 24, 16: 48},
     "mobilenetv3_large": {2: 16, 4: 24, 8: 40, 16: 112},
     "efficientnetv2_b0": {2: 16, 4: 32, 8: 48, 16: 112},
@@ -49,13 +50,19 @@ def test_parameters_on_resnet50v2() -> None:
     assert network.count_params() == encoder + decoder
 
 
-@pytest.mark.parametrize("encoder", ["resnet50v2", "mobilenetv3_small"])
-def test_preprocessing_is_the_encoders(encoder: str) -> None:
-    """ResNet wants -1 to 1; the others take 0 to 255."""
+@pytest.mark.parametrize(
+    ("encoder", "expected"),
+    [
+        ("resnet50v2", [-1, -0.6, 1]),
+        ("mobilenetv3_small", [0, 51, 255]),
+        ("efficientnet_lite0", [-127 / 128, -76 / 128, 1]),
+    ],
+)
+def test_preprocessing_is_the_encoders(encoder: str, expected: list[float]) -> None:
+    """ResNet wants -1 to 1, EfficientNet-Lite (x - 127) / 128; the others take 0 to 255."""
     network = without_memory("unet", 32, 32, encoder=encoder)
     preprocess = network.get_layer("preprocess")
     seen = np.asarray(preprocess(np.array([[[[0, 51, 255]]]], np.uint8))).ravel()
-    expected = [-1, -0.6, 1] if encoder == "resnet50v2" else [0, 51, 255]
     np.testing.assert_allclose(seen, expected, atol=1e-6)
 
 

@@ -13,7 +13,7 @@ from car_segmentation.networks.deconvnet import deconvnet
 from car_segmentation.networks.fcn import fcn8s, fcn16s, fcn32s
 from car_segmentation.networks.segnet import segnet
 from car_segmentation.networks.segnet_unet import segnet_unet
-from car_segmentation.networks.unet import unet
+from car_segmentation.networks.unet import check_weights, unet
 from car_segmentation.parameters.messages import current_name
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
@@ -51,8 +51,8 @@ def check_options(architecture: str, options: Mapping[str, Any]) -> None:
     """Check an architecture's options without building it.
 
     Raises:
-        UserError: If the architecture is unknown, or an option is unknown to it or of a wrong
-            type; the message lists what is known.
+        UserError: If the architecture is unknown, an option is unknown to it or of a wrong type
+            (the message lists what is known), or an encoder's weights are not there.
     """
     builder = _builder(architecture)
     known = dict(list(inspect.signature(builder).parameters.items())[2:])
@@ -69,6 +69,8 @@ def check_options(architecture: str, options: Mapping[str, Any]) -> None:
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             raise UserError(f"network.{name} = {value!r}: {reason.lower()}.") from None
+    if builder is unet:
+        check_weights(**{name: options[name] for name in ("encoder", "weights") if name in options})
 
 
 def _builder(architecture: str) -> Callable[..., keras.Model]:

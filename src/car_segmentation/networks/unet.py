@@ -1,7 +1,8 @@
-"""U-Net (Ronneberger, Fischer & Brox 2015, arXiv 1505.04597) on an encoder of Keras Applications.
+"""U-Net (Ronneberger, Fischer & Brox 2015, arXiv 1505.04597) on an encoder for classification.
 
-The encoder may start from ImageNet's weights. The decoder is U-Net's: double the size, concatenate
-the encoder's features of that size, two 3×3 convolutions (section 2, figure 1).
+Encoders are networks of Keras Applications, and EfficientNet-Lite0; they may start from ImageNet's
+weights. The decoder is U-Net's: double the size, concatenate the encoder's features of that size,
+two 3×3 convolutions (section 2, figure 1).
 """
 
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from car_segmentation.networks.blocks import (
     probability,
     scaled,
 )
+from car_segmentation.networks.efficientnet_lite import efficientnet_lite0, imagenet_file
 
 STRIDE = 32
 """Photo size divided by the size of the last features, for every encoder."""
@@ -31,10 +33,10 @@ STRIDE = 32
 
 @dataclass(frozen=True)
 class Encoder:
-    """A network of Keras Applications.
+    """A network without its classifier.
 
     Attributes:
-        build: Its builder.
+        build: Its builder, called as those of Keras Applications.
         halving: By stride, a layer whose input is the last map of that stride: a skip.
         scale: Times the photo's values, 0 to 255, before `build`'s network sees them.
         offset: Added after that.
@@ -53,8 +55,19 @@ EFFICIENTNET_V2_HALVING = {
     16: "block6a_expand_conv",
 }
 
-# All but ResNet normalise photos of 0 to 255 themselves.
+# Those without a scale normalise photos of 0 to 255 themselves.
 ENCODERS = {
+    "efficientnet_lite0": Encoder(
+        efficientnet_lite0,
+        {
+            2: "block1_expand_conv",
+            4: "block3_expand_conv",
+            8: "block5_expand_conv",
+            16: "block11_expand_conv",
+        },
+        scale=1 / 128,
+        offset=-127 / 128,
+    ),
     "mobilenetv3_small": Encoder(
         applications.MobileNetV3Small,
         {
@@ -98,6 +111,7 @@ ENCODERS = {
 }
 
 EncoderName = Literal[
+    "efficientnet_lite0",
     "mobilenetv3_small",
     "mobilenetv3_large",
     "efficientnetv2_b0",
@@ -127,8 +141,10 @@ def unet(
         height: Photo height in pixels; any size (padded inside to a multiple of 32).
         width: Photo width in pixels.
         encoder: A key of `ENCODERS`. The preprocessing that it expects is part of the model.
-        weights: Of the encoder: ``imagenet`` (downloaded once by Keras), the path of a file with
-            weights of the Keras Applications network without its top, or none.
+        weights: Of the encoder: ``imagenet`` (downloaded once by Keras; those of
+            ``efficientnet_lite0`` come with the extra ``pretrained``), the path of a file with
+            weights of the Keras Applications network without its top (``efficientnet_lite0``: a
+            state dict), or none.
         freeze_encoder: Whether training leaves the encoder alone, moving statistics included.
         decoder_filters: Channels of the decoder's five blocks, deepest first.
         width_multiplier: Times the decoder's channels; the encoder's go with its name.
@@ -139,11 +155,12 @@ def unet(
         (batch, height, width, 1) that a pixel is car.
 
     Raises:
-        UserError: If ``weights`` is neither ``imagenet`` nor a file, or there are not five
-            ``decoder_filters``.
+        UserError: If there are no such ``weights`` (see `check_weights`) or they do not fit, or
+            there are not five ``decoder_filters``.
     """
     if len(decoder_filters) != STRIDE.bit_length() - 1:
         raise UserError(f"network.decoder_filters = {list(decoder_filters)!r}: needs five numbers.")
+    check_weights(encoder, weights)
     settings = ENCODERS[encoder]
     photo = photo_input(height, width)
     x = layers.Rescaling(settings.scale, settings.offset, name="preprocess")(photo)
@@ -169,12 +186,23 @@ def unet(
     return keras.Model(photo, crop_to(probability(score), height, width), name="unet")
 
 
+def check_weights(encoder: EncoderName = "resnet50v2", weights: str | None = None) -> None:
+    """Check that an encoder's weights are there, before any work.
+
+    Raises:
+        UserError: If ``weights`` is neither ``imagenet`` nor a file, or the package that brings
+            them is not installed.
+    """
+    if weights not in (None, "imagenet") and not Path(str(weights)).is_file():
+        raise UserError(f"network.weights = {weights!r}: is neither 'imagenet' nor a file.")
+    if encoder == "efficientnet_lite0" and weights == "imagenet":
+        imagenet_file()
+
+
 def _feature_pyramid(
     settings: Encoder, shape: tuple[int, ...], weights: str | None, batch_norm_momentum: float
 ) -> keras.Model:
     """The encoder as a model from photos to its skips and its last features."""
-    if weights not in (None, "imagenet") and not Path(str(weights)).is_file():
-        raise UserError(f"network.weights = {weights!r}: is neither 'imagenet' nor a file.")
     network = settings.build(include_top=False, weights=weights, input_shape=shape)
     for layer in network.layers:
         if isinstance(layer, layers.BatchNormalization):
