@@ -23,7 +23,7 @@ PHOTOS = np.zeros((2, 2, 3, 3), np.uint8)
 
 
 def test_a_probability_that_is_no_number_is_refused() -> None:
-    with pytest.raises(UserError, match=r"no numbers \(NaN\).*precision=float32"):
+    with pytest.raises(UserError, match=r"predicts NaN.*precision=float32"):
         predict_full_batch(OneValueIs(np.nan), PHOTOS, 2)
 
 

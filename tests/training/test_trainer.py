@@ -105,6 +105,15 @@ def test_it_stops_early_and_keeps_the_best_weights(caplog: pytest.LogCaptureFixt
     assert "Stopped early" in caplog.text
 
 
+@pytest.mark.parametrize(("start_from", "warnings"), [(None, 1), ("model.keras", 0)])
+def test_statistics_of_a_trained_model_are_not_initial_values(
+    caplog: pytest.LogCaptureFixture, start_from: str | None, warnings: int
+) -> None:
+    settings = TRAINING.model_copy(update={"epochs": 1, "patience": 1, "start_from": start_from})
+    train(tiny_network(), batches(), batches(), settings, lambda *_: None)
+    assert caplog.text.count("moving statistics are still made up of") == warnings
+
+
 def test_without_training_state_predicts_the_same() -> None:
     network = tiny_network()
     network.compile(optimizer="adam", loss="mse")

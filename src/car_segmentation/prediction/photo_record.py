@@ -26,7 +26,7 @@ class PhotoRecord:
         foreground_share: Fraction of the photo that is car, 0 to 1.
         seconds: What reading, predicting (its part of the batch) and writing took.
         confidence: The Dice that the model itself expects of its mask, 0 to 1.
-        warnings: What to look at, or why there is no mask; separated by semicolons.
+        warnings: What to look at, or why the photo has no mask; separated by semicolons.
     """
 
     photo: str

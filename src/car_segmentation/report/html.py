@@ -156,7 +156,7 @@ def table(
 
     Args:
         frame: A row per row; its column names are the headings, its index is not shown.
-        formats: Format specification (``.4f``, ``.1%``, ``,``) of columns of numbers.
+        formats: Format specification (``.4f``, ``.1%``, ``,``) of numeric columns.
         caption: What the table shows; plain text.
         searchable: Whether there is a box that leaves only the rows with the words typed in it.
         links: Where a value of the first column leads to: names that `picture` was given.

@@ -87,7 +87,8 @@ def train(
                 f"{devices.count} devices need as many photos to train on at least: set "
                 "training.devices=1."
             )
-    warn_of_slow_statistics(network, len(training_batches), settings.patience)
+    if settings.start_from is None:  # Else the statistics are those of the trained model.
+        warn_of_slow_statistics(network, len(training_batches), settings.patience)
     with ExitStack() as stack:
         stack.enter_context(devices.scope())
         stack.enter_context(precision(settings.precision))
