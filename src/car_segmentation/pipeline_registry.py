@@ -3,6 +3,8 @@
 from kedro.pipeline import Pipeline
 
 from car_segmentation.pipelines import (
+    corrections_export,
+    corrections_import,
     data_processing,
     demo_photos,
     export,
@@ -31,6 +33,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         + in_namespace("modelling", network - data),
         "reporting": in_namespace("reporting", reporting.create_pipeline()),
         "inference": inference.create_pipeline(),
+        "corrections_export": corrections_export.create_pipeline(),
+        "corrections_import": corrections_import.create_pipeline(),
         "export": export.create_pipeline(),
         "network_comparison": network_comparison.create_pipeline(),
         "promotion": promotion.create_pipeline(),

@@ -241,6 +241,9 @@ def test_masks_drawn_from_annotations_take_the_place_of_others() -> None:
     drawn = {PHOTOS / "a.jpg": Path("drawn/a.png")}
     found = pair_by_name(photos, masks, PHOTOS, MASKS, NameRules(None), drawn)
     assert found.pairs["mask_path"].tolist() == ["drawn/a.png"]
+    assert reasons(found) == {"b.jpg": "has no mask"}
+    found = pair_by_name(photos, masks, PHOTOS, MASKS, NameRules(None), drawn, annotated=True)
+    assert found.pairs["mask_path"].tolist() == ["drawn/a.png"]
     assert reasons(found) == {"b.jpg": "has neither an annotation nor a mask"}
 
 

@@ -13,7 +13,7 @@ from car_segmentation.data.overview import SUMMARY_COLUMNS
 from car_segmentation.data.pairing import PAIR_COLUMNS, REJECTED_COLUMNS
 from car_segmentation.datasets.tables import TableDataset
 from car_segmentation.evaluation.car_colour import colour_of_cars
-from car_segmentation.pipelines.data_processing.nodes import DRAWN_COLUMNS
+from car_segmentation.pipelines.data_processing.annotation_nodes import DRAWN_COLUMNS
 
 TYPE = "car_segmentation.datasets.tables.TableDataset"
 CATALOG = Path(__file__).parents[2] / "conf/base/catalog.yml"
@@ -74,6 +74,7 @@ TABLES: dict[str, dict[str, list[Any]]] = {
         **{"training.loss": TEXT, "network.width": TEXT, "retry_of": NOTHING, "reason": TEXT},
     },
     "review_queue": {"photo": TEXT, "order": NUMBERS, "lower": NOTHING, "reason": TEXT},
+    "correction_outcome": {"photo": TEXT, "outcome": TEXT},
     "run_comparison": {**IDENTITY, "dice_before": NUMBERS, "change": NOTHING},
 }
 """Columns of each table of the catalog, with cells of each kind."""

@@ -12,8 +12,9 @@ from kedro.runner import SequentialRunner
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.annotations import PredictedMask, write_coco
+from car_segmentation.data.corrections import Correction, add_corrections, mask_file
 from car_segmentation.data.image_stack import ImageStack
-from car_segmentation.data.masks import read_mask
+from car_segmentation.data.masks import Mask, encode_mask, read_mask
 from car_segmentation.datasets.image_stack import ImageStackDataset
 from car_segmentation.pipelines.data_processing import create_pipeline
 from car_segmentation.pipelines.data_processing.nodes import augment, check_photos_and_masks
@@ -56,6 +57,7 @@ def catalog_for(raw: Path, **changes: object) -> DataCatalog:
         },
         "params:annotations": None,
         "params:annotation_format": "auto",
+        "params:corrections": "corrections",
         "annotated_masks_folder": raw / "annotated_masks",
         "params:masks": {"foreground": None, "ignore": []},
         "own_masks_folder": raw / "native",
@@ -284,3 +286,47 @@ def test_the_same_seed_gives_the_same_augmentations() -> None:
 def test_an_augmentation_that_loses_the_car_is_refused() -> None:
     with pytest.raises(UserError, match=r"keeps \d\d% of the cars inside the photo"):
         augmented(shift=0.6)
+
+
+def test_a_corrected_mask_takes_precedence(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also over an annotation; and raw_data may be relative, where paths of files are not."""
+    for name, radius in (("day 1/a", 10.0), ("day 1/b", 11.0), ("day 2/a", 12.0)):
+        write_pair(raw, name, disc_mask(radius=radius))
+    masks = [PredictedMask(f"day 1/{name}.jpg", disc_mask(radius=14)) for name in "ab"]
+    write_coco(raw / "result.json", masks, "car")
+    corrected, origin = disc_mask(radius=5), Correction("day 1/a.jpg", *[""] * 5, 1.0)
+    file = mask_file(raw / "corrections", origin.photo)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(encode_mask(Mask(corrected)))
+    add_corrections(raw / "corrections", [origin])
+    monkeypatch.chdir(raw.parent)
+    everything = sorted(path for path in raw.rglob("*") if path.is_file())
+    catalog = run(
+        catalog_for(
+            raw,
+            **{
+                "photo_files": [path for path in everything if path.suffix == ".jpg"],
+                "mask_files": [path for path in everything if path.suffix == ".gif"],
+                "params:raw_data": raw.name,
+                "params:annotations": "result.json",
+            },
+        )
+    )
+    table = catalog.load("photo_splits").set_index("photo_id")
+    assert table.index.tolist() == ["day 1__a", "day 1__b", "day 2__a"]
+    radii = {"day 1__a": 5, "day 1__b": 14, "day 2__a": 12}
+    for photo_id, radius in radii.items():
+        mask = read_mask(Path(table["mask_path"][photo_id]))
+        assert np.array_equal(mask, disc_mask(radius=radius))
+
+
+def test_corrected_masks_are_no_photos(raw: Path) -> None:
+    """Where the folder of photos holds everything."""
+    write_cars(raw, cars=5)
+    file = raw / "corrections/000000000000_01.jpg.png"
+    file.parent.mkdir()
+    file.write_bytes(encode_mask(Mask(disc_mask())))
+    files = sorted(path for path in raw.rglob("*") if path.is_file())
+    changes = {"photo_files": files, "mask_files": files, "params:photo_folder": "."}
+    catalog = run(catalog_for(raw, **changes, **{"params:mask_folder": "train_masks"}))
+    assert not catalog.load("rejected_photos")["path"].str.contains("corrections").any()

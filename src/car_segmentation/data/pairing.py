@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -148,7 +149,8 @@ def pair_by_name(
     photo_folder: Path,
     mask_folder: Path,
     rules: NameRules,
-    drawn_masks: Mapping[Path, Path] | None = None,
+    drawn_masks: Mapping[Path, Path] = MappingProxyType({}),
+    annotated: bool = False,
 ) -> Pairing:
     """Pair each photo with the mask, or the masks, that its name says.
 
@@ -161,8 +163,9 @@ def pair_by_name(
         photo_folder: What photos' names are relative to.
         mask_folder: What masks' names are relative to.
         rules: How names tell what belongs together.
-        drawn_masks: Masks of annotated photos, which take the place of others; None if there are
-            no annotations.
+        drawn_masks: Masks of photos that were annotated or corrected, which take the place of
+            others.
+        annotated: Whether there are annotations, perhaps of some photos alone.
     """
     photo_files, mask_files = _separate(photo_files, mask_files, photo_folder, mask_folder, rules)
     photos = name_files(photo_files, photo_folder, PHOTO_SUFFIXES)
@@ -174,9 +177,9 @@ def pair_by_name(
     masks_of, left_over = _assign(masks.images, mask_folder, fields, rules)
     if rules.mask_pattern is None:
         _take_out_further_masks(masks_of, left_over, masks.images, rules.mask_suffix)
-    drawn = drawn_masks or {}
-    masks_of |= {name: [drawn[path]] for name, path in photos.images.items() if path in drawn}
-    bare = "has no mask" if drawn_masks is None else NOT_ANNOTATED
+    images = photos.images.items()
+    masks_of |= {name: [drawn_masks[path]] for name, path in images if path in drawn_masks}
+    bare = NOT_ANNOTATED if annotated else "has no mask"
     without = [(path, bare) for name, path in photos.images.items() if name not in masks_of]
     pairs = [
         Pair(
@@ -198,7 +201,7 @@ def pair_by_name(
             for name in sorted(masks_of)
             if rules.name_pattern and "matched" not in fields[name] and "/" not in name
         ],
-        _hint(photos.images, masks.images) if is_suspicious and drawn_masks is None else "",
+        _hint(photos.images, masks.images) if is_suspicious and not annotated else "",
     )
 
 

@@ -31,7 +31,7 @@ FILE = "parameters.json"
 PARAMETERS = "params:"
 PIPELINES = ("data_processing", "modelling", "reporting", "network_comparison", "search", "export")
 """Those whose results other pipelines, or slices of the same, find; in the order of the data."""
-TAKE_A_MODEL = {"inference", "export", "review"}
+TAKE_A_MODEL = {"inference", "export", "review", "corrections_export"}
 """Pipelines that use a finished model as it is, however it was trained."""
 LISTED = 3
 """Parameters that a message names."""

@@ -34,6 +34,8 @@ class ResultSummary:
             logger.info("Comparison: %s/run_comparison.html", self._report)
         if "review_page" in pipeline.all_outputs():
             logger.info("Review: %s/review.html", self._session.parameters.predictions)
+        if "correction_outcome" in pipeline.all_outputs():
+            logger.info("Outcome: %s/outcome.csv", self._session.parameters.tasks)
 
     @property
     def _report(self) -> str:

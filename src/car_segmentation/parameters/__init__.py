@@ -25,6 +25,7 @@ from car_segmentation.parameters.experiments import (
     RunComparison,
 )
 from car_segmentation.parameters.group import Parameters, flatten
+from car_segmentation.parameters.labelling import Labelling
 from car_segmentation.parameters.prediction import (
     CanvasOptions,
     Inference,
@@ -57,6 +58,7 @@ __all__ = [
     "Fractions",
     "ImageSize",
     "Inference",
+    "Labelling",
     "Masks",
     "Network",
     "NetworkComparison",

@@ -27,6 +27,7 @@ from car_segmentation.parameters.experiments import (
     RunComparison,
 )
 from car_segmentation.parameters.group import Parameters, flatten
+from car_segmentation.parameters.labelling import Labelling
 from car_segmentation.parameters.messages import problem_text
 from car_segmentation.parameters.prediction import Inference, PredictionOptions, Reporting
 from car_segmentation.parameters.search_space import SEARCHED_GROUPS, Search, space_problems
@@ -44,12 +45,14 @@ class ProjectParameters(Parameters):
     photos: str
     predictions: str
     model: str
+    tasks: str = "data/07_model_output/tasks"
     cluster: Annotated[str, Field(min_length=1)] | None = None
     seed: NonNegativeInt
     demo_photos: DemoPhotos
     pairing: Pairing
     annotations: Annotated[str, Field(min_length=1)] | tuple[str, ...] | None = None
     annotation_format: AnnotationFormat = "auto"
+    corrections: Annotated[str, Field(min_length=1)] = "corrections"
     masks: Masks = Masks()
     checks: Checks
     split: Split
@@ -60,6 +63,7 @@ class ProjectParameters(Parameters):
     prediction: PredictionOptions
     reporting: Reporting
     inference: Inference
+    labelling: Labelling = Labelling()
     registry: Registry
     export: Export
     network_comparison: NetworkComparison
@@ -100,7 +104,7 @@ class ProjectParameters(Parameters):
         return self
 
 
-NOT_LOCAL = ("cluster", "model", "training.start_from")
+NOT_LOCAL = ("cluster", "model", "training.start_from", "labelling.photo_url")
 """Parameters that may be addresses; all others that are places are folders and files."""
 
 

@@ -42,7 +42,7 @@ from car_segmentation.prediction.photo_record import (
     write_table,
 )
 from car_segmentation.prediction.predictor import model_digest
-from car_segmentation.prediction.resume_journal import Journal
+from car_segmentation.prediction.resume_journal import JOURNAL_FILE, Journal
 from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 from car_segmentation.prediction.shards import Shard, join_tables, shard_file, shard_files
 from car_segmentation.prediction.stored_model import stored
@@ -51,7 +51,6 @@ from car_segmentation.prediction.submission import write_submission
 logger = logging.getLogger(__name__)
 
 PREDICTIONS_FILE = "predictions.csv"
-JOURNAL_FILE = ".finished.jsonl"
 SUBMISSION_FILE = "submission.csv.gz"
 
 AHEAD = 8

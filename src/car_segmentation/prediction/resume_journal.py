@@ -15,6 +15,9 @@ from car_segmentation.prediction.photo_record import PhotoRecord
 
 logger = logging.getLogger(__name__)
 
+JOURNAL_FILE = ".finished.jsonl"
+"""In a folder of predictions."""
+
 
 class Journal:
     """Records of finished photos, a line of JSON each, under a line that says what made them.
@@ -93,6 +96,15 @@ class Journal:
                 "%s has %d damaged lines: their photos are predicted again.", path, damaged
             )
         return {without_extension(entry["record"]["photo"]): entry for entry in entries}
+
+
+def read_origin(path: Path) -> dict[str, Any] | None:
+    """What made the photos of a journal; None if there is no journal, or it does not say."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        origin = _parsed(file.readline())
+    return origin if isinstance(origin, dict) else None
 
 
 def _parsed(line: bytes) -> Any:

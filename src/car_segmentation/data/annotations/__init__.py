@@ -6,7 +6,12 @@ to people.
 """
 
 from car_segmentation.data.annotations.coco import write_coco
-from car_segmentation.data.annotations.drawing import NOTHING_CUT_OUT, DrawnMasks, draw_masks
+from car_segmentation.data.annotations.drawing import (
+    NOTHING_CUT_OUT,
+    DrawnMasks,
+    draw_mask,
+    draw_masks,
+)
 from car_segmentation.data.annotations.label_studio import labelling_interface, write_label_studio
 from car_segmentation.data.annotations.labelme import write_labelme
 from car_segmentation.data.annotations.matching import Matched, match_photos
@@ -32,6 +37,7 @@ __all__ = [
     "Label",
     "Matched",
     "PredictedMask",
+    "draw_mask",
     "draw_masks",
     "labelling_interface",
     "match_photos",

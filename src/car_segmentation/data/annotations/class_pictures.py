@@ -52,12 +52,16 @@ class ClassPicture:
         source: The picture.
         colours: Names of classes by colour.
         objects: Whether its numbers tell objects apart, not classes.
+        annotator: See `regions.Annotation`; a picture does not say.
+        date: Likewise.
     """
 
     names: tuple[str, ...]
     source: Path
     colours: Mapping[Colour, str] = field(repr=False)
     objects: bool = False
+    annotator: str = ""
+    date: str = ""
 
     @property
     def labels(self) -> set[Label]:

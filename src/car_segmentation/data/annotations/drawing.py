@@ -55,7 +55,7 @@ def draw_masks(
     names = {photo: f"{os.path.relpath(photo, photo_folder)}.png" for photo in annotations}
     with atomic_folder(folder) as part:
         results = map_photos(
-            partial(_draw, choice=choice, max_megapixels=max_megapixels),
+            partial(draw_mask, choice=choice, max_megapixels=max_megapixels),
             ((photo, annotations[photo], part / name) for photo, name in names.items()),
             total=len(names),
             description="draw annotations",
@@ -68,10 +68,16 @@ def draw_masks(
     )
 
 
-def _draw(
+def draw_mask(
     item: tuple[Path, Annotation, Path], choice: Choice, max_megapixels: float
 ) -> frozenset[Label] | str:
-    """Write the mask of a photo, and return the classes on it, or why there is none."""
+    """Write the mask of a photo, and return the classes on it, or why there is none.
+
+    Args:
+        item: The photo, its annotation, and the file of the mask.
+        choice: See `draw_masks`.
+        max_megapixels: See `draw_masks`.
+    """
     try:
         with shared_pixels(count_pixels(item[0], Limits(max_megapixels))):
             return _draw_one(*item, choice, max_megapixels)

@@ -73,7 +73,8 @@ def read_label_studio(document: Sequence[Mapping[str, Any]], source: Path) -> Fo
             continue
         several += len(versions) > 1
         # Of equals the last one.
-        results = max(reversed(versions), key=lambda it: (it.is_truth, it.time)).results
+        version = max(reversed(versions), key=lambda it: (it.is_truth, it.time))
+        results = version.results
         try:
             photo = _photo_name(records[0], {it.get("to_name") for it in results})
         except ValueError as error:
@@ -86,7 +87,12 @@ def read_label_studio(document: Sequence[Mapping[str, Any]], source: Path) -> Fo
         }
         annotations.append(
             DrawnAnnotation(
-                (photo,), source, tuple(_regions(results)), sizes.pop() if len(sizes) == 1 else None
+                (photo,),
+                source,
+                tuple(_regions(results)),
+                sizes.pop() if len(sizes) == 1 else None,
+                annotator=version.annotator,
+                date=version.time,
             )
         )
     if several:
@@ -165,6 +171,7 @@ class _Version(NamedTuple):
     time: str
     results: Sequence[Mapping[str, Any]]
     """Those that mark a place, or name what is marked; not choices, ratings or texts."""
+    annotator: str
 
 
 def _is_task(record: Mapping[str, Any]) -> bool:
@@ -175,13 +182,22 @@ def _versions(record: Mapping[str, Any]) -> Iterator[_Version]:
     if not _is_task(record):  # JSON_MIN: a record for each annotation, results by tag.
         values = [it for its in record.values() if isinstance(its, list) for it in its]
         results = [{**it, "value": it} for it in values if isinstance(it, Mapping) and _marks(it)]
-        yield _Version(False, str(record.get("updated_at") or ""), results)
+        who = _name_of(record.get("annotator"))
+        yield _Version(False, str(record.get("updated_at") or ""), results, who)
         return
     for version in record.get("annotations", record.get("completions")) or []:
         if not (version.get("was_cancelled") or version.get("skipped")):
             results = [it for it in version.get("result") or [] if _marks(it.get("value") or {})]
             time = str(version.get("updated_at") or version.get("created_at") or "")
-            yield _Version(bool(version.get("ground_truth")), time, results)
+            who = _name_of(version.get("completed_by"))
+            yield _Version(bool(version.get("ground_truth")), time, results, who)
+
+
+def _name_of(person: Any) -> str:
+    """A person's address, or the number that an export has in place of it."""
+    if isinstance(person, Mapping):
+        person = person.get("email") or person.get("id")
+    return "" if person is None else str(person)
 
 
 def _marks(value: Mapping[str, Any]) -> bool:

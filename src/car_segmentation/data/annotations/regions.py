@@ -70,6 +70,8 @@ class Annotation(Protocol):
             an extension.
         source: The file that says it.
         labels: The classes that it may hold.
+        annotator: Who drew it, as the tool names people; empty if the file does not say.
+        date: When, as the tool writes it; likewise.
     """
 
     @property
@@ -80,6 +82,12 @@ class Annotation(Protocol):
 
     @property
     def labels(self) -> Collection[Label]: ...  # noqa: D102
+
+    @property
+    def annotator(self) -> str: ...  # noqa: D102
+
+    @property
+    def date(self) -> str: ...  # noqa: D102
 
     def mask(self, size: tuple[int, int], choice: Choice) -> tuple[np.ndarray, set[Label]]:
         """Draw the mask.
@@ -109,6 +117,8 @@ class DrawnAnnotation:
         size: Height and width that the photo had when it was annotated, if known.
         covers: Whether an object hides what lies below it, as the tool's own masks have it.
             Otherwise chosen objects are united, whatever else overlaps them.
+        annotator: See `Annotation`.
+        date: See `Annotation`.
     """
 
     names: tuple[str, ...]
@@ -116,6 +126,8 @@ class DrawnAnnotation:
     regions: tuple[Region, ...]
     size: tuple[int, int] | None = None
     covers: bool = False
+    annotator: str = ""
+    date: str = ""
 
     @property
     def labels(self) -> set[Label]:

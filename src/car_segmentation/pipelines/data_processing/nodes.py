@@ -11,14 +11,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.data.annotations import (
-    NOTHING_CUT_OUT,
-    Annotation,
-    Choice,
-    draw_masks,
-    match_photos,
-    read_annotations,
-)
+from car_segmentation.data.annotations import NOTHING_CUT_OUT
 from car_segmentation.data.augmentation import (
     Augmentation,
     augment_pair,
@@ -51,7 +44,6 @@ from car_segmentation.data.pairing import (
 )
 from car_segmentation.data.splits import rows_of_split, split_by_car
 from car_segmentation.parameters import (
-    AnnotationFormat,
     AugmentationRanges,
     Checks,
     ImageSize,
@@ -66,8 +58,6 @@ from car_segmentation.report.error_maps import outlined
 
 logger = logging.getLogger(__name__)
 
-DRAWN_COLUMNS = ["path", "mask_path", "reason"]
-"""A photo and the mask drawn of it, or a photo or file of annotations and why there is none."""
 NO_LOSSES = (NOT_ANNOTATED, NOTHING_CUT_OUT)
 """Why photos are left out of a set that is only partly annotated, or shows other things too."""
 SHOWN_PHOTOS, SHOWN_COLUMNS, SHOWN_WIDTH = 30, 6, 240
@@ -91,40 +81,6 @@ HALF_COVERED = 127
 """A soft mask's level from which the car covers more than half of the pixel."""
 
 
-def draw_annotations(
-    photo_files: Sequence[Path],
-    raw_data: str,
-    photo_folder: str,
-    annotations: Any,  # A path, several, or None: Kedro warns of a union of these.
-    annotation_format: AnnotationFormat,
-    masks: dict[str, Any],
-    checks: dict[str, Any],
-    annotated_masks_folder: Path,
-) -> pd.DataFrame:
-    """Draw the masks of photos that a labelling tool has annotated, if there are any."""
-    if annotations is None:
-        return pd.DataFrame(columns=DRAWN_COLUMNS)
-    raw = Path(raw_data)
-    by_photo: dict[Path, Annotation] = {}
-    problems: list[tuple[Path, str]] = []
-    for source in [annotations] if isinstance(annotations, str) else annotations:
-        found = read_annotations(raw / source, annotation_format)
-        matched = match_photos(found.annotations, photo_files)
-        by_photo |= matched.by_photo
-        problems += [*found.problems, *matched.problems]
-    drawn = draw_masks(
-        by_photo,
-        raw / photo_folder,
-        annotated_masks_folder,
-        _choice_of(Masks(**masks)),
-        Checks(**checks).max_megapixels,
-    )
-    logger.info("annotations of %d photos were drawn", len(drawn.masks))
-    rows = [(str(photo), str(mask), "") for photo, mask in drawn.masks.items()]
-    rows += [(str(path), "", reason) for path, reason in [*problems, *drawn.problems]]
-    return pd.DataFrame(rows, columns=DRAWN_COLUMNS)
-
-
 def pair_photos_with_masks(
     photo_files: Sequence[Path],
     mask_files: Sequence[Path],
@@ -135,9 +91,14 @@ def pair_photos_with_masks(
     pairing: dict[str, Any],
     subject: dict[str, str],
     annotations: Any,  # A path, several, or None: Kedro warns of a union of these.
+    corrections: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pair every photo with its mask, and list the files that have no partner."""
-    settings, raw = Pairing(**pairing), Path(raw_data)
+    settings, raw = Pairing(**pairing), Path(raw_data).absolute()
+    photo_files, mask_files = (
+        [path for path in files if not path.is_relative_to(raw / corrections)]
+        for files in (photo_files, mask_files)
+    )
     if not photo_files:
         raise UserError(
             f"There are no photos in {raw_data}/{photo_folder}. Put photos there and masks in "
@@ -156,7 +117,8 @@ def pair_photos_with_masks(
         raw / photo_folder,
         raw / mask_folder,
         NameRules(settings.name_pattern, settings.mask_suffix, settings.mask_pattern),
-        None if annotations is None else by_photo,
+        by_photo,
+        annotated=annotations is not None,
     )
     # A photo whose annotation cannot be drawn is not used, even if it has a mask.
     pairs = found.pairs[~found.pairs["photo_path"].isin(problems["path"])].reset_index(drop=True)
@@ -343,12 +305,6 @@ def augment(
         )
     captions = [f"{photo_id}: before, and {SHEET_DRAWS} draws" for photo_id in samples]
     return asdict(settings), contact_sheet(rows, captions, SHEET_CELL_WIDTH)
-
-
-def _choice_of(masks: Masks) -> Choice:
-    """The classes that parameters name; those of pictures (bright, colours) are none."""
-    named = masks.foreground if isinstance(masks.foreground, tuple) else None
-    return Choice(named, masks.ignore)
 
 
 def _with_mask(photo: np.ndarray, soft_mask: np.ndarray) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from car_segmentation.pipelines.data_processing.annotation_nodes import draw_annotations
 from car_segmentation.pipelines.data_processing.nodes import (
     augment,
     check_photos_and_masks,
-    draw_annotations,
     pair_photos_with_masks,
     resize_masks,
     resize_photos,
@@ -42,6 +42,7 @@ def create_pipeline() -> Pipeline:
                     "params:photo_folder",
                     "params:annotations",
                     "params:annotation_format",
+                    "params:corrections",
                     "params:masks",
                     "params:checks",
                     "annotated_masks_folder",
@@ -61,6 +62,7 @@ def create_pipeline() -> Pipeline:
                     "params:pairing",
                     "params:subject",
                     "params:annotations",
+                    "params:corrections",
                 ],
                 outputs=["photo_pairs", "unpaired_files"],
                 name="pair_photos_with_masks",
