@@ -290,8 +290,8 @@ def test_an_augmentation_that_loses_the_car_is_refused() -> None:
 
 def test_a_corrected_mask_takes_precedence(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also over an annotation; and raw_data may be relative, where paths of files are not."""
-    for name, radius in (("day 1/a", 10.0), ("day 1/b", 11.0), ("day 2/a", 12.0)):
-        write_pair(raw, name, disc_mask(radius=radius))
+    for number, name in enumerate(("day 1/a", "day 1/b", "day 2/a", "day 3/a")):
+        write_pair(raw, name, disc_mask(radius=10 + number))
     masks = [PredictedMask(f"day 1/{name}.jpg", disc_mask(radius=14)) for name in "ab"]
     write_coco(raw / "result.json", masks, "car")
     corrected, origin = disc_mask(radius=5), Correction("day 1/a.jpg", *[""] * 5, 1.0)
@@ -313,20 +313,20 @@ def test_a_corrected_mask_takes_precedence(raw: Path, monkeypatch: pytest.Monkey
         )
     )
     table = catalog.load("photo_splits").set_index("photo_id")
-    assert table.index.tolist() == ["day 1__a", "day 1__b", "day 2__a"]
-    radii = {"day 1__a": 5, "day 1__b": 14, "day 2__a": 12}
+    radii = {"day 1__a": 5, "day 1__b": 14, "day 2__a": 12, "day 3__a": 13}
+    assert table.index.tolist() == list(radii)
     for photo_id, radius in radii.items():
         mask = read_mask(Path(table["mask_path"][photo_id]))
         assert np.array_equal(mask, disc_mask(radius=radius))
 
 
 def test_corrected_masks_are_no_photos(raw: Path) -> None:
-    """Where the folder of photos holds everything."""
+    """Where they lie in the folder of photos."""
     write_cars(raw, cars=5)
-    file = raw / "corrections/000000000000_01.jpg.png"
+    file = raw / "train/corrections/000000000000_01.jpg.png"
     file.parent.mkdir()
     file.write_bytes(encode_mask(Mask(disc_mask())))
-    files = sorted(path for path in raw.rglob("*") if path.is_file())
-    changes = {"photo_files": files, "mask_files": files, "params:photo_folder": "."}
-    catalog = run(catalog_for(raw, **changes, **{"params:mask_folder": "train_masks"}))
-    assert not catalog.load("rejected_photos")["path"].str.contains("corrections").any()
+    files = [path for path in (raw / "train").rglob("*") if path.is_file()]
+    changes = {"photo_files": files, "params:corrections": "train/corrections"}
+    catalog = run(catalog_for(raw, **changes))
+    assert catalog.load("rejected_photos").empty
