@@ -3,6 +3,7 @@
 The variable FAULT says how: ``KIND NODE NUMBER``, from the beginning of a node on.
 """
 
+import ctypes
 import errno
 import os
 import resource
@@ -84,6 +85,23 @@ class Fault:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + int(self.number * 1e6)
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+    def size(self) -> None:
+        """No file may be larger than some bytes, as ``ulimit -f`` does."""
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(self.number), hard))
+
+    def shm(self) -> None:
+        """There is no /dev/shm any more, for this process and those that it starts."""
+        system = ctypes.CDLL(None, use_errno=True)
+        of_its_own = 0x20000  # CLONE_NEWNS
+        private, detach = (1 << 18) | (1 << 14), 2  # MS_PRIVATE and MS_REC, MNT_DETACH
+        if (
+            system.unshare(of_its_own)
+            or system.mount(b"none", b"/", None, private, None)
+            or system.umount2(b"/dev/shm", detach)
+        ):
+            raise OSError(ctypes.get_errno(), "needs the right to unmount /dev/shm")
 
     def database(self) -> None:
         """Another connection has locked MLflow's database, and does not let it go."""

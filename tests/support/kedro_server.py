@@ -6,12 +6,14 @@ forks for each: the child is a fresh process but for these imports, and imports 
 code from where it is sent. Its exit code is the answer.
 """
 
+import contextlib
 import functools
 import gc
 import importlib
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +42,12 @@ class KedroServer:
         )
 
     def run(
-        self, arguments: list[str], folder: Path, variables: dict[str, str], console: Path
+        self,
+        arguments: list[str],
+        folder: Path,
+        variables: dict[str, str],
+        console: Path,
+        seconds: int = 0,
     ) -> int:
         """Do what ``python -m kedro`` does in a folder; return its exit code.
 
@@ -49,12 +56,14 @@ class KedroServer:
             folder: Where it is called.
             variables: Its environment.
             console: The file for what it writes.
+            seconds: After so many, SIGALRM ends it, and all processes that it began; 0: never.
         """
         request = {
             "arguments": arguments,
             "folder": str(folder),
             "variables": variables,
             "console": str(console),
+            "seconds": seconds,
         }
         assert self._process.stdin and self._process.stdout
         print(json.dumps(request), file=self._process.stdin, flush=True)
@@ -82,11 +91,19 @@ def serve() -> None:
             become(**request)
             return
         _, status = os.waitpid(child, 0)
+        if request["seconds"]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
         print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
 
 
-def become(arguments: list[str], folder: str, variables: dict[str, str], console: str) -> None:
+def become(
+    arguments: list[str], folder: str, variables: dict[str, str], console: str, seconds: int
+) -> None:
     """Do what ``python -m kedro`` does in a folder, its output going to a file."""
+    if seconds:
+        os.setsid()
+        signal.alarm(seconds)
     sys.stdin = open(os.devnull)  # noqa: SIM115  As long as the process.
     output = os.open(console, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
