@@ -1,7 +1,9 @@
 import logging
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
@@ -11,7 +13,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.experiments import run_reading, tracking
+from car_segmentation.experiments import run_reading, tracking, tracking_server
 from car_segmentation.prediction.run_lengths import decode_runs, encode_runs
 from tests.support.photos import SIZE, disc_mask
 
@@ -47,6 +49,27 @@ def test_runs_whose_end_cannot_be_written_are_forgotten(run, tmp_path: Path) -> 
     (tmp_path / "mlflow.db").write_bytes(b"no database" * 100)
     store = mlflow.get_tracking_uri()
     tracking.abandon_runs("FAILED")
+    assert mlflow.active_run() is None
+    assert mlflow.get_tracking_uri() == store
+
+
+def test_a_locked_database_is_not_asked_again_for_each_run(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking_server, "END_SECONDS", 0.01)
+    mlflow.start_run(run.info.run_id, nested=True)
+    store, asked = mlflow.get_tracking_uri(), []
+    end_run = mlflow.end_run
+
+    def ask(status: str) -> None:
+        asked.append(mlflow.get_tracking_uri())
+        end_run(status)
+
+    monkeypatch.setattr(mlflow, "end_run", ask)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        tracking.abandon_runs("FAILED")
+    assert asked == [tracking_server.NO_RUNS] * 2
     assert mlflow.active_run() is None
     assert mlflow.get_tracking_uri() == store
 

@@ -3,13 +3,16 @@ import json
 import logging
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
 import pytest
 
+from car_segmentation.core.errors import UserError
 from car_segmentation.experiments import tracking, tracking_server
 from car_segmentation.experiments.tracking_server import LocalStore, fall_back_to, server_problem
 from tests.support.http_servers import Answer, http_server
@@ -148,3 +151,15 @@ def test_processes_that_make_the_database_at_once_wait_for_each_other(tmp_path: 
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     assert [(process.wait(), process.stderr.read()[-300:])[0] for process in both] == [0, 0]
     assert len(mlflow.MlflowClient(command[-1]).search_experiments()) == 1
+
+
+def test_a_locked_database_is_named_before_mlflow_waits_for_it(
+    empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking_server, "PATIENCE", 0.01)
+    monkeypatch.setattr(mlflow, "MlflowClient", lambda uri: pytest.fail("MLflow is asked"))
+    path = shutil.copy(empty_database, tmp_path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UserError, match=rf"{path}, .* is locked.*: wait for its end"):
+            server_problem(f"sqlite:///{path}")

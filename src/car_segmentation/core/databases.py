@@ -16,13 +16,16 @@ REMEDIES = {
 """What to do about a database that is not damaged, by SQLite's words."""
 
 
-def check_database(path: Path, keeps: str, seconds: float = 10) -> None:
+PATIENCE = 10.0
+"""Seconds to wait for another process that has locked a database."""
+
+
+def check_database(path: Path, keeps: str) -> None:
     """Check that a SQLite database is whole; one that is not there, or is empty, is begun anew.
 
     Args:
         path: The file.
         keeps: What is lost with it, for the message.
-        seconds: How long to wait for another process that has locked it.
 
     Raises:
         UserError: If it is damaged, not a database, or locked.
@@ -30,13 +33,35 @@ def check_database(path: Path, keeps: str, seconds: float = 10) -> None:
     if not path.is_file():
         return
     try:
-        with closing(sqlite3.connect(path, timeout=seconds)) as connection:
+        with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
             (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        problem = "" if state == "ok" else state
+        problem = None if state == "ok" else state
     except sqlite3.DatabaseError as error:
         problem = str(error)
     if problem:
         raise UserError(unreadable(path, keeps, problem))
+
+
+def lock_problem(path: Path, statement: str, seconds: float) -> str | None:
+    """What SQLite says of a database that does not let a statement pass; None if it does.
+
+    Args:
+        path: The file; one that is not there lets everything pass.
+        statement: `READ` or `WRITE`.
+        seconds: How long to wait for another process that has locked it.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(path, timeout=seconds)) as connection:
+            connection.execute(statement)
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None
+
+
+READ, WRITE = "PRAGMA schema_version", "BEGIN IMMEDIATE"
+"""Need the lock that each reading, and each writing, statement needs; neither changes anything."""
 
 
 def unreadable(path: Path, keeps: str, problem: str) -> str:

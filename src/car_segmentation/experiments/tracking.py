@@ -18,7 +18,9 @@ from car_segmentation.evaluation.run_comparison import RunRecord
 from car_segmentation.experiments.run_reading import PARENT, SPLITS, ended_well
 from car_segmentation.experiments.tracking_server import (
     CONTINUES,
+    NO_RUNS,
     fail_fast,
+    forgetting_what_cannot_be_noted,
     leave_server,
     server_problem,
 )
@@ -54,14 +56,12 @@ def abandon_runs(status: Literal["FAILED", "KILLED"], outer: str | None = None) 
         status: How they ended.
         outer: A run that stays active, with those around it.
     """
-    store = uri()
-    while run_id() not in (None, outer):
-        try:
-            mlflow.end_run(status)
-        except Exception:  # MLflow's own, or of the database below it.
-            # A store without these runs: each attempt at the other may take seconds.
-            mlflow.set_tracking_uri("sqlite://")
-    mlflow.set_tracking_uri(store)
+    with forgetting_what_cannot_be_noted():
+        while run_id() not in (None, outer):
+            try:
+                mlflow.end_run(status)
+            except Exception:  # MLflow's own, or of the database below it.
+                mlflow.set_tracking_uri(NO_RUNS)  # Each attempt at the other may take seconds.
 
 
 def run_label() -> str:

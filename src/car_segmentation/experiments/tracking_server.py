@@ -14,7 +14,7 @@ import mlflow
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
 
-from car_segmentation.core.databases import unreadable
+from car_segmentation.core.databases import PATIENCE, READ, WRITE, lock_problem, unreadable
 from car_segmentation.core.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,10 @@ UPLOAD = (
 DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
 """In the project's root."""
 SQLITE = "sqlite:///"
+NO_RUNS = "sqlite://"
+"""Address of a store without runs, in memory: ending one there fails at once, and elsewhere not."""
+END_SECONDS = 2.0
+"""Seconds to wait for a locked database in which the end of a failed run is to be noted."""
 RUNS = "all runs of MLflow"
 """Content of the database, for messages."""
 
@@ -102,11 +106,31 @@ def check_own_database(uri: str, create: bool = False) -> None:
     database = Path(uri.removeprefix(SQLITE))
     if not uri.startswith(SQLITE) or not (create or database.is_file()):
         return
+    # MLflow waits twice as long, and each time again.
+    if problem := lock_problem(database, READ, PATIENCE):
+        raise UserError(unreadable(database, RUNS, problem))
     try:
         with _opened_by_one(database):
             mlflow.MlflowClient(uri).search_experiments(max_results=1)
     except Exception as error:  # MLflow's own, or of one of the libraries that it uses.
         raise UserError(unreadable(database, RUNS, str(error).splitlines()[0])) from error
+
+
+@contextmanager
+def forgetting_what_cannot_be_noted() -> Iterator[None]:
+    """Let runs end, in the block, without their database if it takes no changes now.
+
+    MLflow would wait 20 seconds for each run, and then fail.
+    """
+    uri = mlflow.get_tracking_uri()
+    database = Path(uri.removeprefix(SQLITE))
+    if uri.startswith(SQLITE) and lock_problem(database, WRITE, END_SECONDS):
+        mlflow.set_tracking_uri(NO_RUNS)
+    try:
+        yield
+    finally:
+        if mlflow.get_tracking_uri() != uri:
+            mlflow.set_tracking_uri(uri)
 
 
 @contextmanager
@@ -180,7 +204,7 @@ def leave_server(problem: str) -> None:
         instead = f"continues in {own_database(store.project_root)}"
     logger.warning("%s The run %s; all results are in the data folder.", problem, instead)
     # A store without this run: ending it changes nothing anywhere.
-    mlflow.set_tracking_uri(own_database(store.project_root) if store else "sqlite://")
+    mlflow.set_tracking_uri(own_database(store.project_root) if store else NO_RUNS)
     while (run := mlflow.active_run()) is not None:
         lost = run.info
         with suppress(MlflowException):

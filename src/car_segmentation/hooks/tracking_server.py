@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from kedro.framework.context import KedroContext
@@ -68,6 +69,12 @@ class TrackingServer:
     def after_pipeline_run(self) -> None:
         """As `before_node_run`."""
         self._look()
+
+    @hook_impl(wrapper=True)
+    def on_pipeline_error(self) -> Iterator[None]:
+        """Have kedro-mlflow end the run without a database that is locked."""
+        with tracking_server.forgetting_what_cannot_be_noted():
+            return (yield)
 
     def _look(self) -> None:
         """Have kedro-mlflow continue in the run that replaces the one on a lost server."""
