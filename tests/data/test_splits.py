@@ -7,7 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.data.splits import SPLITS, check_no_car_in_two_splits, split_by_car
+from car_segmentation.data.splits import (
+    SPLITS,
+    check_no_car_in_two_splits,
+    keep_splits,
+    split_by_car,
+)
 
 FRACTIONS = {"train": 0.7, "validation": 0.1, "test": 0.2}
 MakeTable = Callable[..., pd.DataFrame]
@@ -110,3 +115,20 @@ def test_cars_of_about_as_many_photos_stay_where_they_are(photo_table: MakeTable
     uneven = even.drop(index=[3, 40, 41, 200])
     expected = split_by_car(even, FRACTIONS, 1)[uneven.index]
     assert split_by_car(uneven, FRACTIONS, 1).equals(expected)
+
+
+class TestSplitsThatAreKept:
+    KEPT = pd.DataFrame(
+        {"car": ["a", "a", "b", "c"], "split": ["test", "test", "validation", "train"]}
+    )
+
+    def test_new_cars_train(self) -> None:
+        photos = pd.DataFrame({"car": ["b", "new", "a", "c", "b"]}, index=[5, 6, 7, 8, 9])
+        split = keep_splits(photos, self.KEPT, "old.csv")
+        assert split.tolist() == ["validation", "train", "test", "train", "validation"]
+        assert split.index.tolist() == photos.index.tolist() and split.name == "split"
+
+    def test_a_split_that_is_lost_is_named(self) -> None:
+        photos = pd.DataFrame({"car": ["a", "c", "new"]})
+        with pytest.raises(UserError, match=r"old\.csv: none of its cars of validation is"):
+            keep_splits(photos, self.KEPT, "old.csv")

@@ -1,13 +1,16 @@
+import pandas as pd
 import pytest
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.evaluation.run_comparison import (
+    RunRecord,
     changed_parameters,
     changes_by_car,
     compare_scores,
     largest_changes,
     metrics_side_by_side,
     only_in_one,
+    scored_by_other_masks,
 )
 from tests.support.run_records import AFTER, BEFORE, record
 
@@ -85,3 +88,22 @@ def test_metrics_of_older_runs_are_compared_under_their_current_names() -> None:
     after = record({}, metrics={"upper_bound.dice_mean": 0.75})
     table = metrics_side_by_side(before, after)
     assert table["metric"].tolist() == ["upper_bound.dice_mean"] and table["change"][0] == 0.25
+
+
+class TestMasksThatWereCorrected:
+    @staticmethod
+    def with_areas(areas: dict[str, float], dice: float) -> RunRecord:
+        splits = pd.DataFrame({"photo_id": list(areas), "foreground_share": list(areas.values())})
+        return record(dict.fromkeys(areas, dice), photo_splits=splits)
+
+    BEFORE = with_areas({"x_01": 0.25, "x_02": 0.123457, "y_01": 0.3}, 0.9)
+
+    def test_their_photos_are_left_out(self) -> None:
+        after = self.with_areas({"x_01": 0.250003, "x_02": 0.123456, "z_01": 0.3}, 0.8)
+        assert scored_by_other_masks(self.BEFORE, after) == ["x_01"]
+        assert compare_scores(self.BEFORE, after)["photo_id"].tolist() == ["x_02"]
+
+    def test_if_nothing_is_left_a_message_says_why(self) -> None:
+        after = self.with_areas({"x_01": 0.26, "x_02": 0.13}, 0.8)
+        with pytest.raises(UserError, match="were corrected between the two"):
+            compare_scores(self.BEFORE, after)

@@ -8,8 +8,9 @@ from PIL import Image
 
 from car_segmentation.core.tables import read_table
 from car_segmentation.data.annotations.brush import encode_brush
-from car_segmentation.data.masks import read_mask
-from tests.support.photos import SIZE, disc_mask, photo_of
+from car_segmentation.data.corrections import Correction, add_corrections, mask_file
+from car_segmentation.data.masks import Mask, encode_mask, read_mask
+from tests.support.photos import SIZE, disc_mask, photo_of, write_pair
 from tests.support.projects import Project, mlflow_runs
 
 TEXT = ["photo_id", "car", "photo_path", "mask_path", "split"]
@@ -96,6 +97,38 @@ def test_a_suspected_label_error_is_corrected(project: Project, tmp_path: Path) 
     assert np.array_equal(read_mask(project.path / after[photo_id]), expected)
     original = project.raw / "train_masks" / f"{photo_id}_mask.gif"
     assert original.is_file() and not np.array_equal(read_mask(original), expected)
+
+
+def test_the_champion_is_trained_on_and_compared(project: Project) -> None:
+    """With a corrected mask of a test photo, which then does not count, and a new car."""
+    project.succeed("--pipelines=promotion")
+    table = read_table(project.results / "05_model_input/photo_splits.csv", others="text")
+    split_of = dict(zip(table["photo_id"], table["split"], strict=True))
+    corrected = next(name for name, split in split_of.items() if split == "test")
+    write_pair(project.raw, "00000000000a_01")
+    corrections = project.raw / "corrections"
+    file = mask_file(corrections, f"{corrected}.jpg")
+    file.parent.mkdir()
+    file.write_bytes(encode_mask(Mask(disc_mask(radius=5))))
+    add_corrections(corrections, [Correction(f"{corrected}.jpg", *[""] * 5, 0.5)])
+    keep = "split.keep=data/tiny/05_model_input/photo_splits.csv"
+    start = "training.start_from=models:/car_segmentation@champion,training.epochs=1"
+    project.succeed(f"--params={keep},{start},training.learning_rate=1e-5")
+
+    table = read_table(project.results / "05_model_input/photo_splits.csv", others="text")
+    after = dict(zip(table["photo_id"], table["split"], strict=True))
+    assert after == split_of | {"00000000000a_01": "train"}
+    said = project.succeed("--pipelines=promotion")
+    tested = sum(split == "test" for split in split_of.values())
+    assert f"on {tested - 1} test photos" in said
+    assert "(1 more are left out, because their masks were corrected since)" in said
+
+
+def test_splits_to_keep_must_be_there(project: Project) -> None:
+    said = project.fail("--pipelines=data_processing", "--params=split.keep=data/none.csv")
+    assert "split.keep: there is no data/none.csv" in said
+    said = project.fail("--pipelines=data_processing", "--params=split.keep=a.csv,split.folds=3")
+    assert "keep and folds exclude each other" in said
 
 
 def test_what_cannot_be_handed_out_is_named(project: Project, tmp_path: Path) -> None:

@@ -20,9 +20,8 @@ def record(dice: dict[str, float], run_id: str = "0123456789ab", **fields: Any) 
         }
     )
     defaults = {"name": "run", "started": "now", "parameters": {}, "metrics": {}}
-    return RunRecord(
-        run_id=run_id, photo_scores=scores, photo_splits=pd.DataFrame(), **(defaults | fields)
-    )
+    defaults["photo_splits"] = pd.DataFrame()
+    return RunRecord(run_id=run_id, photo_scores=scores, **(defaults | fields))
 
 
 BEFORE = record({"x_01": 0.90, "x_02": 0.95, "y_01": 0.80, "z_01": 0.99}, "aaaaaaaaaaaa")

@@ -55,6 +55,36 @@ def split_by_car(
     return split
 
 
+def keep_splits(
+    photos: pd.DataFrame, kept: pd.DataFrame, name: str, subject: Subject = CARS
+) -> pd.Series:
+    """Assign photos to the splits that an earlier table has for their cars; new cars train.
+
+    So test photos stay the same, and unseen, while cars are added or masks corrected.
+
+    Args:
+        photos: Column ``car``.
+        kept: Columns ``car`` and ``split``.
+        name: What a message calls the table: its file.
+        subject: What cars are called in messages.
+
+    Returns:
+        The split of each photo, in the order of ``photos``, named ``split``.
+
+    Raises:
+        UserError: If a split of the table would have no photo.
+    """
+    split_of = kept.drop_duplicates("car").set_index("car")["split"]
+    split = photos["car"].map(split_of).fillna("train").astype(str).rename("split")
+    lost = sorted(set(kept["split"]) - set(split))
+    if lost:
+        raise UserError(
+            f"split.keep = {name}: none of its {subject.many} of {lost[0]} is among these photos. "
+            "Name the table of these photos, or set split.keep to null."
+        )
+    return split
+
+
 def rows_of_split(table: pd.DataFrame, *splits: str) -> pd.DataFrame:
     """The rows of a table whose column ``split`` has one of these values."""
     return table[table["split"].isin(splits)]

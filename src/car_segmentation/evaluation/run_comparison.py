@@ -12,6 +12,9 @@ from car_segmentation.evaluation.scores import IDENTITY
 RENAMED_METRICS = {"ceiling.dice_mean": "upper_bound.dice_mean"}
 """Metrics that older runs have under another name."""
 
+SAME_AREA = 1.5e-6
+"""Fractions of a photo that differ by no more are the same number, rounded to six places."""
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -43,7 +46,7 @@ class RunRecord:
 
 
 def compare_scores(before: RunRecord, after: RunRecord) -> pd.DataFrame:
-    """The photos that both runs scored, and how the scores of each changed.
+    """The photos that both runs scored by the same mask, and how the scores of each changed.
 
     Returns:
         A row per photo, the one that lost most first: ``photo_id``, ``car``, ``view``,
@@ -67,6 +70,13 @@ def compare_scores(before: RunRecord, after: RunRecord) -> pd.DataFrame:
             f"No photo was scored by both {before.label} and {after.label}: compare runs that "
             "test the same photos (same raw_data, seed, split and pairing.max_cars)."
         )
+    changes = changes[~changes["photo_id"].isin(scored_by_other_masks(before, after))]
+    if changes.empty:
+        raise UserError(
+            f"The masks of all photos that both {before.label} and {after.label} scored were "
+            "corrected between the two: score the first model again (`kedro run "
+            "--pipelines=reporting`), or make that run again."
+        )
     changes["change"] = changes["dice_after"] - changes["dice_before"]
     changes = changes.sort_values(["change", "photo_id"], ignore_index=True)
     return changes[
@@ -78,6 +88,23 @@ def only_in_one(before: RunRecord, after: RunRecord) -> tuple[list[str], list[st
     """Photos that only the first and only the second run scored."""
     first, second = (set(run.photo_scores["photo_id"]) for run in (before, after))
     return sorted(first - second), sorted(second - first)
+
+
+def scored_by_other_masks(before: RunRecord, after: RunRecord) -> list[str]:
+    """Photos that both runs scored, and whose true mask was corrected between the two.
+
+    Masks are told apart by their area, a millionth of the photo counting.
+    """
+    area = "foreground_share"
+    if not all(area in run.photo_splits for run in (before, after)):
+        return []
+    scored = [
+        run.photo_splits.merge(run.photo_scores["photo_id"])[["photo_id", area]]
+        for run in (before, after)
+    ]
+    both = scored[0].merge(scored[1], on="photo_id", suffixes=("_before", "_after"))
+    differs = (both[f"{area}_before"] - both[f"{area}_after"]).abs() > SAME_AREA
+    return sorted(both.loc[differs, "photo_id"])
 
 
 def largest_changes(changes: pd.DataFrame, count: int) -> tuple[pd.DataFrame, pd.DataFrame]:

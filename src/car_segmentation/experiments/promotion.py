@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 
 from car_segmentation.evaluation.bootstrap import paired_difference
-from car_segmentation.evaluation.run_comparison import RunRecord, compare_scores
+from car_segmentation.evaluation.run_comparison import (
+    RunRecord,
+    compare_scores,
+    scored_by_other_masks,
+)
 from car_segmentation.parameters import CARS, Subject
 
 
@@ -50,6 +54,9 @@ def decide(
         f"mean Dice changes by {difference.mean:+.5f} on {difference.photos} test photos of "
         f"{subject.count(difference.cars)}"
     )
+    corrected = len(scored_by_other_masks(champion, candidate))
+    if corrected:
+        numbers += f" ({corrected} more are left out, because their masks were corrected since)"
     interval = difference.interval
     if interval is None:
         return Decision(False, f"{numbers}, which is too few for an interval.")

@@ -122,9 +122,12 @@ class Split(Parameters):
     folds: Annotated[int, Field(ge=2)] | None
     fold: NonNegativeInt
     seed: NonNegativeInt | None = None
+    keep: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
+        if self.keep is not None and self.folds is not None:
+            raise ValueError("keep and folds exclude each other: one of them has to be null")
         if self.fold >= (self.folds or 1):
             raise ValueError(
                 f"fold {self.fold} does not exist: there are {self.folds or 1}, from 0"

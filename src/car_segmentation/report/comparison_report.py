@@ -11,6 +11,7 @@ from car_segmentation.evaluation.run_comparison import (
     changed_parameters,
     metrics_side_by_side,
     only_in_one,
+    scored_by_other_masks,
 )
 from car_segmentation.parameters import CARS, Subject
 from car_segmentation.report.html import (
@@ -190,12 +191,15 @@ def _changed_in_words(before: RunRecord, after: RunRecord) -> str:
 
 
 def _left_out(before: RunRecord, after: RunRecord) -> Sequence[Block]:
-    """Photos that only one run scored, named."""
+    """Photos that only one run scored, or that the two scored by different masks, named."""
     blocks = []
-    for photos, when in zip(only_in_one(before, after), ("first", "second"), strict=True):
+    reasons = ("scored by the first run alone", "scored by the second run alone")
+    left_out = [*zip(only_in_one(before, after), reasons, strict=True)]
+    left_out.append((scored_by_other_masks(before, after), "their masks were corrected since"))
+    for photos, reason in left_out:
         if photos:
             more = len(photos) - LISTED_PHOTOS
             names = ", ".join(photos[:LISTED_PHOTOS]) + (f" and {more:,} more" if more > 0 else "")
-            text = f"Left out, scored by the {when} run alone ({len(photos):,}): {names}."
+            text = f"Left out, {reason} ({len(photos):,}): {names}."
             blocks.append(paragraph(text, quiet=True))
     return blocks

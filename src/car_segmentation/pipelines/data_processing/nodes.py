@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.tables import read_table
 from car_segmentation.data.annotations import NOTHING_CUT_OUT
 from car_segmentation.data.augmentation import (
     Augmentation,
@@ -42,7 +43,7 @@ from car_segmentation.data.pairing import (
     one_of_each_kind,
     pair_by_name,
 )
-from car_segmentation.data.splits import rows_of_split, split_by_car
+from car_segmentation.data.splits import check_splits, keep_splits, rows_of_split, split_by_car
 from car_segmentation.parameters import (
     AugmentationRanges,
     Checks,
@@ -240,15 +241,27 @@ def split_cars(
 ) -> pd.DataFrame:
     """Give every photo its split, all views of a car the same, balanced by mask area."""
     settings, words = Split(**split), Subject(**subject)
-    drawn_with = seed if settings.seed is None else settings.seed
-    splits = split_by_car(
-        *(photo_table, settings.fractions.model_dump(), drawn_with),
-        *(settings.folds, settings.fold, words),
-    )
+    if settings.keep is not None:
+        splits = keep_splits(photo_table, _read_splits(settings.keep), settings.keep, words)
+    else:
+        drawn_with = seed if settings.seed is None else settings.seed
+        splits = split_by_car(
+            *(photo_table, settings.fractions.model_dump(), drawn_with),
+            *(settings.folds, settings.fold, words),
+        )
     cars = photo_table.groupby(splits)["car"].agg(["size", "nunique"])
     for name, (photos, number) in cars.iterrows():
         logger.info("%s: %d photos of %s", name, photos, words.count(number))
     return photo_table.assign(split=splits)
+
+
+def _read_splits(path: str) -> pd.DataFrame:
+    try:
+        table = read_table(Path(path), others="text")
+    except FileNotFoundError:
+        raise UserError(f"split.keep: there is no {path}.") from None
+    check_splits(table, path)
+    return table
 
 
 def show_data(photos: ImageStack, soft_masks: ImageStack, photo_splits: pd.DataFrame) -> np.ndarray:

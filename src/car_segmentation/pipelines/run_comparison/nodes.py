@@ -18,6 +18,7 @@ from car_segmentation.evaluation.run_comparison import (
     difference_metrics,
     largest_changes,
     only_in_one,
+    scored_by_other_masks,
 )
 from car_segmentation.experiments import run_reading, tracking
 from car_segmentation.parameters import ComparedRuns, RunComparison, Subject
@@ -46,6 +47,14 @@ def compare_photos(before: RunRecord, after: RunRecord) -> pd.DataFrame:
                 run.label,
                 f"{photos[0]} …" if len(photos) > 1 else photos[0],
             )
+    corrected = scored_by_other_masks(before, after)
+    if corrected:
+        logger.warning(
+            "The masks of %d photos were corrected between the two runs, which scored them by "
+            "different masks; they are left out: %s",
+            len(corrected),
+            f"{corrected[0]} …" if len(corrected) > 1 else corrected[0],
+        )
     return compare_scores(before, after)
 
 
