@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="+", default=["float32", "mixed_bfloat16"])
     arguments = parser.parse_args()
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "none")
-    print(f"{_processor()}, {os.cpu_count()} cores, bfloat16 in hardware: {multiplies_bfloat16()}")
+    print(f"{processor()}, {os.cpu_count()} cores, bfloat16 in hardware: {multiplies_bfloat16()}")
     print(f"ONEDNN_MAX_CPU_ISA: {limit}")
     for precision in arguments.precisions:
         job = partial(print_tables, arguments.env, precision, arguments.steps)
@@ -60,7 +60,7 @@ def print_tables(env: str, precision: str, steps: int) -> None:
         from car_segmentation.networks.registry import build_network
         from car_segmentation.training.precision import precision as keras_precision
 
-        parameters = _parameters(env)
+        parameters = project_parameters(env)
         image = parameters.image
         with keras_precision(precision):
             network = build_network(
@@ -190,14 +190,16 @@ def _seconds_by_kind(network, times: int) -> dict[str, float]:  # type: ignore[n
     return totals
 
 
-def _parameters(env: str) -> ProjectParameters:
+def project_parameters(env: str) -> ProjectParameters:
+    """Read and check the parameters of an environment."""
     loader = ProjectConfigLoader(
         str(PROJECT_ROOT / "conf"), env=env, base_env="base", default_run_env="local"
     )
     return check_parameters(loader["parameters"])
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
