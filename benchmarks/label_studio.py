@@ -103,8 +103,8 @@ class Client:
 
 
 @contextmanager
-def label_studio(program: Path) -> Iterator[Client]:
-    """A server on this machine alone, until the block ends."""
+def label_studio(program: Path, **settings: str) -> Iterator[Client]:
+    """A server on this machine alone, with settings of its own, until the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -113,7 +113,13 @@ def label_studio(program: Path) -> Iterator[Client]:
         user = ["--username", "me@example.com", "--password", "not-secret", "--user-token", TOKEN]
         server = subprocess.Popen(
             [str(program), "start", *arguments, *user],
-            env={**os.environ, **SETTINGS, "LABEL_STUDIO_BASE_DATA_DIR": folder, "PYTHONPATH": ""},
+            env={
+                **os.environ,
+                **SETTINGS,
+                **settings,
+                "LABEL_STUDIO_BASE_DATA_DIR": folder,
+                "PYTHONPATH": "",
+            },
             stdout=log,
             stderr=log,
         )

@@ -74,6 +74,8 @@ def run(folder: Path, predictions: pd.DataFrame) -> dict:
     data = validation() | {
         "predictions": predictions,
         "predictions_folder": folder,
+        "model": "not looked at, for nothing says what made the predictions",
+        "params:prediction": {},
         "params:photos": str(folder / "photos"),
         "params:pairing": {"name_pattern": None, "max_cars": None},
     }

@@ -1,5 +1,6 @@
 """The review queue of new photos, after a whole run."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -31,3 +32,18 @@ def test_a_folder_without_predictions_is_named(project: Project, tmp_path: Path)
     output = project.fail("--pipelines=review", f"--params=predictions={tmp_path / 'none'}")
     assert f"There are no predictions in {tmp_path / 'none'}" in output
     assert "Traceback" not in output
+
+
+def test_predictions_of_another_model_are_refused(project: Project, tmp_path: Path) -> None:
+    """And those of the same model from the registry are not."""
+    photos = project.raw / "train"
+    own, other = tmp_path / "own", tmp_path / "other"
+    project.predict(photos, own, "model=models:/car_segmentation@candidate")
+    project.succeed("--pipelines=review", f"--params=photos={photos},predictions={own}")
+    models, untrained = project.results / "06_models", tmp_path / "untrained"
+    untrained.mkdir()
+    shutil.copy(models / "network.keras", untrained / "model.keras")
+    shutil.copy(models / "threshold.json", untrained)
+    project.predict(photos, other, f"model={untrained}/model.keras")
+    said = project.fail("--pipelines=review", f"--params=photos={photos},predictions={other}")
+    assert f"{other} holds predictions of another model" in said

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -16,17 +16,30 @@ from car_segmentation.evaluation.review_queue import (
     rank_photos,
     usable_signals,
 )
-from car_segmentation.parameters import Pairing
+from car_segmentation.parameters import Pairing, PredictionOptions
+from car_segmentation.prediction.prediction_origin import check_origin
+
+if TYPE_CHECKING:
+    from keras import Model
+else:
+    Model = Any  # Kedro evaluates these hints, and Keras takes five seconds to import.
 
 logger = logging.getLogger(__name__)
 
 
 def measure_new_photos(
-    predictions: pd.DataFrame, predictions_folder: Path, pairing: dict[str, Any]
+    predictions: pd.DataFrame,
+    predictions_folder: Path,
+    model: Model,
+    threshold: dict[str, float],
+    prediction: dict[str, Any],
+    pairing: dict[str, Any],
 ) -> pd.DataFrame:
-    """Measure how much speaks against each predicted mask."""
+    """Measure how much speaks against each predicted mask, if they are this model's."""
     if predictions.empty:
         raise UserError(f"There are no predictions in {predictions_folder} to review.")
+    options = PredictionOptions(**prediction)
+    check_origin(predictions_folder, model, options, threshold["threshold"])
     return signals_of_folder(predictions_folder, predictions, Pairing(**pairing).name_pattern)
 
 

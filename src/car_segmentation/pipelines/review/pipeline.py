@@ -17,7 +17,14 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 func=measure_new_photos,
-                inputs=["predictions", "predictions_folder", "params:pairing"],
+                inputs=[
+                    "predictions",
+                    "predictions_folder",
+                    "model",
+                    "threshold",
+                    "params:prediction",
+                    "params:pairing",
+                ],
                 outputs="review_signals",
                 name="measure_new_photos",
             ),
