@@ -132,7 +132,9 @@ def main() -> None:
         project.make()
         splits = str(project.folder / "splits.csv")
         project.run("data_processing", split__keep=splits)
-        first = "--from-nodes=choose_threshold,plot_learning_curves,predict_photos"
+        first = (
+            "--from-nodes=choose_threshold,plot_learning_curves,predict_photos,measure_upper_bound"
+        )
         said = project.run("modelling,reporting", first, split__keep=splits)
         print(_line_with(said, "Test Dice"))
         print(_line_with(project.run("promotion"), "is the champion"))
