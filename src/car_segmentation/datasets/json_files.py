@@ -1,14 +1,14 @@
 """Small results in JSON files, checked for what they must hold when they are read."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
-from kedro.io import AbstractDataset
+from kedro.io.core import Version
 from pydantic import AfterValidator, BaseModel, Field, FiniteFloat
 
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.json_files import read_json
+from car_segmentation.datasets.files import FileDataset
 from car_segmentation.datasets.previews import JSONPreview
 from car_segmentation.evaluation.review_queue import ReviewModel
 from car_segmentation.parameters.data import AugmentationSettings
@@ -51,19 +51,25 @@ KINDS: dict[str, Any] = {
 """Types of the files' contents, by their names in the catalog."""
 
 
-class JSONFileDataset(AbstractDataset[Any, Any]):
+class JSONFileDataset(FileDataset[Any, Any]):
     """A JSON file, written in one step.
 
     Args:
         filepath: Where it is.
         holds: One of `KINDS`: a file that holds something else is refused.
+        version: See `FileDataset`.
         metadata: For plugins such as Kedro-Viz.
     """
 
-    def __init__(self, filepath: str, holds: str, metadata: dict[str, Any] | None = None):
-        self._filepath = Path(filepath)
+    def __init__(
+        self,
+        filepath: str,
+        holds: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
+        super().__init__(filepath, version, metadata)
         self._holds = holds
-        self.metadata = metadata
 
     def load(self) -> Any:
         """Read the file.
@@ -72,18 +78,15 @@ class JSONFileDataset(AbstractDataset[Any, Any]):
             UserError: If it is damaged, or holds something else than it should.
         """
         mend = "Delete it, and run the pipeline that writes it again."
-        return read_json(self._filepath, KINDS[self._holds], mend)
+        return read_json(self.load_path, KINDS[self._holds], mend)
 
     def save(self, data: Any) -> None:
         """Write the file, durably."""
-        with atomic_file(self._filepath, durable=True) as part:
+        with atomic_file(self.save_path, durable=True) as part:
             part.write_text(json.dumps(data, indent=2))
 
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "holds": self._holds}
+        return super()._describe() | {"holds": self._holds}
 
     def preview(self) -> JSONPreview:
         """All of it."""

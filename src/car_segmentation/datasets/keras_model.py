@@ -7,13 +7,11 @@ writes in place; this one needs Keras alone and replaces the file in one step.
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from kedro.io import AbstractDataset
+from typing import TYPE_CHECKING
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
-from car_segmentation.core.places import local_path
+from car_segmentation.datasets.files import FileDataset
 from car_segmentation.datasets.previews import TablePreview
 
 if TYPE_CHECKING:
@@ -23,38 +21,36 @@ LAYER_SETTINGS = ("name", "filters", "kernel_size", "strides", "activation")
 """Columns of the preview, a row per layer."""
 
 
-class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
+class KerasModelDataset(FileDataset["keras.Model", "keras.Model"]):
     """A ``.keras`` file, loaded in safe mode and without its loss and optimiser.
 
     Args:
         filepath: The ``.keras`` file.
+        version: See `FileDataset`.
         metadata: For plugins such as Kedro-Viz.
     """
 
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None):
-        self._filepath = local_path(filepath)
-        self.metadata = metadata
-
     def load(self) -> "keras.Model":
         """Read the model."""
-        if not self._filepath.is_file():
+        path = self.load_path
+        if not path.is_file():
             raise UserError(
-                f"There is no model in {self._filepath}. Train one first: `kedro run`, or "
-                f"`make run` for the demo.{_where_it_was(self._filepath)}"
+                f"There is no model in {path}. Train one first: `kedro run`, or "
+                f"`make run` for the demo.{_where_it_was(path)}"
             )
         # Imports Keras, which takes 5 seconds: only where a model is really needed.
         from car_segmentation.networks.model_file import read_model
 
-        return read_model(self._filepath)
+        return read_model(path)
 
     def save(self, data: "keras.Model") -> None:
         """Write the model."""
-        with atomic_file(self._filepath, durable=True) as part:
+        with atomic_file(self.save_path, durable=True) as part:
             data.save(part)
 
     def preview(self) -> TablePreview:
         """The layers in their order, read from the file's configuration without Keras."""
-        with zipfile.ZipFile(self._filepath) as archive:
+        with zipfile.ZipFile(self.load_path) as archive:
             layers = json.loads(archive.read("config.json"))["config"]["layers"]
         rows = [
             [layer["class_name"], *(str(layer["config"].get(key, "")) for key in LAYER_SETTINGS)]
@@ -62,12 +58,6 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
         ]
         columns = ["layer", *(key.replace("_", " ") for key in LAYER_SETTINGS)]
         return TablePreview({"index": list(range(len(rows))), "columns": columns, "data": rows})
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
 
 def _where_it_was(model: Path) -> str:

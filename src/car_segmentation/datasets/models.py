@@ -8,6 +8,7 @@ from kedro.io import AbstractDataset
 from mlflow.models import Model
 
 from car_segmentation.core.places import exists, is_store, local_copy, local_path
+from car_segmentation.core.versions import newest_version, sibling
 from car_segmentation.datasets.folders import check_folder
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.experiments import model_registry as registry
@@ -50,7 +51,7 @@ class ChosenModelDataset(AbstractDataset[None, "keras.Model | None"]):
             with local_copy(self._path, self._credentials) as network:
                 return KerasModelDataset(str(network)).load()
         if not registry.is_mlflow_model(self._path):
-            return KerasModelDataset(self._path).load()
+            return KerasModelDataset(_newest(self._path)).load()
         with registry.network_file(self._path) as network:
             return KerasModelDataset(str(network)).load()
 
@@ -61,7 +62,9 @@ class ChosenModelDataset(AbstractDataset[None, "keras.Model | None"]):
     def _exists(self) -> bool:
         if self._path is None:
             return False
-        return registry.is_mlflow_model(self._path) or exists(self._path, self._credentials)
+        return registry.is_mlflow_model(self._path) or exists(
+            _newest(self._path), self._credentials
+        )
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path}
@@ -93,7 +96,7 @@ class ChosenThresholdDataset(AbstractDataset[None, dict[str, float]]):
         if is_store(self._path):
             with local_copy(self._beside, self._credentials) as file:
                 return {"threshold": threshold_beside(file)}
-        return {"threshold": threshold_beside(local_path(self._path))}
+        return {"threshold": threshold_beside(Path(_newest(self._path)))}
 
     def save(self, data: None) -> None:
         """Refuse: thresholds are found in training."""
@@ -104,11 +107,18 @@ class ChosenThresholdDataset(AbstractDataset[None, dict[str, float]]):
 
     @property
     def _beside(self) -> str:
-        folder, slash, _ = self._path.rpartition("/")
-        return f"{folder}{slash}threshold.json"
+        if is_store(self._path):
+            folder, slash, _ = self._path.rpartition("/")
+            return f"{folder}{slash}threshold.json"
+        return str(sibling(Path(_newest(self._path)), "threshold.json"))
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path}
+
+
+def _newest(path: str) -> str:
+    """A place of a model; of one that Kedro keeps versions of, the newest."""
+    return path if is_store(path) else str(newest_version(local_path(path)))
 
 
 class ExportedModelsDataset(AbstractDataset[Path, dict[Format, Path]]):

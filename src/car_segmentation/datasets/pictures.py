@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset
+from kedro.io.core import Version
 
 from car_segmentation.core.files import atomic_file, atomic_folder
 from car_segmentation.core.places import local_path
 from car_segmentation.data.images import read_photo
+from car_segmentation.datasets.files import FileDataset
 from car_segmentation.datasets.folders import check_folder
 from car_segmentation.datasets.previews import ImagePreview, encode_picture, image_preview
 from car_segmentation.report.contact_sheets import contact_sheet
@@ -19,42 +21,40 @@ PREVIEW_PICTURES = 4
 Pictures = Mapping[str, Callable[[], np.ndarray]]
 
 
-class PictureDataset(AbstractDataset[np.ndarray, np.ndarray | None]):
+class PictureDataset(FileDataset[np.ndarray, np.ndarray | None]):
     """One picture, uint8 RGB (height, width, 3).
 
     Args:
         filepath: Where it is; the extension is the format.
         optional: Whether the file may be missing, and None is loaded then.
+        version: See `FileDataset`.
         metadata: For plugins such as Kedro-Viz.
     """
 
     def __init__(
-        self, filepath: str, optional: bool = False, metadata: dict[str, Any] | None = None
+        self,
+        filepath: str,
+        optional: bool = False,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
     ):
-        self._filepath = local_path(filepath)
+        super().__init__(filepath, version, metadata)
         self._optional = optional
-        self.metadata = metadata
 
     def load(self) -> np.ndarray | None:
         """Read the picture."""
         if self._optional and not self._exists():
             return None
-        return read_photo(self._filepath)
+        return read_photo(self.load_path)
 
     def save(self, data: np.ndarray) -> None:
         """Write the picture."""
-        with atomic_file(self._filepath) as part:
+        with atomic_file(self.save_path) as part:
             part.write_bytes(encode_picture(data, self._filepath.suffix))
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
     def preview(self) -> ImagePreview:
         """The picture itself."""
-        return image_preview(read_photo(self._filepath))
+        return image_preview(read_photo(self.load_path))
 
 
 class PictureFolderDataset(AbstractDataset[Pictures | Path, dict[str, Path]]):

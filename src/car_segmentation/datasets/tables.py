@@ -8,19 +8,19 @@ from typing import Any, Literal
 
 import mlflow
 import pandas as pd
-from kedro.io import AbstractDataset
+from kedro.io.core import Version
 from kedro_datasets.pandas import CSVDataset
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file, read_text_file
-from car_segmentation.core.places import local_path
 from car_segmentation.core.tables import read_table, write_table
 from car_segmentation.data.splits import check_splits
+from car_segmentation.datasets.files import FileDataset
 from car_segmentation.datasets.previews import TablePreview
 from car_segmentation.experiments.tracking import is_tracking
 
 
-class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
     """A CSV file whose columns are read as what they are: see `core.tables`.
 
     Args:
@@ -39,6 +39,7 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
             is right in a copy of the project.
         project: The project's folder.
         save_args: Options of ``DataFrame.to_csv``.
+        version: See `FileDataset`.
         metadata: For plugins such as Kedro-Viz.
     """
 
@@ -57,9 +58,10 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         paths: Sequence[str] = (),
         project: str = "",
         save_args: dict[str, Any] | None = None,
+        version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ):
-        self._filepath = local_path(filepath)
+        super().__init__(filepath, version, metadata)
         self._types: dict[str, Any] = {
             "text": text,
             "flags": flags,
@@ -73,26 +75,26 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         self._track = track
         self._paths, self._project = paths, project
         self._save_args = save_args or {}
-        self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         """Read the table."""
+        path = self.load_path
         try:
-            table = read_table(self._filepath, **self._types)
+            table = read_table(path, **self._types)
         except OSError as error:
             raise UserError(
-                f"{self._filepath} cannot be read ({error.strerror or error}). Run the pipeline "
+                f"{path} cannot be read ({error.strerror or error}). Run the pipeline "
                 "that writes it."
             ) from None
         if self._splits:
-            check_splits(table, str(self._filepath))
+            check_splits(table, str(path))
         for column in self._paths:
             table[column] = [_absolute(path, self._project) for path in table[column]]
         return table
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the table in one step, and log it where that is wanted and a run is tracked."""
-        with atomic_file(self._filepath, durable=True) as part:
+        with atomic_file(self.save_path, durable=True) as part:
             relative = {
                 column: [_relative(path, self._project) for path in data[column]]
                 for column in self._paths
@@ -101,15 +103,12 @@ class TableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         if self._track and is_tracking():
             mlflow.log_table(data, f"{self._filepath.stem}.json")
 
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), **self._types}
+        return super()._describe() | self._types
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """The first rows."""
-        rows = read_table(self._filepath, **self._types, nrows=nrows)
+        rows = read_table(self.load_path, **self._types, nrows=nrows)
         return TablePreview(rows.to_dict(orient="split"))
 
 
@@ -131,14 +130,15 @@ class OptionalCSVDataset(CSVDataset):
         """Read the table, or make an empty one."""
         if not self.exists():
             return pd.DataFrame(columns=self._columns, dtype=str)
-        text = read_text_file(Path(self._filepath))
+        path = Path(self._get_load_path())
+        text = read_text_file(path)
         try:
             table = pd.read_csv(io.StringIO(text), **self._options)
         except ValueError as error:  # ParserError and EmptyDataError are such.
-            raise UserError(f"{self._filepath} is not a table ({error}).") from None
+            raise UserError(f"{path} is not a table ({error}).") from None
         if self._columns[0] not in table:
             raise UserError(
-                f"{self._filepath} has no column '{self._columns[0]}', only: "
+                f"{path} has no column '{self._columns[0]}', only: "
                 f"{', '.join(map(str, table.columns))}. Name it so, or move the file away."
             )
         return table.reindex(columns=self._columns, fill_value="")

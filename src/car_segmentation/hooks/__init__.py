@@ -3,6 +3,7 @@
 from car_segmentation.hooks.cluster_choice import ClusterChoice
 from car_segmentation.hooks.data_lock import DataLock
 from car_segmentation.hooks.data_parameters import DataParameters
+from car_segmentation.hooks.dataset_versions import DatasetVersions
 from car_segmentation.hooks.joint_training import JointTraining
 from car_segmentation.hooks.keras_start import KerasStart
 from car_segmentation.hooks.mlflow_run import MlflowRun, ResumedRun
@@ -21,6 +22,7 @@ def project_hooks() -> tuple[object, ...]:
     session = Session()
     called = (
         ParameterChecks(session),
+        DatasetVersions(),
         TrackingServer(),
         StartModel(session),
         JointTraining(),

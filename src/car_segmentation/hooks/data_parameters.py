@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from click import ClickException
 from filelock import FileLock
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol, MemoryDataset
+from kedro.io import AbstractVersionedDataset, CatalogProtocol, DataCatalog, MemoryDataset
+from kedro.io.core import VersionNotFoundError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -46,11 +48,12 @@ class DataParameters:
         self._session = session
         self._records: dict[str, Record | None] = {}
         self._kept: set[str] = set()
+        self._catalog: CatalogProtocol = DataCatalog()
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Refuse a run whose data or model was made with other parameters than it has."""
-        session = self._session
+        session, self._catalog = self._session, catalog
         session.effective_parameters = effective(session.written_parameters) | {
             "raw_data": _place(session.parameters.raw_data, session.project_path)
         }
@@ -60,7 +63,7 @@ class DataParameters:
         model_only = {tag for node in pipeline.nodes for tag in node.tags} <= TAKE_A_MODEL
         found = {
             name: differences(record, session.effective_parameters)
-            for name, record in self._found(pipeline.inputs(), catalog).items()
+            for name, record in self._found(pipeline.inputs()).items()
         }
         if model_only:
             given = flatten(session.given_parameters)
@@ -87,15 +90,20 @@ class DataParameters:
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
         """Record what the result was made with."""
         own = used(_parameters_of([node]), self._session.effective_parameters)
-        made_from = (self._records.get(name) or {} for name in node.inputs)
+        made_from = (self._records.get(self._loaded(name)) or {} for name in node.inputs)
         self._keep(dataset_name, join([*made_from, {_pipeline_of(node): own}]))
 
     def _keep(self, name: str, record: Record | None) -> None:
-        self._records[name] = record
+        key = _key(name, self._catalog, "resolve_save_version")
+        self._records[key] = record
         if name in self._kept:
-            write_record(self._session.data_folder, name, record)
+            write_record(self._session.data_folder, key, record)
 
-    def _found(self, inputs: Iterable[str], catalog: CatalogProtocol) -> dict[str, Record]:
+    def _loaded(self, name: str) -> str:
+        """The name of a record, which is that of a dataset, with its version where it has them."""
+        return _key(name, self._catalog, "resolve_load_version")
+
+    def _found(self, inputs: Iterable[str]) -> dict[str, Record]:
         """The records of what a run finds; nothing is known of what was made before there were any.
 
         Raises:
@@ -104,9 +112,10 @@ class DataParameters:
         found = {}
         for name in sorted(inputs):
             origin = "model" if name == "chosen_model" and self._is_own_model() else name
-            if origin not in self._records or not catalog.exists(name):
+            key = self._loaded(origin)
+            if key not in self._records or not self._catalog.exists(name):
                 continue
-            record = self._records[origin]
+            record = self._records[key]
             if record is None:
                 raise ClickException(
                     f"A run was killed while it replaced `{name}` in "
@@ -126,7 +135,7 @@ class DataParameters:
         groups = _parameters_of(pipeline.nodes)
         names = set(of_groups(groups, self._session.effective_parameters))
         for name in pipeline.inputs():
-            for values in (self._records.get(name) or {}).values():
+            for values in (self._records.get(self._loaded(name)) or {}).values():
                 names |= set(values)
         return names
 
@@ -152,6 +161,15 @@ def write_record(data_folder: Path, name: str, record: Record | None) -> None:
         records = read_records(data_folder) | {name: record}
         with atomic_file(data_folder / FILE, durable=True) as part:
             part.write_text(json.dumps(records, indent=1, sort_keys=True))
+
+
+def _key(name: str, catalog: CatalogProtocol, resolve: str) -> str:
+    dataset = catalog.get(name)
+    with suppress(VersionNotFoundError):
+        if isinstance(dataset, AbstractVersionedDataset):
+            version = getattr(dataset, resolve)()
+            return f"{name}@{version}" if version else name
+    return name
 
 
 def _is_kept(name: str, catalog: CatalogProtocol) -> bool:

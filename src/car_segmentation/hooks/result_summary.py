@@ -1,9 +1,10 @@
 """The last lines of a run: its scores, and where the results are."""
 
-import json
 import logging
+from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -26,10 +27,10 @@ class ResultSummary:
         logger.info("Running %s", node.short_name)
 
     @hook_impl(tryfirst=True)
-    def after_pipeline_run(self, pipeline: Pipeline) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Say what came out."""
         if "score_summary" in pipeline.all_outputs():
-            self._log_summary()
+            self._log_summary(catalog.load("score_summary"))
         if "run_comparison_page" in pipeline.all_outputs():
             logger.info("Comparison: %s/run_comparison.html", self._report)
         if "review_page" in pipeline.all_outputs():
@@ -42,10 +43,7 @@ class ResultSummary:
         """The folder of the report, as the user names it."""
         return f"{self._session.parameters.data_folder}/{REPORTING}"
 
-    def _log_summary(self) -> None:
-        summary = json.loads(
-            (self._session.data_folder / REPORTING / "score_summary.json").read_text()
-        )
+    def _log_summary(self, summary: dict[str, Any]) -> None:
         logger.info(
             "Test Dice %.4f (median %.4f, worst %.4f), edge error %.1f px, %d photos at native "
             "size.\nReport:      %s/report.html\nError maps:  %s/error_maps\n"

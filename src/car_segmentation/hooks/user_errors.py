@@ -35,8 +35,12 @@ MACHINE = {
 """Errors of the operating system that no code can mend."""
 
 
-NO_NODES = "Pipeline contains no nodes"
-"""Begins Kedro's error about options that leave nothing to run."""
+OF_OPTIONS = (
+    "Pipeline contains no nodes",
+    "Failed to find the pipeline named",
+    "'load_versions' keys",
+)
+"""Beginnings of Kedro's errors about options that cannot be followed."""
 
 
 class ProjectSession(KedroSession):
@@ -59,7 +63,7 @@ class ProjectSession(KedroSession):
             raise
         except Exception as error:
             tracking.abandon_runs("FAILED", outer)
-            message = str(error) if str(error).startswith(NO_NODES) else message_for(error)
+            message = str(error) if str(error).startswith(OF_OPTIONS) else message_for(error)
             if message is None:
                 raise
             raise ClickException(message) from None

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.json_files import read_json
+from car_segmentation.core.versions import sibling
 from car_segmentation.parameters.group import Fraction
 
 
@@ -17,12 +18,13 @@ def threshold_beside(model: Path) -> float:
     """Read the threshold of a model: the probability, 0 to 1, from which a pixel is car.
 
     Args:
-        model: Its ``.keras`` file; ``threshold.json`` is in the same folder.
+        model: Its ``.keras`` file; ``threshold.json`` is in the same folder. That of a version of a
+            model is the same version.
 
     Raises:
         UserError: If there is none, or the file holds something else.
     """
-    path = model.with_name("threshold.json")
+    path = sibling(model, "threshold.json")
     mend = 'Train a model first (`kedro run`), or write the file: {"threshold": 0.5}'
     try:
         return float(read_json(path, _Content, mend)["threshold"])
