@@ -58,7 +58,8 @@ STATE: dict[str, tuple[str, ...]] = {
     "06_models/history.json": (*REPORT, "--nodes=plot_learning_curves"),
     "06_models/model.keras": REPORT,
     "05_model_input/photo_splits.csv": REPORT,
-    "05_model_input/augmentation.json": TRAIN,
+    # The rest of the pipeline makes it again.
+    "05_model_input/augmentation.json": (*TRAIN, "--nodes=train_network"),
     "05_model_input/photos/index.json": TRAIN,
     "05_model_input/photos/pixels.npy": TRAIN,
     "08_reporting/photo_scores.csv": (*REPORT, "--nodes=draw_error_maps"),

@@ -33,6 +33,8 @@ from tests.support.projects import TINY, TINY_TRAINING
 from tests.support.small_disks import small_disk
 
 ROOT = Path(__file__).parents[1]
+KEDROS_OWN = "Workflow tracking is disabled"
+"""Begins a warning of Kedro-Viz's about each run of a part of a pipeline."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def last_line(console: str) -> str:
     if errors or "Traceback" in console:
         return (errors or lines)[-1]
     warnings = [line.split("WARNING ", 1)[1] for line in lines if "WARNING " in line]
+    warnings = [warning for warning in warnings if not warning.startswith(KEDROS_OWN)]
     return warnings[-1] if warnings else "(nothing is said)"
 
 

@@ -1,3 +1,5 @@
+import errno
+import multiprocessing
 import os
 import time
 from collections.abc import Iterator
@@ -49,3 +51,26 @@ def test_errors_of_a_fresh_process_are_raised_here() -> None:
 def test_a_killed_process_is_named() -> None:
     with pytest.raises(UserError, match=r"The network x was killed.*out of memory"):
         in_fresh_process(partial(os._exit, 9), "The network x")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory"),
+        OSError(errno.ENOSYS, "Function not implemented"),
+        ImportError("This platform lacks a functioning sem_open implementation"),
+    ],
+)
+def test_without_shared_semaphores_threads_do_what_processes_would(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class WithoutSharedMemory:
+        def Semaphore(self) -> None:  # noqa: N802  As multiprocessing calls it.
+            raise error
+
+    monkeypatch.setattr(multiprocessing, "get_context", lambda *_: WithoutSharedMemory())
+    processes = map_photos(lambda number: (number, os.getpid()), range(8), 8, "count")
+    assert processes == [(number, os.getpid()) for number in range(8)]
+    assert "count: 100%" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"The network x needs a process .*/dev/shm writable"):
+        in_fresh_process(os.getpid, "The network x")

@@ -36,6 +36,7 @@ NUMBERS: dict[str, Callable[[np.random.Generator], float]] = {
     "database": lambda draw: 0,
     "terminate": lambda draw: draw.uniform(0, 1.5),
     "interrupt": lambda draw: draw.uniform(0, 1.5),
+    "size": lambda draw: 10 ** draw.uniform(0, 6),  # bytes that a file may have
 }
 """What happens, in turn, and how its number is drawn: see `fault_hook`."""
 ON_A_SMALL_DISK = {"disk", "inodes"}
@@ -196,6 +197,17 @@ def test_photos_that_change_between_steps(
     path.write_bytes(content)
     project.succeed("--pipelines=reporting")
     assert results(project.results, project) == expected
+
+
+@pytest.mark.parametrize("pipeline", NODES)
+def test_a_machine_without_shared_memory(
+    pipeline: str, finished_project: Project, tmp_path: Path
+) -> None:
+    project = with_faults(finished_project, tmp_path / "project", tmp_path / "console.txt")
+    command = Disturbed(project, finished_project, pipeline, tmp_path / "undisturbed")
+    console = command.fail(FAULT=f"shm {NODES[pipeline][0]} 0")
+    assert "Error: " not in console
+    command.check()
 
 
 @pytest.mark.parametrize("pipeline", NODES)

@@ -92,16 +92,16 @@ class Fault:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(self.number), hard))
 
     def shm(self) -> None:
-        """There is no /dev/shm any more, for this process and those that it starts."""
+        """Nothing can be made in /dev/shm, by this process and those that it starts from now on."""
         system = ctypes.CDLL(None, use_errno=True)
-        of_its_own = 0x20000  # CLONE_NEWNS
-        private, detach = (1 << 18) | (1 << 14), 2  # MS_PRIVATE and MS_REC, MNT_DETACH
+        mounts_of_its_own = 0x20000  # CLONE_NEWNS
+        private, read_only = (1 << 18) | (1 << 14), 1  # MS_PRIVATE with MS_REC; MS_RDONLY
         if (
-            system.unshare(of_its_own)
+            system.unshare(mounts_of_its_own)
             or system.mount(b"none", b"/", None, private, None)
-            or system.umount2(b"/dev/shm", detach)
+            or system.mount(b"none", b"/dev/shm", b"tmpfs", read_only, None)
         ):
-            raise OSError(ctypes.get_errno(), "needs the right to unmount /dev/shm")
+            raise OSError(ctypes.get_errno(), "needs the right to mount")
 
     def database(self) -> None:
         """Another connection has locked MLflow's database, and does not let it go."""

@@ -51,16 +51,28 @@ def stream_photos(
         total: How many items there are, for the progress bar.
         description: What the progress bar says.
         workers: Processes decode images faster, for Pillow holds the interpreter's lock (GIL).
-            Threads start at once and share memory.
+            Threads start at once and share memory; they do all work where processes cannot share
+            semaphores, as without ``/dev/shm``.
     """
     cluster = cluster_in_use()
     results: Iterable[Result]
     if cluster is not None and workers == "processes":
         results = _stream_from(cluster, function, items)
+    elif not _processes_can_share():  # joblib would work serially.
+        results = map_bounded(function, items, ahead=2 * (os.cpu_count() or 1))
     else:
         parallel = Parallel(n_jobs=-1, prefer=workers, return_as="generator")
         results = parallel(delayed(function)(item) for item in items)
     yield from tqdm(results, total=total, desc=description, unit="photo")
+
+
+def _processes_can_share() -> bool:
+    """True if processes can share semaphores, which Linux keeps in ``/dev/shm``."""
+    try:
+        multiprocessing.get_context().Semaphore()
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def _stream_from(
@@ -128,8 +140,14 @@ def in_fresh_process(function: Callable[[], Result], what: str) -> Result:
         what: Names the work in an error.
 
     Raises:
-        UserError: If the process was killed, as the system does when memory is short, or crashed.
+        UserError: If the process was killed, as the system does when memory is short, or crashed,
+            or cannot be started.
     """
+    if not _processes_can_share():
+        raise UserError(
+            f"{what} needs a process of its own, and processes cannot share semaphores here: make "
+            "/dev/shm writable."
+        )
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
             return pool.submit(_call, function).result()

@@ -15,6 +15,7 @@ PROBABILITIES = ("sigmoid", "hard_sigmoid")
 TRIED_SIZE = (256, 256)
 """Height and width at which a network for any size is tried."""
 REASON_LENGTH = 200
+OTHERWISE = "Copy it again, choose another model, or train one: `kedro run`."
 
 
 def read_keras_file(path: Path) -> keras.Model:
@@ -27,11 +28,13 @@ def read_keras_file(path: Path) -> keras.Model:
     if not path.is_file():
         raise UserError(f"There is no model in {path}. Train one first: `kedro run`.")
     if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is not a Keras model: it is not a complete zip archive.")
+        raise UserError(f"{path} is not a Keras model: it is not a whole zip archive. {OTHERWISE}")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras and its layers may raise anything.
-        raise UserError(f"{path} cannot be read as a Keras model: {_reason(error)}") from error
+        reason = _reason(error).rstrip(".")
+        message = f"{path} cannot be read as a Keras model: {reason}. {OTHERWISE}"
+        raise UserError(message) from error
     check_model(model, str(path))
     return model
 
