@@ -148,7 +148,7 @@ def main() -> None:
     """Write a row for each case, and count how they ended."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", type=Path, required=True, help="a checkout to compare with")
-    parser.add_argument("--only", default="", help="cases whose kind or name has this")
+    parser.add_argument("--only", default="", help="cases whose kind and name match this")
     parser.add_argument("--seconds", type=int, default=60, help="after which a run hangs")
     arguments = parser.parse_args()
     counts: dict[str, Counter[str]] = {"before": Counter(), "after": Counter()}
@@ -156,7 +156,8 @@ def main() -> None:
         folder = Path(name)
         models = folder / "models"
         models.mkdir()
-        cases = [case for case in all_cases(models) if arguments.only in f"{case.kind} {case.name}"]
+        cases = all_cases(models)
+        cases = [case for case in cases if re.search(arguments.only, f"{case.kind} {case.name}")]
         versions = {}
         for which, checkout in (("before", arguments.before), ("after", ROOT)):
             (folder / which).mkdir()

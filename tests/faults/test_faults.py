@@ -199,23 +199,23 @@ def test_photos_that_change_between_steps(
     assert results(project.results, project) == expected
 
 
-@pytest.mark.parametrize("pipeline", NODES)
-def test_a_machine_without_shared_memory(
-    pipeline: str, finished_project: Project, tmp_path: Path
-) -> None:
+@pytest.fixture(params=NODES)
+def command(request: pytest.FixtureRequest, finished_project: Project, tmp_path: Path) -> Disturbed:
+    """Each pipeline, in a project that breaks where FAULT says."""
     project = with_faults(finished_project, tmp_path / "project", tmp_path / "console.txt")
-    command = Disturbed(project, finished_project, pipeline, tmp_path / "undisturbed")
+    return Disturbed(project, finished_project, request.param, tmp_path / "undisturbed")
+
+
+def test_a_machine_without_shared_memory(command: Disturbed) -> None:
+    pipeline = command.arguments[0].removeprefix("--pipelines=")
     console = command.fail(FAULT=f"shm {NODES[pipeline][0]} 0")
     assert "Error: " not in console
     command.check()
 
 
-@pytest.mark.parametrize("pipeline", NODES)
 def test_a_machine_without_a_home_and_with_little_room_for_temporary_files(
-    pipeline: str, finished_project: Project, tmp_path: Path
+    command: Disturbed, tmp_path: Path
 ) -> None:
-    project = with_faults(finished_project, tmp_path / "project", tmp_path / "console.txt")
-    command = Disturbed(project, finished_project, pipeline, tmp_path / "undisturbed")
     with small_disk(tmp_path / "temporary", megabytes=1) as temporary:
         (temporary / "full").write_bytes(bytes(1 << 20))
         command.fail(HOME="/proc/nowhere", TMPDIR=str(temporary))

@@ -1,10 +1,10 @@
 """Files named like photos that would hold a reader, take its memory, or mislead it."""
 
+import contextlib
 import io
 import os
 import socket
 import struct
-import tempfile
 import zlib
 from pathlib import Path
 
@@ -41,9 +41,8 @@ def write_bad_photos(folder: Path) -> list[str]:
     os.mkfifo(folder / "pipe.jpg")
     (folder / "device.jpg").symlink_to("/dev/zero")
     (folder / "loop.jpg").symlink_to("loop.jpg")
-    with socket.socket(socket.AF_UNIX) as listener, tempfile.TemporaryDirectory() as short:
-        listener.bind(f"{short}/socket")  # Its path may have 100 characters or so.
-        os.replace(f"{short}/socket", folder / "socket.jpg")
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(folder):
+        listener.bind("socket.jpg")  # Its path may have 100 characters or so.
     with (folder / "terabyte.png").open("wb") as file:
         file.truncate(10**12)
     return [*contents, "pipe.jpg", "device.jpg", "loop.jpg", "socket.jpg", "terabyte.png"]

@@ -22,6 +22,9 @@ FILLER = "filler"
 SMALL = 1 << 30
 """Bytes of the largest disk that is filled."""
 
+CONSOLE = 50_000
+"""Bytes that a run may still write to its console, which is a file."""
+
 
 class Fault:
     """Does to the process what a machine at its limits does."""
@@ -87,9 +90,10 @@ class Fault:
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
     def size(self) -> None:
-        """No file may be larger than some bytes, as ``ulimit -f`` does."""
+        """No file may have more than some bytes, as with ``ulimit -f``; the console's still may."""
+        least = os.fstat(1).st_size + CONSOLE
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(self.number), hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (least + int(self.number), hard))
 
     def shm(self) -> None:
         """Nothing can be made in /dev/shm, by this process and those that it starts from now on."""
