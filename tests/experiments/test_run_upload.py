@@ -16,7 +16,8 @@ from mlflow.entities import Metric
 from car_segmentation.__main__ import main
 from car_segmentation.core.errors import UserError
 from car_segmentation.experiments import run_upload, tracking
-from car_segmentation.experiments.run_upload import UPLOADED_FROM, upload_run
+from car_segmentation.experiments.run_reading import PARENT
+from car_segmentation.experiments.run_upload import UPLOADED_FROM, Uploaded, upload_run
 from car_segmentation.experiments.tracking_server import LocalStore, fall_back_to
 from tests.support.http_servers import Answer, http_server
 
@@ -55,8 +56,9 @@ def local_run(stores: tuple[str, str], tmp_path: Path) -> str:
 
 def test_all_of_a_run_is_copied_once(stores: tuple[str, str], local_run: str) -> None:
     own, server = stores
-    copy_id, was_there = upload_run(local_run[:8], own, server)
-    assert not was_there
+    uploaded = upload_run(local_run[:8], own, server)
+    assert not uploaded.was_there
+    copy_id = uploaded.run_id
     there = mlflow.MlflowClient(server)
     original, copy = mlflow.MlflowClient(own).get_run(local_run), there.get_run(copy_id)
     assert copy.data.params == original.data.params
@@ -72,7 +74,7 @@ def test_all_of_a_run_is_copied_once(stores: tuple[str, str], local_run: str) ->
         run_id=copy_id, artifact_path="tables/scores.csv", tracking_uri=server
     )
     assert Path(file).read_text() == "photo_id,dice\na,0.5\n"
-    assert upload_run(local_run, own, server) == (copy_id, True)
+    assert upload_run(local_run, own, server) == Uploaded(copy_id, was_there=True)
     assert len(there.search_runs([info.experiment_id])) == 1
 
 
@@ -88,8 +90,9 @@ def test_an_upload_that_was_interrupted_is_completed(
         patch.setattr(run_upload, "_artifacts", fail)
         with pytest.raises(KeyboardInterrupt):
             upload_run(local_run, own, server)
-    copy_id, was_there = upload_run(local_run, own, server)
-    assert not was_there
+    uploaded = upload_run(local_run, own, server)
+    assert not uploaded.was_there
+    copy_id = uploaded.run_id
     there = mlflow.MlflowClient(server)
     copy = there.get_run(copy_id)
     assert copy.info.status == "FINISHED"
@@ -108,7 +111,7 @@ def test_the_model_of_a_run_becomes_its_artifact(stores: tuple[str, str], local_
     try:
         with mlflow.start_run(local_run):
             mlflow.pyfunc.log_model(name="model", python_model=Double())
-        copy_id, _ = upload_run(local_run, own, server)
+        copy_id = upload_run(local_run, own, server).run_id
         mlflow.set_tracking_uri(server)
         assert mlflow.pyfunc.load_model(f"runs:/{copy_id}/model").predict([3]) == [3, 3]
     finally:
@@ -151,6 +154,31 @@ def test_the_command(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match=r"There is no mlflow\.db here"):
         main()
+
+
+def test_the_runs_under_a_run_are_copied_with_it(stores: tuple[str, str], local_run: str) -> None:
+    own, server = stores
+    here, there = mlflow.MlflowClient(own), mlflow.MlflowClient(server)
+    experiment = here.get_experiment_by_name("cars").experiment_id
+    children = []
+    for name in ("unet", "fcn8s"):
+        child = here.create_run(experiment, run_name=name, tags={PARENT: local_run}).info.run_id
+        here.log_metric(child, "test.dice_mean", 0.5)
+        here.set_terminated(child)
+        children.append(child)
+    alone = upload_run(children[0], own, server)
+    assert PARENT not in there.get_run(alone.run_id).data.tags
+    uploaded = upload_run(local_run, own, server)
+    assert (uploaded.was_there, uploaded.children) == (False, 2)
+    copies = there.search_runs(["1"], f"tags.`{PARENT}` = '{uploaded.run_id}'")
+    assert {copy.info.run_name for copy in copies} == {"unet", "fcn8s"}
+    assert {copy.data.tags[UPLOADED_FROM] for copy in copies} == set(children)
+    assert [copy.data.metrics for copy in copies] == [{"test.dice_mean": 0.5}] * 2
+    assert upload_run(local_run, own, server) == Uploaded(uploaded.run_id, True, 2)
+    assert len(there.search_runs(["1"])) == 3
+    here.update_run(children[1], status="RUNNING")
+    with pytest.raises(UserError, match=r"fcn8s \(.*\) has not ended yet"):
+        upload_run(local_run, own, server)
 
 
 class Server:
@@ -240,8 +268,8 @@ def test_a_run_that_lost_its_server_in_the_middle_is_completed_there(
         upload_run(local, own, real_server.uri)
     assert there.get_run(lost).info.status == "RUNNING"
     place.unlink()
-    assert upload_run(local, own, real_server.uri) == (lost, False)
-    assert upload_run(local, own, real_server.uri) == (lost, True)
+    assert upload_run(local, own, real_server.uri) == Uploaded(lost, was_there=False)
+    assert upload_run(local, own, real_server.uri) == Uploaded(lost, was_there=True)
     copy = there.get_run(lost)
     assert copy.info.status == "FINISHED"
     assert "continues" not in copy.data.tags
@@ -250,3 +278,36 @@ def test_a_run_that_lost_its_server_in_the_middle_is_completed_there(
     assert math.isnan(copy.data.metrics["test.dice"])
     assert [file.path for file in there.list_artifacts(lost)] == ["scores.csv"]
     assert len(there.search_runs([experiment])) == 1
+
+
+@pytest.mark.slow
+def test_a_comparison_is_uploaded_to_a_real_server(
+    tmp_path: Path, empty_database: Path, real_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its networks, as `network_comparison` and `search` log them, and a file of each."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    own = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    mlflow.set_tracking_uri(own)
+    try:
+        experiment = mlflow.create_experiment("cars", (tmp_path / "mlruns").as_uri())
+        with mlflow.start_run(experiment_id=experiment, run_name="comparison") as parent:
+            for name in ("unet", "fcn8s"):
+                with tracking.child_run(name, name):
+                    tracking.log_epoch(0, {"loss": 0.5})
+                    mlflow.log_text("photo_id,dice", "scores.csv")
+    finally:
+        mlflow.set_tracking_uri(None)
+    uploaded = upload_run(parent.info.run_id, own, real_server.uri)
+    assert (uploaded.was_there, uploaded.children) == (False, 2)
+    there = mlflow.MlflowClient(real_server.uri)
+    experiments = [there.get_experiment_by_name("cars").experiment_id]
+    children = there.search_runs(experiments, f"tags.`{PARENT}` = '{uploaded.run_id}'")
+    assert {child.info.run_name: child.data.tags["architecture"] for child in children} == {
+        "unet": "unet",
+        "fcn8s": "fcn8s",
+    }
+    for child in children:
+        assert (child.info.status, child.data.metrics) == ("FINISHED", {"loss": 0.5})
+        assert [file.path for file in there.list_artifacts(child.info.run_id)] == ["scores.csv"]
+    assert upload_run(parent.info.run_id, own, real_server.uri).was_there

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from car_segmentation.core.dask_cluster import in_chunks
 from car_segmentation.core.errors import UserError
+from car_segmentation.experiments.run_reading import PARENT
 from car_segmentation.experiments.tracking_server import CONTINUES, server_problem
 
 UPLOADED_FROM = "uploaded_from"
@@ -22,51 +24,73 @@ PARAMETERS_AT_ONCE, METRICS_AT_ONCE = 100, 1000
 """Most that MLflow takes in one request."""
 
 
-def upload_run(run_id: str, source: str, server: str) -> tuple[str, bool]:
+@dataclass(frozen=True)
+class Uploaded:
+    """A run on a server.
+
+    Attributes:
+        run_id: Its id there.
+        was_there: Whether all of it was there already.
+        children: Number of runs under it, such as those of a comparison's networks.
+    """
+
+    run_id: str
+    was_there: bool
+    children: int = 0
+
+
+def upload_run(run_id: str, source: str, server: str) -> Uploaded:
     """Copy a run with its parameters, tags, curves, scores, data sets, artifacts and model.
 
-    A run that was copied in part, because the upload was killed, is completed; so is the run
-    on the server that it continues. Versions in the registry of models are not copied: promote on
-    the server what is to be used there.
+    So are the runs under it. A run that was copied in part, because the upload was killed, is
+    completed; so is the run on the server that it continues. Versions in the registry of models are
+    not copied: promote on the server what is to be used there.
 
     Args:
         run_id: Its id, or the beginning of it.
         source: Tracking address where it is.
         server: Tracking address where it goes.
 
-    Returns:
-        Its id on the server, and whether it was there already, whole.
-
     Raises:
-        UserError: If there is no such run, it has not ended, or the server does not take it.
+        UserError: If there is no such run, it or one under it has not ended, or the server does not
+            take it.
     """
     problem = server_problem(server, "name another with --to")
     if problem:
         raise UserError(problem)
     here, there = mlflow.MlflowClient(source), mlflow.MlflowClient(server)
     run = _find(here, run_id, source)
-    if run.info.status == RunStatus.to_string(RunStatus.RUNNING):
-        raise UserError(f"Run {run.info.run_name} ({run.info.run_id}) has not ended yet.")
+    children = _search(here, f"tags.`{PARENT}` = '{run.info.run_id}'")
+    for each in (run, *children):
+        if each.info.status == RunStatus.to_string(RunStatus.RUNNING):
+            raise UserError(f"Run {each.info.run_name} ({each.info.run_id}) has not ended yet.")
     try:
-        return _upload(run, here, there, source)
+        copies = [_upload(each, here, there, source) for each in (run, *children)]
     except Exception as error:  # MLflow's own, or of what moves artifacts (requests, S3 …).
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"The server did not take the run ({reason}). The same command continues the upload."
         ) from error
+    return Uploaded(copies[0][0], all(was_there for _, was_there in copies), len(children))
 
 
 def _find(client: mlflow.MlflowClient, run_id: str, source: str) -> Run:
-    experiments = [each.experiment_id for each in client.search_experiments()]
-    found = []
-    page: Any = None
-    while page is None or page.token:
-        page = client.search_runs(experiments, page_token=page.token if page else None)
-        found += [run for run in page if run.info.run_id.startswith(run_id)]
+    found = [run for run in _search(client) if run.info.run_id.startswith(run_id)]
     if len(found) != 1:
         many = f"{len(found)} runs have ids that begin" if found else "no run has an id that begins"
         raise UserError(f"In {source}, {many} with {run_id!r}. Give the whole id, as MLflow shows.")
     return found[0]
+
+
+def _search(client: mlflow.MlflowClient, condition: str = "") -> list[Run]:
+    """All runs of all experiments, or those that fulfil a condition."""
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    found: list[Run] = []
+    page: Any = None
+    while page is None or page.token:
+        page = client.search_runs(experiments, condition, page_token=page.token if page else None)
+        found += page
+    return found
 
 
 def _upload(
@@ -75,14 +99,16 @@ def _upload(
     name = here.get_experiment(run.info.experiment_id).name
     known = there.get_experiment_by_name(name)
     experiment = known.experiment_id if known else there.create_experiment(name)
-    copies = there.search_runs([experiment], f"tags.{UPLOADED_FROM} = '{run.info.run_id}'")
-    if copies and copies[0].info.status != RunStatus.to_string(RunStatus.RUNNING):
-        return copies[0].info.run_id, True
-    target = copies[0].info.run_id if copies else _begin(run, there, experiment)
+    copy = _copy(run.info.run_id, there)
+    target = copy.info.run_id if copy else _begin(run, there, experiment)
+    if parent := _copy(run.data.tags.get(PARENT, ""), there):
+        there.set_tag(target, PARENT, parent.info.run_id)
+    if copy and copy.info.status != RunStatus.to_string(RunStatus.RUNNING):
+        return target, True
     tags = [
         RunTag(key, value)
         for key, value in run.data.tags.items()
-        if (key, value) != (CONTINUES, target)
+        if key != PARENT and (key, value) != (CONTINUES, target)
     ]
     there.log_batch(target, tags=tags)
     parameters = [Param(key, value) for key, value in run.data.params.items()]
@@ -97,6 +123,12 @@ def _upload(
             there.log_artifacts(target, str(files), place)
     there.set_terminated(target, run.info.status, run.info.end_time)
     return target, False
+
+
+def _copy(run_id: str, there: mlflow.MlflowClient) -> Run | None:
+    """The copy of a run on the server, whole or not."""
+    copies = _search(there, f"tags.{UPLOADED_FROM} = '{run_id}'")
+    return copies[0] if copies else None
 
 
 def _begin(run: Run, there: mlflow.MlflowClient, experiment: str) -> str:

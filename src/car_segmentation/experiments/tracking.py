@@ -168,7 +168,11 @@ def child_run(name: str, architecture: str) -> Iterator[str | None]:
     if not has_reachable_run():
         yield None
         return
-    with mlflow.start_run(run_name=name, nested=True, tags={"architecture": architecture}) as run:
+    # Not in the experiment that was set first: that is the lost server's, where one was lost.
+    experiment = mlflow.active_run().info.experiment_id
+    with mlflow.start_run(
+        experiment_id=experiment, run_name=name, nested=True, tags={"architecture": architecture}
+    ) as run:
         yield run.info.run_id
 
 

@@ -174,6 +174,9 @@ def _upload_run(arguments: argparse.Namespace) -> None:
         raise UserError(f"There is no {DATABASE} here: call this in the project's folder.")
     fail_fast()
     relocate(Path.cwd())
-    run_id, was_there = upload_run(arguments.run_id, own_database(Path.cwd()), arguments.to)
-    done = "was there before" if was_there else "is there now"
-    print(f"The run {done}, as {run_id} on {without_password(arguments.to)}.")  # noqa: T201
+    copy = upload_run(arguments.run_id, own_database(Path.cwd()), arguments.to)
+    done = "was there before" if copy.was_there else "is there now"
+    under = f" with {copy.children} under it" if copy.children else ""
+    print(  # noqa: T201
+        f"The run {done}{under}, as {copy.run_id} on {without_password(arguments.to)}."
+    )
