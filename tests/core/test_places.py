@@ -60,5 +60,5 @@ def test_what_a_store_lacks(bucket: fsspec.AbstractFileSystem, tmp_path: Path) -
 
 
 def test_a_store_that_nothing_reads() -> None:
-    with pytest.raises(UserError, match=r"nosuch://b/x cannot be read: .*nosuch"):
+    with pytest.raises(UserError, match=r"nosuch://b/x cannot be used: .*nosuch"):
         exists("nosuch://b/x")

@@ -20,8 +20,6 @@ from tests.support.parameters import parameters
     ("name", "given"),
     [
         ("raw_data", {"raw_data": "s3://bucket/cars"}),
-        ("photos", {"photos": "gs://bucket/new"}),
-        ("predictions", {"predictions": "abfs://box/masks"}),
         ("data_folder", {"data_folder": "s3://bucket/data"}),
         ("inference.composites", {"inference": {"composites": "s3://bucket/wall.jpg"}}),
         ("prediction.ensemble", {"prediction": {"ensemble": ["s3://bucket/b.keras"]}}),
@@ -32,7 +30,17 @@ def test_parameters_that_are_folders(name: str, given: dict[str, Any]) -> None:
         check_parameters(parameters(**given))
 
 
+@pytest.mark.parametrize("given", [{"submission": True}, {"canvas": {"width": 80, "height": 80}}])
+def test_what_is_made_of_all_pictures_is_local(given: dict[str, Any]) -> None:
+    inference = parameters()["inference"] | given
+    with pytest.raises(UserError, match=r"predictions = 's3://b/out': a submission and canvases"):
+        check_parameters(parameters(predictions="s3://b/out", inference=inference))
+    check_parameters(parameters(photos="s3://b/in", inference=inference))
+
+
 def test_parameters_that_may_be_addresses() -> None:
+    given = {"photos": "gs://bucket/new", "predictions": "abfs://box/masks"}
+    assert check_parameters(parameters(**given)).predictions == given["predictions"]
     start = {"start_from": "s3://bucket/model.keras"}
     assert check_parameters(parameters(training=start)).training.start_from == start["start_from"]
     given = {"model": "s3://bucket/model.keras", "cluster": "tcp://scheduler:8786"}
@@ -41,7 +49,7 @@ def test_parameters_that_may_be_addresses() -> None:
 
 @pytest.mark.parametrize("key", ["path", "filepath"])
 def test_datasets_of_the_project(key: str) -> None:
-    own = {"type": "car_segmentation.datasets.tables.TableDataset", key: "s3://bucket/t.csv"}
+    own = {"type": "car_segmentation.datasets.plots.PlotDataset", key: "s3://bucket/t.csv"}
     wrapped = {"type": "kedro_mlflow.io.artifacts.MlflowArtifactDataset", "dataset": own}
     for entry in (own, wrapped):
         with pytest.raises(UserError, match=rf"catalog: scores\.{key} = 's3://bucket/t.csv': .*"):

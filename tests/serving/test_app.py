@@ -18,7 +18,8 @@ from PIL import Image
 
 from car_segmentation.data.image_files import open_image
 from car_segmentation.prediction.cutouts import cut_out
-from car_segmentation.prediction.folder_job import FolderJob, sort_out_photos
+from car_segmentation.prediction.folder_job import FolderJob
+from car_segmentation.prediction.new_photos import sort_out_photos
 from car_segmentation.prediction.segmenter import Segmenter
 from tests.support.bad_photos import bad_contents
 from tests.support.models import Darkness

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from car_segmentation.prediction.folder_job import FolderJob, sort_out_photos
+from car_segmentation.prediction.folder_job import FolderJob
+from car_segmentation.prediction.new_photos import sort_out_photos
 from car_segmentation.prediction.predictor import Predictor
 from car_segmentation.prediction.segmenter import Segmenter
 from tests.support.models import Darkness

@@ -54,6 +54,25 @@ def local_path(place: str) -> Path:
     return Path(unquote(place.removeprefix(_FILE)) if place.startswith(_FILE) else place)
 
 
+_options: dict[str, Mapping[str, Any]] = {}
+
+
+def use_options(options: Mapping[str, Mapping[str, Any]]) -> None:
+    """Have this process give these options to the fsspec file systems of stores.
+
+    Args:
+        options: By protocol, such as ``s3``.
+    """
+    _options.clear()
+    _options.update(options)
+
+
+def options_for(place: str) -> dict[str, Any]:
+    """The options that this process uses for the store of an address."""
+    found = _ADDRESS.match(place)
+    return dict(_options.get(found["protocol"], {})) if found else {}
+
+
 @contextmanager
 def local_copy(place: str, credentials: Mapping[str, Any] | None = None) -> Iterator[Path]:
     """Copy a file of a store to a temporary folder, where it keeps its name, for a while.
@@ -68,8 +87,8 @@ def local_copy(place: str, credentials: Mapping[str, Any] | None = None) -> Iter
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, place.rpartition("/")[2])
-        with _store_errors(place):
-            files, path = fsspec.url_to_fs(place, **(credentials or {}))
+        with store_errors(place):
+            files, path = fsspec.url_to_fs(place, **options_for(place) | dict(credentials or {}))
             files.get_file(path, str(copy))
         yield copy
 
@@ -78,21 +97,37 @@ def exists(place: str, credentials: Mapping[str, Any] | None = None) -> bool:
     """Whether there is a file, here or in a store; raises as `local_copy`."""
     if not is_store(place):
         return local_path(place).is_file()
-    with _store_errors(place):
-        files, path = fsspec.url_to_fs(place, **(credentials or {}))
+    with store_errors(place):
+        files, path = fsspec.url_to_fs(place, **options_for(place) | dict(credentials or {}))
         return bool(files.isfile(path))
 
 
 @contextmanager
-def _store_errors(place: str) -> Iterator[None]:
+def store_errors(place: str) -> Iterator[None]:
+    """Turn the errors of a store's file system into one sentence on an address and its mend."""
     try:
         yield
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"There is no {place}.") from None
-    except (ImportError, ValueError) as error:  # Of fsspec: no package, or no such protocol.
-        raise UserError(f"{place} cannot be read: {error}.") from None
-    except Exception as error:  # Each store has its own: no credentials, no network, …
+    except ImportError as error:  # Of fsspec.
         raise UserError(
-            f"{place} cannot be read ({type(error).__name__}: {error}). Credentials are taken from "
-            "the environment, or from `credentials` of the entry in conf/local/catalog.yml."
-        ) from error
+            f"{place} cannot be used: {error}. For s3:// that is pip install -e '.[stores]'."
+        ) from None
+    except ValueError as error:  # Of fsspec: no such protocol; of botocore: no such endpoint.
+        raise UserError(f"{place} cannot be used: {error}.") from None
+    except Exception as error:  # Each store has its own.
+        # A store may be asked in many tasks at once: what it says is there once.
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".")
+        refused = isinstance(error, PermissionError) or "Credential" in type(error).__name__
+        mend = (
+            "Set the store's credentials in the environment (AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY for s3://), or in conf/local/credentials.yml under the name of "
+            "the protocol (docs/scale_out.md)."
+            if refused
+            else "Look after the network, and the store's endpoint (AWS_ENDPOINT_URL for s3://), "
+            "and run the same command again: what is finished is kept."
+        )
+        what = "refuses access" if refused else "cannot be reached"
+        raise UserError(f"{place} {what} ({said}). {mend}") from error

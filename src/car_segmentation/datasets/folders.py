@@ -12,12 +12,15 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
-from car_segmentation.core.places import local_path
+from car_segmentation.core.object_store import ObjectStore
+from car_segmentation.core.places import is_store, local_path
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.previews import ImagePreview, image_preview
+from car_segmentation.prediction.new_photos import StoredPhotos
 from car_segmentation.report.contact_sheets import contact_sheet
 from car_segmentation.report.error_maps import mask_picture
 
@@ -62,54 +65,74 @@ def check_folder(filled: Path | None, expected: Path) -> None:
 PREVIEW_COLUMNS = 4
 
 
-class PhotoFolderDataset(AbstractDataset[list[Path], list[Path]]):
+class PhotoFolderDataset(AbstractDataset[None, list[Path] | StoredPhotos]):
     """Lists the files of a folder and of folders inside it, in order of path; reads none.
 
     Hidden files and folders are left out, and links to folders are not followed. A folder that does
     not exist is an empty list: the node that needs photos reports it.
 
     Args:
-        path: The folder, or a single file.
+        path: The folder, or a single file; here, or in an object store (``s3://…``).
         masks: Whether it holds masks, for the preview.
+        credentials: Options of the store's fsspec file system.
         metadata: For plugins such as Kedro-Viz.
     """
 
-    def __init__(self, path: str, masks: bool = False, metadata: dict[str, Any] | None = None):
-        self._path = local_path(path)
+    def __init__(
+        self,
+        path: str,
+        masks: bool = False,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
+        self._place = place(path, credentials)
         self._masks = masks
         self.metadata = metadata
 
-    def load(self) -> list[Path]:
+    def load(self) -> list[Path] | StoredPhotos:
         """List the files."""
-        if self._path.is_file():
-            return [self._path]
-        files = []
-        for folder, inside, names in os.walk(self._path):
-            inside[:] = [name for name in inside if not name.startswith((".", "__MACOSX"))]
-            files += [Path(folder, name) for name in names if not name.startswith(".")]
-        return sorted(files)
+        if isinstance(self._place, ObjectStore):
+            return StoredPhotos.at(self._place)
+        return _files_of(self._place)
 
-    def save(self, data: list[Path]) -> None:
+    def save(self, data: None) -> None:
         """Refuse: raw photos are never written."""
         raise TypeError("a folder of raw photos is read-only")
 
     def _exists(self) -> bool:
-        return self._path.exists()
+        return isinstance(self._place, ObjectStore) or self._place.exists()
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path), "masks": self._masks}
+        return {"path": str(self._place), "masks": self._masks}
 
     def preview(self) -> ImagePreview:
         """The first few files of the folder, on one sheet."""
+        if isinstance(self._place, ObjectStore):
+            raise UserError(f"{self._place} is in an object store: there is no preview.")
         pictures = []
-        for path in self.load()[:PREVIEW_COLUMNS]:
+        for path in _files_of(self._place)[:PREVIEW_COLUMNS]:
             try:
                 picture = mask_picture(read_mask(path)) if self._masks else read_photo(path)
             except UnusableImage:
                 continue
             pictures.append(picture)
-        sheet = contact_sheet([pictures], [str(self._path.name)], cell_width=320)
+        sheet = contact_sheet([pictures], [self._place.name], cell_width=320)
         return image_preview(sheet)
+
+
+def place(path: str, credentials: dict[str, Any] | None = None) -> Path | ObjectStore:
+    """A folder here, or in an object store."""
+    return ObjectStore.at(path, credentials) if is_store(path) else local_path(path)
+
+
+def _files_of(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    files = []
+    for folder, inside, names in os.walk(path):
+        inside[:] = [name for name in inside if not name.startswith((".", "__MACOSX"))]
+        files += [Path(folder, name) for name in names if not name.startswith(".")]
+    return sorted(files)
 
 
 Records = dict[str, dict[str, Any]]

@@ -5,6 +5,7 @@ from pathlib import Path
 from kedro.framework.hooks import hook_impl
 
 from car_segmentation.core.dask_cluster import Cluster, use_cluster
+from car_segmentation.core.places import is_store
 from car_segmentation.hooks.session import Session
 
 
@@ -22,5 +23,6 @@ class ClusterChoice:
             use_cluster(None)
             return
         folders = (parameters.raw_data, parameters.photos, parameters.data_folder)
-        shared = (self._session.project_path / folder for folder in folders)
+        local = (folder for folder in folders if not is_store(folder))
+        shared = (self._session.project_path / folder for folder in local)
         use_cluster(Cluster(parameters.cluster, tuple(filter(Path.exists, shared))))

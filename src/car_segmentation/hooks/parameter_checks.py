@@ -49,7 +49,10 @@ def refuse_comments(words: Sequence[str]) -> None:
 
 
 OWN = "car_segmentation.datasets."
-READ_STORES = ("ChosenModelDataset", "ChosenThresholdDataset", "OptionalCSVDataset")
+IN_STORES = (
+    *("ChosenModelDataset", "ChosenThresholdDataset", "OptionalCSVDataset", "TableDataset"),
+    *("PhotoFolderDataset", "PredictionPlaceDataset", "PredictionFolderDataset"),
+)
 """The project's types of datasets that may be in an object store."""
 
 
@@ -60,10 +63,11 @@ def refuse_stores(catalog: Mapping[str, Any]) -> None:
         UserError: If it has.
     """
     for name, entry in catalog.items():
+        logged = False  # By kedro-mlflow, which takes files of this machine.
         while isinstance(entry, Mapping) and isinstance(entry.get("dataset"), Mapping):
-            entry = entry["dataset"]  # noqa: PLW2901
+            entry, logged = entry["dataset"], True  # noqa: PLW2901
         kind = str(entry.get("type")) if isinstance(entry, Mapping) else ""
-        if not kind.startswith(OWN) or kind.endswith(READ_STORES):
+        if not kind.startswith(OWN) or (kind.endswith(IN_STORES) and not logged):
             continue
         for key in ("path", "filepath"):
             place = str(entry.get(key, ""))

@@ -1,15 +1,17 @@
 """State shared by the hooks of one run: its environment, folders and parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from click import ClickException
+from kedro.config import AbstractConfigLoader, MissingConfigException
 from kedro.framework.context import KedroContext
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.places import use_options
 from car_segmentation.hooks.config_loader import RESULTS, ProjectConfigLoader
 from car_segmentation.parameters import ProjectParameters, check_parameters
 
@@ -53,6 +55,16 @@ class Session:
         self.given_parameters = context.config_loader.runtime_params or {}
         self.parameters = check_parameters(self.written_parameters)
         self.data_folder = self.project_path / self.parameters.data_folder
+        use_options(_store_options(context.config_loader))
+
+
+def _store_options(config_loader: AbstractConfigLoader) -> dict[str, dict[str, Any]]:
+    """Options of object stores by protocol, such as ``s3``: entries of credentials.yml."""
+    try:
+        credentials = config_loader["credentials"]
+    except (KeyError, MissingConfigException):
+        return {}
+    return {name: dict(value) for name, value in credentials.items() if isinstance(value, Mapping)}
 
 
 @contextmanager

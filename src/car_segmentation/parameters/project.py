@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.places import unusable_address
+from car_segmentation.core.places import is_store, unusable_address
 from car_segmentation.parameters.data import (
     CARS,
     AnnotationFormat,
@@ -96,6 +96,17 @@ class ProjectParameters(Parameters):
         return self
 
     @model_validator(mode="after")
+    def _pictures_of_all_photos_are_local(self) -> Self:
+        of_all = self.inference.submission or self.inference.canvas is not None
+        if of_all and is_store(self.predictions):
+            raise ValueError(
+                f"predictions = {self.predictions!r}: a submission and canvases are made of files "
+                "in a folder of this machine. Leave out inference.submission and "
+                "inference.canvas, or give such a folder"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _space_can_be_searched(self) -> Self:
         groups = {name: getattr(self, name).model_dump() for name in SEARCHED_GROUPS}
         problems = space_problems(self.search.space, groups)
@@ -104,7 +115,10 @@ class ProjectParameters(Parameters):
         return self
 
 
-NOT_LOCAL = ("cluster", "model", "training.start_from", "labelling.photo_url")
+NOT_LOCAL = (
+    *("cluster", "model", "training.start_from", "labelling.photo_url"),
+    *("photos", "predictions"),
+)
 """Parameters that may be addresses; all others that are places are folders and files."""
 
 

@@ -7,11 +7,12 @@ moment is resumed by the next one.
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,10 @@ from car_segmentation.core.files import atomic_file, lock_folder, remove_parts
 from car_segmentation.core.parallel import map_bounded
 from car_segmentation.core.pixel_budget import Budget
 from car_segmentation.data.image_files import Limits, UnusableImage, open_image
-from car_segmentation.data.images import PHOTO_SUFFIXES, read_photo
-from car_segmentation.data.pairing import describe_files, name_files, relative_name
+from car_segmentation.data.images import read_photo
 from car_segmentation.prediction.composites import Backdrop, clear_if_other
 from car_segmentation.prediction.largest_piece import keep_largest_piece
+from car_segmentation.prediction.new_photos import NewPhotos, fetch_ahead
 from car_segmentation.prediction.photo_files import (
     COMPOSITES,
     CUT_OUTS,
@@ -59,33 +60,6 @@ AHEAD_AT_NATIVE_SIZE = 2
 """The same where photos wait at native size, which takes some ten times the memory."""
 BATCHES_PER_TASK = 8
 """Of a cluster: enough for reading, predicting and writing to go on at the same time."""
-
-
-@dataclass(frozen=True)
-class NewPhotos:
-    """The files of a folder, and of folders inside it.
-
-    Attributes:
-        folder: What names are relative to.
-        usable: Photos to predict, each with a name of its own.
-        rejected: Files that cannot be predicted, with the reason.
-    """
-
-    folder: Path
-    usable: tuple[Path, ...] = ()
-    rejected: tuple[tuple[Path, str], ...] = ()
-
-    def name(self, path: Path) -> str:
-        """Name of a photo: its path in the folder, with ``/``."""
-        return relative_name(path, self.folder)
-
-    def of_shard(self, shard: Shard) -> "NewPhotos":
-        """Those of a part."""
-        return NewPhotos(
-            self.folder,
-            tuple(path for path in self.usable if shard.holds(self.name(path))),
-            tuple((path, why) for path, why in self.rejected if shard.holds(self.name(path))),
-        )
 
 
 @dataclass(frozen=True)
@@ -213,7 +187,7 @@ class FolderJob:
                 if record.height is not None
             }
             write_submission(folder / SUBMISSION_FILE, self.submission, masks)
-        _log_summary(folder, records)
+        log_summary(folder, records)
         return list(records.values())
 
     def _open_journal(self, folder: Path) -> Journal:
@@ -221,22 +195,34 @@ class FolderJob:
         if self.shard is None:  # Else they may be those of another part at work.
             for written_to in ("", *FOLDERS):
                 remove_parts(folder / written_to, inside=bool(written_to))
-        origin = {
-            "model": model_digest(self.segmenter.predictor),
-            "threshold": self.segmenter.threshold,
-            # Folders of before this option resume, too.
-            **({"largest_piece": True} if self.largest_piece else {}),
-        }
         whole, parts = folder / JOURNAL_FILE, shard_files(folder / JOURNAL_FILE)
-        journal = Journal(shard_file(whole, self.shard), origin, [whole, *parts])
+        own = shard_file(whole, self.shard)
+        journal = Journal(own, self.origin(), [whole, *parts], self.photos.state)
         if self.shard is None:
             journal.absorb()
             for file in (*parts, *shard_files(folder / PREDICTIONS_FILE)):
                 file.unlink()
         return journal
 
+    def origin(self) -> dict[str, Any]:
+        """What decides about results."""
+        return {
+            "model": model_digest(self.segmenter.predictor),
+            "threshold": self.segmenter.threshold,
+            # Folders of before this option resume, too.
+            **({"largest_piece": True} if self.largest_piece else {}),
+        }
+
+    @property
+    def chunk_size(self) -> int:
+        """Photos that are sent to a worker, or copied from a store, at a time."""
+        return BATCHES_PER_TASK * self.segmenter.photos_at_a_time
+
     def predict(self, paths: Sequence[Path], folder: Path) -> Iterator[tuple[Path, PhotoRecord]]:
         """Predict photos and write their files, three stages at work at the same time."""
+        if self.photos.stored is not None:
+            yield from self._predict_copies(paths, folder)
+            return
         ahead = AHEAD if self.segmenter.input_size else AHEAD_AT_NATIVE_SIZE
         budget = Budget()  # A cut-out takes some 70 bytes a pixel.
         read = partial(self._read, budget=budget)
@@ -251,14 +237,24 @@ class FolderJob:
             largest_piece=self.largest_piece,
         )
         records = map_bounded(write, self._predicted(photos), ahead)
-        return zip(paths, records, strict=True)
+        yield from zip(paths, records, strict=True)
+
+    def _predict_copies(
+        self, paths: Sequence[Path], folder: Path
+    ) -> Iterator[tuple[Path, PhotoRecord]]:
+        chunks = in_chunks(paths, self.chunk_size)
+        with TemporaryDirectory() as temporary:
+            for fetched in fetch_ahead(self.photos, temporary, chunks):
+                done = replace(self, photos=fetched.photos).predict(fetched.files, folder)
+                yield from zip(fetched.given, (record for _, record in done), strict=True)
+                fetched.discard()
 
     def _predict_on(
         self, cluster: Cluster, paths: Sequence[Path], folder: Path
     ) -> Iterator[tuple[Path, PhotoRecord]]:
         """Have a cluster predict photos and write their files; in any order."""
         folder = folder.absolute()
-        given = {path.absolute(): path for path in paths}
+        given = {self.photos.path_for_workers(path): path for path in paths}
         models: list[Path] = []
 
         def store(model: Any) -> Path:
@@ -269,15 +265,14 @@ class FolderJob:
 
         try:
             light = replace(self.segmenter, predictor=stored(self.segmenter.predictor, store))
-            photos = NewPhotos(self.photos.folder.absolute())
+            photos = self.photos.for_workers()
             job = replace(self, segmenter=light, photos=photos, submission=None)
             journal = shard_file(folder / JOURNAL_FILE, self.shard)
-            shared = {journal, *models, *(path.parent for path in given)}
+            shared = {journal, *models, *self.photos.shared_folders(paths)}
             cluster = replace(cluster, shared=(*cluster.shared, *sorted(shared)))
-            size = BATCHES_PER_TASK * self.segmenter.photos_at_a_time
             work = partial(_predict_chunk, job, folder)
-            killed = partial(_killed, photos)
-            done = map_on_cluster(cluster, work, in_chunks(given, size), killed)
+            killed = partial(killed_record, photos)
+            done = map_on_cluster(cluster, work, in_chunks(given, self.chunk_size), killed)
             for chunk, records in done:
                 yield from zip((given[path] for path in chunk), records, strict=True)
         finally:
@@ -326,25 +321,13 @@ class FolderJob:
                 yield photo
 
 
-def sort_out_photos(files: Sequence[Path], folder: Path) -> NewPhotos:
-    """Separate photos from other files, and refuse those that would write the same mask.
-
-    Args:
-        files: Files in the folder and in folders inside it.
-        folder: What photos' names are relative to.
-    """
-    named = name_files(files, folder, PHOTO_SUFFIXES, any_bytes=True)
-    if named.aside:
-        logger.info("%s were skipped", describe_files(named.aside))
-    return NewPhotos(folder, tuple(sorted(named.images.values())), tuple(named.rejected))
-
-
 def _predict_chunk(job: FolderJob, folder: Path, paths: Sequence[Path]) -> list[PhotoRecord]:
     """Task of a worker of a cluster."""
     return [record for _, record in job.predict(paths, folder)]
 
 
-def _killed(photos: NewPhotos, path: Path) -> PhotoRecord:
+def killed_record(photos: NewPhotos, path: Path) -> PhotoRecord:
+    """What stands for a photo that kills its workers."""
     return PhotoRecord(
         photos.name(path), warnings="every worker that tried it was killed, perhaps out of memory"
     )
@@ -385,9 +368,10 @@ def _write_files(
         )
 
 
-def _log_summary(folder: Path, records: dict[Path, PhotoRecord]) -> None:
+def log_summary(folder: Path | str, records: Mapping[Path, PhotoRecord]) -> None:
+    """Log how many masks are in a folder, and how many photos have none."""
     broken = {path: record for path, record in records.items() if record.height is None}
-    logger.info("%d masks are in %s", len(records) - len(broken), folder / MASKS)
+    logger.info("%d masks are in %s/%s", len(records) - len(broken), folder, MASKS)
     if broken:
         first, record = next(iter(broken.items()))
         logger.warning(
@@ -395,5 +379,5 @@ def _log_summary(folder: Path, records: dict[Path, PhotoRecord]) -> None:
             len(broken),
             first,
             record.warnings,
-            folder / PREDICTIONS_FILE,
+            f"{folder}/{PREDICTIONS_FILE}",
         )

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from car_segmentation.core.object_store import StoreFile
 from car_segmentation.prediction.ensemble import Ensemble
 from car_segmentation.prediction.predictor import Predictor
 
@@ -18,11 +19,11 @@ class StoredModel:
     """A Keras model in a file, read where it is used, once in a process: a worker's, say.
 
     Attributes:
-        path: The ``.keras`` file; another model needs another path.
+        path: The ``.keras`` file, here or in a store; another model needs another path.
         input_shape: See `Predictor`.
     """
 
-    path: Path
+    path: Path | StoreFile
     input_shape: tuple[int | None, ...]
 
     def predict_on_batch(self, photos: np.ndarray) -> Any:
@@ -42,7 +43,7 @@ class StoredModel:
 _ONE_PREDICTS = threading.RLock()
 
 
-def stored(predictor: Any, store: Callable[[Any], Path]) -> Predictor:
+def stored(predictor: Any, store: Callable[[Any], Path | StoreFile]) -> Predictor:
     """A predictor that is cheap to send to workers: its Keras models are in files.
 
     Args:
@@ -64,7 +65,10 @@ def keras_model(predictor: Predictor) -> Any:
 
 
 @cache
-def _read_model(path: Path) -> Any:
+def _read_model(path: Path | StoreFile) -> Any:
     from car_segmentation.networks.model_file import read_model
 
-    return read_model(path)
+    if isinstance(path, Path):
+        return read_model(path)
+    with path.store.local(path.name) as file:
+        return read_model(file)

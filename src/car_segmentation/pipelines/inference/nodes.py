@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.object_store import ObjectStore
 from car_segmentation.data.pairing import car_of
 from car_segmentation.parameters import Checks, Inference, Pairing, PredictionOptions
 from car_segmentation.prediction.canvas_files import write_canvases
 from car_segmentation.prediction.composites import Backdrop, read_backdrop
-from car_segmentation.prediction.folder_job import FolderJob, NewPhotos, sort_out_photos
+from car_segmentation.prediction.folder_job import FolderJob
+from car_segmentation.prediction.new_photos import NewPhotos, StoredPhotos, sort_out_photos
 from car_segmentation.prediction.photo_files import COMPOSITES, CUT_OUTS, MASKS, PROBABILITY_MAPS
 from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.prediction.shards import Shard
+from car_segmentation.prediction.store_job import write_to_store
 from car_segmentation.prediction.submission import sample_photos
 
 if TYPE_CHECKING:
@@ -21,13 +24,17 @@ else:
     Model = Any  # Kedro evaluates these hints, and Keras takes five seconds to import.
 
 
-def find_new_photos(new_photo_files: Sequence[Path], photos: str, predictions: str) -> NewPhotos:
+def find_new_photos(
+    new_photo_files: Sequence[Path] | StoredPhotos, photos: str, predictions: str
+) -> NewPhotos:
     """List the photos of a folder, and the files of it that cannot be predicted."""
     if not new_photo_files:
         raise UserError(
             f"There are no photos in {photos}. Say where they are, and where their masks go: "
             "`kedro run --pipelines=inference --params=photos=FOLDER,predictions=FOLDER`."
         )
+    if isinstance(new_photo_files, StoredPhotos):
+        return sort_out_photos(new_photo_files.outside(predictions))
     source, results = Path(photos), Path(predictions)
     if source.resolve() == results.resolve():
         raise UserError(f"Predictions need a folder of their own: {photos} holds the photos.")
@@ -44,8 +51,8 @@ def predict_new_photos(
     prediction: dict[str, Any],
     inference: dict[str, Any],
     pairing: dict[str, Any],
-    predictions_folder: Path,
-) -> Path:
+    predictions_folder: Path | ObjectStore,
+) -> Path | ObjectStore:
     """Predict the mask of every photo at its native size, where it is not there yet."""
     settings, limits = Inference(**inference), Checks(**checks)
     options = PredictionOptions(**prediction)
@@ -67,6 +74,9 @@ def predict_new_photos(
         shadow=settings.shadow,
         shard=None if settings.shard is None else Shard.parse(settings.shard),
     )
+    if isinstance(predictions_folder, ObjectStore):
+        write_to_store(job, predictions_folder)
+        return predictions_folder
     records = job.write(predictions_folder)
     if settings.canvas is not None:
         pattern = Pairing(**pairing).name_pattern

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.object_store import ObjectStore, local_folder
+from car_segmentation.core.places import local_path
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.evaluation.review_photos import signals_of_folder, signals_of_stack
@@ -29,18 +31,19 @@ logger = logging.getLogger(__name__)
 
 def measure_new_photos(
     predictions: pd.DataFrame,
-    predictions_folder: Path,
+    predictions_folder: Path | ObjectStore,
     model: Model,
     threshold: dict[str, float],
     prediction: dict[str, Any],
     pairing: dict[str, Any],
 ) -> pd.DataFrame:
     """Measure how much speaks against each predicted mask, if they are this model's."""
+    folder = local_folder(predictions_folder)
     if predictions.empty:
         raise UserError(f"There are no predictions in {predictions_folder} to review.")
     options = PredictionOptions(**prediction)
-    check_origin(predictions_folder, model, options, threshold["threshold"])
-    return signals_of_folder(predictions_folder, predictions, Pairing(**pairing).name_pattern)
+    check_origin(folder, model, options, threshold["threshold"])
+    return signals_of_folder(folder, predictions, Pairing(**pairing).name_pattern)
 
 
 def measure_validation_photos(
@@ -85,7 +88,7 @@ def write_review_page(
     """Put the queue on one page, each mask on its photo, with thumbnails beside it."""
     from car_segmentation.report.review_page import review_page, write_thumbnails  # And Plotly.
 
-    source = Path(photos)
+    source = local_path(photos)
     folder = source.parent if source.is_file() else source
     thumbnails = write_thumbnails(review_queue, folder, predictions_folder)
     model = ReviewModel.from_dict(review_model)
