@@ -23,14 +23,8 @@ TEXT = ("photo", "warnings")
 """Columns of text of the table."""
 
 
-class PredictionPlaceDataset(AbstractDataset[None, Path | ObjectStore]):
-    """Loads the place of predictions, there or not; the node writes them as it goes.
-
-    Args:
-        path: A folder, here or in an object store (``s3://…``).
-        credentials: Options of the store's fsspec file system.
-        metadata: For plugins such as Kedro-Viz.
-    """
+class _AtPlace(AbstractDataset[Any, Any]):
+    """Predictions in a folder, here or in a store."""
 
     def __init__(
         self,
@@ -40,6 +34,19 @@ class PredictionPlaceDataset(AbstractDataset[None, Path | ObjectStore]):
     ):
         self._place = place(path, credentials)
         self.metadata = metadata
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._place)}
+
+
+class PredictionPlaceDataset(_AtPlace):
+    """Loads the place of predictions, there or not; the node writes them as it goes.
+
+    Args:
+        path: A folder, here or in an object store (``s3://…``).
+        credentials: Options of the store's fsspec file system.
+        metadata: For plugins such as Kedro-Viz.
+    """
 
     def load(self) -> Path | ObjectStore:
         """The place."""
@@ -52,11 +59,8 @@ class PredictionPlaceDataset(AbstractDataset[None, Path | ObjectStore]):
     def _exists(self) -> bool:
         return isinstance(self._place, ObjectStore) or self._place.is_dir()
 
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._place)}
 
-
-class PredictionFolderDataset(AbstractDataset[Path | ObjectStore, pd.DataFrame]):
+class PredictionFolderDataset(_AtPlace):
     """Points at the predictions that a node has made in its folder; loads the table of them.
 
     Args:
@@ -64,15 +68,6 @@ class PredictionFolderDataset(AbstractDataset[Path | ObjectStore, pd.DataFrame])
         credentials: Options of the store's fsspec file system.
         metadata: For plugins such as Kedro-Viz.
     """
-
-    def __init__(
-        self,
-        path: str,
-        credentials: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ):
-        self._place = place(path, credentials)
-        self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         """Read the table, a row per photo."""
@@ -100,9 +95,6 @@ class PredictionFolderDataset(AbstractDataset[Path | ObjectStore, pd.DataFrame])
         if isinstance(self._place, ObjectStore):
             return self._place.exists(PREDICTIONS_FILE)
         return (self._place / PREDICTIONS_FILE).is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._place)}
 
     def preview(self) -> ImagePreview:
         """The first few masks on one sheet."""

@@ -7,7 +7,7 @@ moment is resumed by the next one.
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -151,19 +151,13 @@ class FolderJob:
             clear_if_other(folder / COMPOSITES, f"{self.backdrop.digest()}{shadow}")
         name = self.photos.name
         photos = self.photos if self.shard is None else self.photos.of_shard(self.shard)
-        records = {path: PhotoRecord(name(path), warnings=why) for path, why in photos.rejected}
         files = PhotoFiles(folder, self.outputs, self.backdrop, self.shadow)
-        missing = []
-        for path in photos.usable:
-            record = journal.finished(path, name(path))
-            if record is not None and files.exist(name(path)):
-                records[path] = record
-            else:
-                missing.append(path)
-        if len(missing) < len(photos.usable):
-            done = len(photos.usable) - len(missing)
-            logger.info("%d photos are finished, %d are to be predicted", done, len(missing))
 
+        def finished(path: Path) -> PhotoRecord | None:
+            record = journal.finished(path, name(path))
+            return record if record is not None and files.exist(name(path)) else None
+
+        records, missing = sort_finished(photos, finished)
         cluster = cluster_in_use()
         predicted = (
             self.predict(missing, folder)
@@ -319,6 +313,26 @@ class FolderJob:
                 yield PredictedPhoto(photo, next(probabilities), photo.seconds + seconds)
             else:
                 yield photo
+
+
+def sort_finished(
+    photos: NewPhotos, finished: Callable[[Path], PhotoRecord | None]
+) -> tuple[dict[Path, PhotoRecord], list[Path]]:
+    """Sort out photos that need not be predicted.
+
+    Args:
+        photos: All of a run.
+        finished: The record of a photo that is finished; None if it is not.
+
+    Returns:
+        The records of finished and of unusable photos, and the photos that are missing.
+    """
+    done = {path: record for path in photos.usable if (record := finished(path)) is not None}
+    missing = [path for path in photos.usable if path not in done]
+    if done:
+        logger.info("%d photos are finished, %d are to be predicted", len(done), len(missing))
+    why = {path: PhotoRecord(photos.name(path), warnings=why) for path, why in photos.rejected}
+    return why | done, missing
 
 
 def _predict_chunk(job: FolderJob, folder: Path, paths: Sequence[Path]) -> list[PhotoRecord]:

@@ -6,7 +6,6 @@ one is written. Workers of a cluster do the same with chunks of their own, and s
 this machine but the store.
 """
 
-import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -28,6 +27,7 @@ from car_segmentation.prediction.folder_job import (
     FolderJob,
     killed_record,
     log_summary,
+    sort_finished,
 )
 from car_segmentation.prediction.new_photos import (
     CHUNKS_AHEAD,
@@ -43,8 +43,6 @@ from car_segmentation.prediction.predictor import model_digest
 from car_segmentation.prediction.shards import Shard, join_tables, shard_file
 from car_segmentation.prediction.store_journal import ChunkJournal, StoreJournal
 from car_segmentation.prediction.stored_model import stored
-
-logger = logging.getLogger(__name__)
 
 States = Mapping[str, Sequence[int]]
 
@@ -63,19 +61,13 @@ def write_to_store(job: FolderJob, target: ObjectStore) -> list[PhotoRecord]:
     _clear_others(job, target)
     photos = job.photos if job.shard is None else job.photos.of_shard(job.shard)
     name = photos.name
-    records = {path: PhotoRecord(name(path), warnings=why) for path, why in photos.rejected}
-    missing = []
     is_written = _written_files(job, target)
-    for path in photos.usable:
-        record = journal.finished(name(path), photos.state(path))
-        if record is not None and is_written(name(path)):
-            records[path] = record
-        else:
-            missing.append(path)
-    if len(missing) < len(photos.usable):
-        done = len(photos.usable) - len(missing)
-        logger.info("%d photos are finished, %d are to be predicted", done, len(missing))
 
+    def finished(path: Path) -> PhotoRecord | None:
+        record = journal.finished(name(path), photos.state(path))
+        return record if record is not None and is_written(name(path)) else None
+
+    records, missing = sort_finished(photos, finished)
     cluster = cluster_in_use()
     with tqdm(desc="predict", total=len(missing), unit="photo") as progress:
         for chunk, found in (
