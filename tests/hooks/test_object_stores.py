@@ -47,14 +47,15 @@ def test_parameters_that_may_be_addresses() -> None:
     assert check_parameters(parameters(**given)).model == "s3://bucket/model.keras"
 
 
-@pytest.mark.parametrize("key", ["path", "filepath"])
-def test_datasets_of_the_project(key: str) -> None:
-    own = {"type": "car_segmentation.datasets.plots.PlotDataset", key: "s3://bucket/t.csv"}
-    wrapped = {"type": "kedro_mlflow.io.artifacts.MlflowArtifactDataset", "dataset": own}
-    for entry in (own, wrapped):
-        with pytest.raises(UserError, match=rf"catalog: scores\.{key} = 's3://bucket/t.csv': .*"):
+def test_datasets_of_the_project() -> None:
+    folder = {"type": "car_segmentation.datasets.pictures.PictureFolderDataset", "path": "s3://b/p"}
+    table = {"type": "car_segmentation.datasets.tables.TableDataset", "filepath": "s3://b/t.csv"}
+    logged = {"type": "kedro_mlflow.io.artifacts.MlflowArtifactDataset", "dataset": table}
+    for entry, place in ((folder, "path = 's3://b/p'"), (logged, "filepath = 's3://b/t.csv'")):
+        with pytest.raises(UserError, match=rf"catalog: scores\.{place}: is in an object store"):
             refuse_stores({"_layer": "raw", "scores": entry})
-    refuse_stores({"scores": own | {key: "file:///data/t.csv"}})
+    refuse_stores({"scores": folder | {"path": "file:///data/p"}})
+    refuse_stores({"scores": table})
     refuse_stores({"scores": {"type": "json.JSONDataset", "filepath": "s3://bucket/s.json"}})
 
 

@@ -64,6 +64,12 @@ class ObjectStore:
             }
         return {f"{under}/{name}" if under else name: state for name, state in names.items()}
 
+    def glob(self, pattern: str) -> list[str]:
+        """Names of the objects that match a pattern of paths, hidden or not."""
+        with self._opened("") as (files, path):
+            start = len(path.rstrip("/")) + 1
+            return [name[start:] for name in sorted(files.glob(f"{path.rstrip('/')}/{pattern}"))]
+
     def state(self) -> State | None:
         """The state of the object that the address is of; None if it is that of a folder."""
         with self._opened("") as (files, path):

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from kedro.io.core import Version
 from pydantic import AfterValidator, BaseModel, Field, FiniteFloat
 
-from car_segmentation.core.files import atomic_file
 from car_segmentation.core.json_files import read_json
 from car_segmentation.datasets.files import FileDataset
 from car_segmentation.datasets.previews import JSONPreview
@@ -59,6 +58,7 @@ class JSONFileDataset(FileDataset[Any, Any]):
         holds: One of `KINDS`: a file that holds something else is refused.
         version: See `FileDataset`.
         metadata: For plugins such as Kedro-Viz.
+        credentials: Options of the store's fsspec file system.
     """
 
     def __init__(
@@ -67,8 +67,9 @@ class JSONFileDataset(FileDataset[Any, Any]):
         holds: str,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
+        credentials: dict[str, Any] | None = None,
     ):
-        super().__init__(filepath, version, metadata)
+        super().__init__(filepath, version, metadata, credentials)
         self._holds = holds
 
     def load(self) -> Any:
@@ -78,11 +79,12 @@ class JSONFileDataset(FileDataset[Any, Any]):
             UserError: If it is damaged, or holds something else than it should.
         """
         mend = "Delete it, and run the pipeline that writes it again."
-        return read_json(self.load_path, KINDS[self._holds], mend)
+        with self.reading() as path:
+            return read_json(path, KINDS[self._holds], mend)
 
     def save(self, data: Any) -> None:
         """Write the file, durably."""
-        with atomic_file(self.save_path, durable=True) as part:
+        with self.writing(durable=True) as part:
             part.write_text(json.dumps(data, indent=2))
 
     def _describe(self) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.files import atomic_file
 from car_segmentation.datasets.files import FileDataset
 from car_segmentation.datasets.previews import TablePreview
 
@@ -28,29 +27,31 @@ class KerasModelDataset(FileDataset["keras.Model", "keras.Model"]):
         filepath: The ``.keras`` file.
         version: See `FileDataset`.
         metadata: For plugins such as Kedro-Viz.
+        credentials: Options of the store's fsspec file system.
     """
 
     def load(self) -> "keras.Model":
         """Read the model."""
-        path = self.load_path
-        if not path.is_file():
+        place = self.load_place()
+        if not place.exists():
             raise UserError(
-                f"There is no model in {path}. Train one first: `kedro run`, or "
-                f"`make run` for the demo.{_where_it_was(path)}"
+                f"There is no model in {place}. Train one first: `kedro run`, or "
+                f"`make run` for the demo.{_where_it_was(Path(str(place)))}"
             )
         # Imports Keras, which takes 5 seconds: only where a model is really needed.
         from car_segmentation.networks.model_file import read_model
 
-        return read_model(path)
+        with place.reading() as path:
+            return read_model(path)
 
     def save(self, data: "keras.Model") -> None:
         """Write the model."""
-        with atomic_file(self.save_path, durable=True) as part:
+        with self.writing(durable=True) as part:
             data.save(part)
 
     def preview(self) -> TablePreview:
         """The layers in their order, read from the file's configuration without Keras."""
-        with zipfile.ZipFile(self.load_path) as archive:
+        with self.reading() as path, zipfile.ZipFile(path) as archive:
             layers = json.loads(archive.read("config.json"))["config"]["layers"]
         rows = [
             [layer["class_name"], *(str(layer["config"].get(key, "")) for key in LAYER_SETTINGS)]

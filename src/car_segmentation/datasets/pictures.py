@@ -8,7 +8,7 @@ import numpy as np
 from kedro.io import AbstractDataset
 from kedro.io.core import Version
 
-from car_segmentation.core.files import atomic_file, atomic_folder
+from car_segmentation.core.files import atomic_folder
 from car_segmentation.core.places import local_path
 from car_segmentation.data.images import read_photo
 from car_segmentation.datasets.files import FileDataset
@@ -29,6 +29,7 @@ class PictureDataset(FileDataset[np.ndarray, np.ndarray | None]):
         optional: Whether the file may be missing, and None is loaded then.
         version: See `FileDataset`.
         metadata: For plugins such as Kedro-Viz.
+        credentials: Options of the store's fsspec file system.
     """
 
     def __init__(
@@ -37,24 +38,27 @@ class PictureDataset(FileDataset[np.ndarray, np.ndarray | None]):
         optional: bool = False,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
+        credentials: dict[str, Any] | None = None,
     ):
-        super().__init__(filepath, version, metadata)
+        super().__init__(filepath, version, metadata, credentials)
         self._optional = optional
 
     def load(self) -> np.ndarray | None:
         """Read the picture."""
         if self._optional and not self._exists():
             return None
-        return read_photo(self.load_path)
+        with self.reading() as path:
+            return read_photo(path)
 
     def save(self, data: np.ndarray) -> None:
         """Write the picture."""
-        with atomic_file(self.save_path) as part:
+        with self.writing() as part:
             part.write_bytes(encode_picture(data, self._filepath.suffix))
 
     def preview(self) -> ImagePreview:
         """The picture itself."""
-        return image_preview(read_photo(self.load_path))
+        with self.reading() as path:
+            return image_preview(read_photo(path))
 
 
 class PictureFolderDataset(AbstractDataset[Pictures | Path, dict[str, Path]]):

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import mlflow
 import pandas as pd
-from kedro.io.core import Version
+from kedro.io.core import Version, get_filepath_str
 from kedro_datasets.pandas import CSVDataset
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.files import atomic_file, read_text_file
+from car_segmentation.core.files import read_text_file
 from car_segmentation.core.tables import read_table, write_table
 from car_segmentation.data.splits import check_splits
 from car_segmentation.datasets.files import FileDataset
@@ -41,6 +41,7 @@ class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
         save_args: Options of ``DataFrame.to_csv``.
         version: See `FileDataset`.
         metadata: For plugins such as Kedro-Viz.
+        credentials: Options of the store's fsspec file system.
     """
 
     def __init__(
@@ -60,8 +61,9 @@ class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
         save_args: dict[str, Any] | None = None,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
+        credentials: dict[str, Any] | None = None,
     ):
-        super().__init__(filepath, version, metadata)
+        super().__init__(filepath, version, metadata, credentials)
         self._types: dict[str, Any] = {
             "text": text,
             "flags": flags,
@@ -78,23 +80,24 @@ class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
 
     def load(self) -> pd.DataFrame:
         """Read the table."""
-        path = self.load_path
+        place = self.load_place()
         try:
-            table = read_table(path, **self._types)
+            with place.reading() as path:
+                table = read_table(path, **self._types)
         except OSError as error:
             raise UserError(
-                f"{path} cannot be read ({error.strerror or error}). Run the pipeline "
+                f"{place} cannot be read ({error.strerror or error}). Run the pipeline "
                 "that writes it."
             ) from None
         if self._splits:
-            check_splits(table, str(path))
+            check_splits(table, str(place))
         for column in self._paths:
             table[column] = [_absolute(path, self._project) for path in table[column]]
         return table
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the table in one step, and log it where that is wanted and a run is tracked."""
-        with atomic_file(self.save_path, durable=True) as part:
+        with self.writing(durable=True) as part:
             relative = {
                 column: [_relative(path, self._project) for path in data[column]]
                 for column in self._paths
@@ -108,7 +111,8 @@ class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """The first rows."""
-        rows = read_table(self.load_path, **self._types, nrows=nrows)
+        with self.reading() as path:
+            rows = read_table(path, **self._types, nrows=nrows)
         return TablePreview(rows.to_dict(orient="split"))
 
 
@@ -130,8 +134,12 @@ class OptionalCSVDataset(CSVDataset):
         """Read the table, or make an empty one."""
         if not self.exists():
             return pd.DataFrame(columns=self._columns, dtype=str)
-        path = Path(self._get_load_path())
-        text = read_text_file(path)
+        path = self._get_load_path()
+        text = (
+            read_text_file(Path(path))
+            if self._protocol == "file"
+            else self._fs.cat_file(get_filepath_str(path, self._protocol)).decode("utf-8-sig")
+        )
         try:
             table = pd.read_csv(io.StringIO(text), **self._options)
         except ValueError as error:  # ParserError and EmptyDataError are such.

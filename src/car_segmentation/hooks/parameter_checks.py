@@ -51,6 +51,7 @@ def refuse_comments(words: Sequence[str]) -> None:
 OWN = "car_segmentation.datasets."
 IN_STORES = (
     *("ChosenModelDataset", "ChosenThresholdDataset", "OptionalCSVDataset", "TableDataset"),
+    *("JSONFileDataset", "KerasModelDataset", "PictureDataset", "PlotDataset"),
     *("PhotoFolderDataset", "PredictionPlaceDataset", "PredictionFolderDataset"),
 )
 """The project's types of datasets that may be in an object store."""
