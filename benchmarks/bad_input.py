@@ -21,11 +21,11 @@ import numpy as np
 from PIL import Image
 
 from car_segmentation.data.image_files import Limits
-from car_segmentation.data.image_stack import write_resized_masks, write_resized_photos
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import MaskRules, read_mask
 from car_segmentation.data.pair_checks import check_pairs, reason_against
 from car_segmentation.data.pairing import NameRules, pair_by_name
+from car_segmentation.data.resized_stacks import write_resized_masks, write_resized_photos
 
 CARVANA = r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$"
 USED = ""

@@ -26,11 +26,8 @@ import numpy as np
 from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.parallel import in_fresh_process
 from car_segmentation.data.augmentation import Augmentation
-from car_segmentation.data.image_stack import (
-    read_stack,
-    write_resized_masks,
-    write_resized_photos,
-)
+from car_segmentation.data.image_stack import read_stack
+from car_segmentation.data.resized_stacks import write_resized_masks, write_resized_photos
 from car_segmentation.hooks.config_loader import ProjectConfigLoader
 from car_segmentation.parameters import ProjectParameters, Training, check_parameters
 from car_segmentation.settings import PROJECT_ROOT

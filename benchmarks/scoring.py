@@ -23,9 +23,10 @@ import pandas as pd
 import psutil
 
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.image_stack import read_stack, write_resized_masks
+from car_segmentation.data.image_stack import read_stack
 from car_segmentation.data.images import resize_by_area
 from car_segmentation.data.masks import read_mask
+from car_segmentation.data.resized_stacks import write_resized_masks
 from car_segmentation.evaluation.photo_scores import score_photos
 from car_segmentation.evaluation.scores import score_mask
 from car_segmentation.evaluation.upper_bound import HALF_COVERED

@@ -16,8 +16,8 @@ from car_segmentation.core import dask_cluster as cluster_module
 from car_segmentation.core.dask_cluster import Cluster, map_on_cluster, use_cluster
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.image_stack import write_resized_masks, write_resized_photos
 from car_segmentation.data.masks import MaskRules
+from car_segmentation.data.resized_stacks import write_resized_masks, write_resized_photos
 from car_segmentation.prediction import folder_job as inference
 from tests.support.folder_jobs import folder_job, table_of
 from tests.support.models import Darkness

@@ -15,12 +15,9 @@ from car_segmentation.core import pixel_budget
 from car_segmentation.core.parallel import map_bounded
 from car_segmentation.core.pixel_budget import Budget, shared_pixels
 from car_segmentation.data.image_files import OpenImage
-from car_segmentation.data.image_stack import (
-    ImageStack,
-    write_resized_masks,
-    write_resized_photos,
-)
+from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.masks import MaskRules
+from car_segmentation.data.resized_stacks import write_resized_masks, write_resized_photos
 from car_segmentation.evaluation import photo_scores
 from tests.support.photos import SIZE, disc_mask, write_pair
 

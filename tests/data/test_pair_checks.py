@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from car_segmentation.data.image_files import Limits
-from car_segmentation.data.image_stack import write_resized_masks, write_resized_photos
 from car_segmentation.data.masks import PLAIN, MaskReading, MaskRules, read_truth
 from car_segmentation.data.pair_checks import check_pairs, first_cars, reason_against
 from car_segmentation.data.pairing import NameRules, pair_by_name
+from car_segmentation.data.resized_stacks import write_resized_masks, write_resized_photos
 from tests.support.photos import disc_mask, photo_of, write_pair
 
 CARVANA_RULES = NameRules(r"^(?P<car>[0-9a-f]{12})_(?P<view>\d{2})$", "_mask")

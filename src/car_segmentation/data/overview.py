@@ -30,7 +30,7 @@ def summarise(
     Args:
         photo_table: Columns ``height``, ``width`` (pixels), ``foreground_share`` (0 to 1).
         formats: Of each photo.
-        notes: Of each mask: see `image_stack.write_resized_masks`.
+        notes: Of each mask: see `resized_stacks.write_resized_masks`.
 
     Returns:
         Columns `SUMMARY_COLUMNS`.

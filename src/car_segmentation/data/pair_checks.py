@@ -26,9 +26,9 @@ def check_pairs(
 
     Args:
         pairs: Columns `pairing.PAIR_COLUMNS`.
-        photo_notes: By photo id, the notes of `image_stack.write_resized_photos`, which was given
-            `reason_against` of each mask.
-        mask_notes: By photo id, the notes of `image_stack.write_resized_masks`.
+        photo_notes: By photo id, the notes of `resized_stacks.write_resized_photos`, which was
+            given `reason_against` of each mask.
+        mask_notes: By photo id, the notes of `resized_stacks.write_resized_masks`.
 
     Returns:
         The usable pairs (columns `PAIR_COLUMNS`, ``height`` and ``width`` in pixels, and
@@ -56,7 +56,7 @@ def reason_against(mask_path: str, mask: Mapping[str, Any], height: int, width: 
 
     Args:
         mask_path: The mask's files, as `pairing.join_paths` writes them.
-        mask: The note of `image_stack.write_resized_masks` on it.
+        mask: The note of `resized_stacks.write_resized_masks` on it.
         height: Of the photo, in pixels.
         width: The same.
     """

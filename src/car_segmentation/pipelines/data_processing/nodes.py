@@ -21,12 +21,7 @@ from car_segmentation.data.augmentation import (
     share_in_frame,
 )
 from car_segmentation.data.image_files import Limits
-from car_segmentation.data.image_stack import (
-    ImageStack,
-    object_plane,
-    write_resized_masks,
-    write_resized_photos,
-)
+from car_segmentation.data.image_stack import ImageStack, object_plane
 from car_segmentation.data.masks import MaskReading, MaskRules, read_class_colours
 from car_segmentation.data.overview import (
     check_object_values,
@@ -43,6 +38,7 @@ from car_segmentation.data.pairing import (
     one_of_each_kind,
     pair_by_name,
 )
+from car_segmentation.data.resized_stacks import write_resized_masks, write_resized_photos
 from car_segmentation.data.splits import check_splits, keep_splits, rows_of_split, split_by_car
 from car_segmentation.parameters import (
     AugmentationRanges,
