@@ -17,6 +17,7 @@ from kedro.runner import ParallelRunner
 from car_segmentation.core.errors import UserError, is_out_of_memory
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.experiments import tracking
+from car_segmentation.hooks.termination import sigterm_as_interrupt
 
 AGAIN = "Nothing that was finished is lost: run the same command again."
 CHANGED = (
@@ -55,7 +56,8 @@ class ProjectSession(KedroSession):
             )
         outer = tracking.run_id()
         try:
-            return super().run(*args, **kwargs)
+            with sigterm_as_interrupt():
+                return super().run(*args, **kwargs)
         except ClickException:
             raise
         except KeyboardInterrupt:
