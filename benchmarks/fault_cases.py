@@ -200,6 +200,7 @@ def _photo_cases() -> Iterator[Case]:
 def _model_cases(folder: Path) -> Iterator[Case]:
     from tests.support.unfit_models import unfit_files
 
+    (folder / "threshold.json").write_text('{"threshold": 0.5}')
     for number, (problem, content) in enumerate(unfit_files(folder / "model.keras").items()):
         path = folder / f"{number}.keras"
         path.write_bytes(content)

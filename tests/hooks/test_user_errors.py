@@ -14,7 +14,7 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.data.images import read_photo
 from car_segmentation.experiments import tracking
-from car_segmentation.hooks.user_errors import MACHINE, ProjectSession, UserErrors
+from car_segmentation.hooks.user_errors import MACHINE, ProjectSession, UserErrors, message_for
 
 SENTENCES: dict[str, Exception] = {
     "photos.csv is odd": UserError("photos.csv is odd"),
@@ -131,3 +131,26 @@ def test_a_run_that_is_broken_off_has_not_finished(
     with pytest.raises(error):
         ProjectSession("session", project_path=tmp_path).run()
     assert ended == [(status, None)]
+
+
+def changed(path: Path) -> UnusableImage:
+    error = UnusableImage("is truncated")
+    error.path = path
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UserError("a\x1b[31mb is odd:\n  first\n  second"),
+        OSError(errno.ENOSPC, "No space left on device", "/a\nb \u202e.png"),
+        changed(Path("/a\nb.png")),
+    ],
+)
+def test_names_of_files_are_shown_harmlessly(error: Exception) -> None:
+    message = message_for(error)
+    assert message
+    lines = message.split("\n")
+    assert len(lines) == (3 if isinstance(error, UserError) else 1)
+    assert all(line.isprintable() for line in lines)
+    assert r"a\x1b[31mb" in message or r"/a\nb" in message

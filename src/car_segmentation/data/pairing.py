@@ -17,6 +17,7 @@ from car_segmentation.core.name_patterns import (
     suggest_patterns,
     without_extension,
 )
+from car_segmentation.core.text import printable
 from car_segmentation.data.images import MASK_SUFFIXES, PHOTO_SUFFIXES
 
 
@@ -386,7 +387,7 @@ def one_of_each_kind(rejected: pd.DataFrame) -> list[str]:
             named = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
             number = f"{len(others)} other" + ("s" if len(others) > 1 else "")
             sentence += f" (and so for {number}: {named})"
-        sentences.append(sentence)
+        sentences.append(printable(sentence))
     return sentences
 
 

@@ -15,6 +15,7 @@ from kedro.framework.session import KedroSession
 from kedro.runner import ParallelRunner
 
 from car_segmentation.core.errors import UserError, is_out_of_memory
+from car_segmentation.core.text import printable
 from car_segmentation.data.image_files import UnusableImage
 from car_segmentation.experiments import tracking
 from car_segmentation.hooks.termination import sigterm_as_interrupt
@@ -85,15 +86,20 @@ class UserErrors:
 def message_for(error: BaseException) -> str | None:
     """The message of an error and its causes for the user; None for errors of the program.
 
-    The reason is what a user did wrong before what a machine lacks, and of that the first: where a
-    run fails and its end cannot be noted either, both are among the causes.
+    Characters in it that cannot be seen, as names of files may have them, are shown as Python
+    writes them. The reason is what a user did wrong before what a machine lacks, and of that the
+    first: where a run fails and its end cannot be noted either, both are among the causes.
     """
-    causes = list(_causes(error))
+    message = _message(list(_causes(error)))
+    return None if message is None else "\n".join(map(printable, message.split("\n")))
+
+
+def _message(causes: list[BaseException]) -> str | None:
     for cause in causes:
         if isinstance(cause, UserError):
             return str(cause)
         if isinstance(cause, UnusableImage) and cause.path:
-            return f"{cause.path} {cause}{CHANGED}"
+            return f"{printable(str(cause.path))} {cause}{CHANGED}"
     messages = [message for cause in causes if (message := _machine_message(cause))]
     return messages[-1] if messages else None
 
@@ -107,7 +113,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _machine_message(error: BaseException) -> str | None:
     """The message about a machine at its limits; None for errors of the program itself."""
     if isinstance(error, OSError) and error.errno in MACHINE:
-        file = f": {error.filename}" if error.filename else ""
+        file = f": {printable(str(error.filename))}" if error.filename else ""
         return f"{MACHINE[error.errno]}{file} ({error.strerror}). {AGAIN}"
     if is_out_of_memory(error):
         reason = (str(error).splitlines() or ["none was left"])[0][:200]

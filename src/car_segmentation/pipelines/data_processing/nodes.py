@@ -12,6 +12,7 @@ import pandas as pd
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.tables import read_table
+from car_segmentation.core.text import printable
 from car_segmentation.data.annotations import NOTHING_CUT_OUT
 from car_segmentation.data.augmentation import (
     Augmentation,
@@ -356,7 +357,7 @@ def _stop_if_too_many_are_rejected(
     first = rejected.iloc[0] if losses.empty else losses.iloc[0]
     summary = (
         f"{len(rejected)} files were rejected and {used} pairs of photo and mask can be used; "
-        f"the first: {first['path']} {first['reason']}."
+        f"the first: {printable(first['path'])} {printable(first['reason'])}."
     )
     if len(losses) < len(rejected):
         number = len(rejected) - len(losses)
