@@ -1,11 +1,12 @@
 """How early the review queue shows the masks that are worst, on photos whose truth is known.
 
-    python benchmarks/review_queue.py FOLDER [--seeds 1 2 3 4 5]
+    python benchmarks/review_queue.py FOLDER [--mirrored] [--seeds 1 2 3 4 5]
 
 FOLDER has the results of a finished `kedro run`, such as data/cpu. The queue is fitted on its
 validation photos, and all figures are of its test photos: the rank correlation of expected and true
 Dice (goal: 0.8), which part of the worst tenth is in the first tenth and fifth of the queue (goals:
 60 % and 85 %), how often the interval holds the true Dice, and the same with each signal left out.
+With --mirrored, photos are predicted once more, mirrored (review.mirrored=true).
 Then twenty of the test masks are broken on purpose, five in each way, once for each seed; of these,
 how many are in the first 40 by their deviation from the other views of the car alone.
 """
@@ -23,16 +24,18 @@ from scipy.stats import spearmanr
 
 from car_segmentation.data.image_stack import ImageStack, read_stack
 from car_segmentation.evaluation.mask_geometry import disc, holes
-from car_segmentation.evaluation.review_photos import signals_of_stack
+from car_segmentation.evaluation.review_photos import mirror_errors, signals_of_stack
 from car_segmentation.evaluation.review_queue import (
-    OFFSETS,
     ReviewModel,
     budget_curve,
     fit_review_model,
     rank_photos,
+    usable_signals,
 )
 from car_segmentation.evaluation.review_signals import mask_signals, view_outliers
+from car_segmentation.networks.model_file import read_model
 from car_segmentation.prediction.probability_maps import predicted_mask
+from car_segmentation.prediction.segmenter import Segmenter
 
 FIRST = 40
 OF_EACH_KIND = 5
@@ -50,6 +53,7 @@ def main() -> None:
     """Print all figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--mirrored", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     arguments = parser.parse_args()
     folder: Path = arguments.folder
@@ -68,6 +72,19 @@ def main() -> None:
     signals = signals_of_stack(stack, photos, threshold).assign(
         photo=photos["photo_id"], dice=photos["dice"], warnings=""
     )
+    if arguments.mirrored:
+        model = read_model(folder / "06_models/model.keras")
+        masks = (
+            predicted_mask(
+                stack.image(stack.rows_of([photo.photo_id])[0]),
+                (photo.height, photo.width),
+                threshold,
+            )
+            for photo in photos.itertuples()
+        )
+        segmenter = Segmenter(model, threshold, batch_size=4)
+        files = [Path(path) for path in photos["photo_path"]]
+        signals["mirror_error"] = mirror_errors(segmenter, files, masks)
     validation, test = (signals[photos["split"] == split] for split in ("validation", "test"))
     _report_queue(validation, test)
     _report_broken(test, photos.loc[test.index], stack, threshold, arguments.seeds)
@@ -77,10 +94,11 @@ def _report_queue(validation: pd.DataFrame, test: pd.DataFrame) -> None:
     print(f"fitted on {len(validation)} validation photos; figures of {len(test)} test photos\n")
     print("signals                        rank correlation   first tenth   first fifth")
     print(_line("the model's expectation alone", test, -test["expected_error"]))
-    model = fit_review_model(validation)
+    names = usable_signals(validation)
+    model = fit_review_model(validation, names)
     print(_line("all", test, -model.log_error(test)))
-    for name in OFFSETS:
-        others = [other for other in OFFSETS if other != name]
+    for name in names:
+        others = [other for other in names if other != name]
         left = fit_review_model(validation, others)
         print(_line(f"without {name}", test, -left.log_error(test)))
     print("\nweights: " + _weights(model))

@@ -16,6 +16,11 @@ from car_segmentation.datasets.json_files import JSONFileDataset
 from car_segmentation.datasets.tables import TableDataset
 from car_segmentation.evaluation.scores import dice
 from car_segmentation.pipelines.review import create_pipeline
+from car_segmentation.pipelines.review.nodes import (
+    fit_expected_dice,
+    measure_new_photos,
+    measure_validation_photos,
+)
 from car_segmentation.prediction.photo_files import MASKS, PROBABILITY_MAPS, PhotoFiles
 from car_segmentation.prediction.photo_record import expected_dice
 from tests.support.photos import SIZE, disc_mask, photo_of
@@ -70,12 +75,24 @@ def write_predictions(folder: Path, *outputs: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def run(folder: Path, predictions: pd.DataFrame) -> dict:
+class RedIsCar:
+    """Sees the discs, and takes the first two columns for car, too, on a mirrored photo as well."""
+
+    input_shape = (None, *SIZE, 3)
+
+    def predict_on_batch(self, photos: np.ndarray) -> np.ndarray:
+        car = photos[..., 1:2] < 115
+        car[:, :, :2] = True
+        return car.astype(np.float32)
+
+
+def run(folder: Path, predictions: pd.DataFrame, mirrored: bool = False) -> dict:
     data = validation() | {
         "predictions": predictions,
         "predictions_folder": folder,
-        "model": "not looked at, for nothing says what made the predictions",
+        "model": RedIsCar(),
         "params:prediction": {},
+        "params:review": {"mirrored": mirrored},
         "params:photos": str(folder / "photos"),
         "params:pairing": {"name_pattern": None, "max_cars": None},
     }
@@ -139,3 +156,47 @@ def test_no_validation_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(f"{__name__}.validation", lambda: unscored)
     with pytest.raises(UserError, match="no scored validation photos"):
         run(tmp_path, write_predictions(tmp_path, MASKS))
+
+
+def test_mirrored_photos_are_a_signal(tmp_path: Path) -> None:
+    """Of a mask that has the disc alone, the mirrored one differs by the two columns."""
+    for name in "abcdef":
+        Image.fromarray(photo_of(disc_mask())).save(tmp_path / f"{name}.png")
+    predictions = write_predictions(tmp_path, MASKS)
+    signals = measure_new_photos(
+        predictions,
+        tmp_path,
+        RedIsCar(),
+        {"threshold": THRESHOLD},
+        {},
+        {"name_pattern": None, "max_cars": None},
+        {"mirrored": True},
+        str(tmp_path / "photos"),
+    )
+    disc, columns = disc_mask().sum(), 2 * SIZE[0]
+    expected = 1 - 2 * disc / (2 * disc + columns)
+    errors = signals.set_index("photo")["mirror_error"]
+    assert errors["sharp.jpg"] == pytest.approx(expected, abs=0.01)
+    assert errors["empty.jpg"] == 1
+    assert np.isnan(errors["cut short.jpg"])
+
+    (tmp_path / "photos/sharp.jpg").unlink()
+    with pytest.raises(UserError, match=r"sharp\.jpg is missing: name the photos"):
+        run(tmp_path, predictions, mirrored=True)
+
+
+def test_validation_photos_have_that_signal_too(tmp_path: Path) -> None:
+    data = validation()
+    splits = data["photo_splits"]
+    assert isinstance(splits, pd.DataFrame)
+    for name in splits["photo_id"]:
+        Image.fromarray(photo_of(disc_mask())).save(tmp_path / f"{name}.png")
+    data["photo_splits"] = splits.assign(
+        photo_path=[str(tmp_path / f"{name}.png") for name in splits["photo_id"]]
+    )
+    signals = measure_validation_photos(
+        **data, model=RedIsCar(), prediction={}, review={"mirrored": True}
+    )
+    assert signals["mirror_error"].between(0.03, 0.3).all()
+    fitted = fit_expected_dice(signals, signals)
+    assert fitted["signals"]["mirror_error"]["weight"] > 0

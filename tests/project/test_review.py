@@ -39,7 +39,11 @@ def test_predictions_of_another_model_are_refused(project: Project, tmp_path: Pa
     photos = project.raw / "train"
     own, other = tmp_path / "own", tmp_path / "other"
     project.predict(photos, own, "model=models:/car_segmentation@candidate")
-    project.succeed("--pipelines=review", f"--params=photos={photos},predictions={own}")
+    options = f"--params=photos={photos},predictions={own},review.mirrored=true"
+    project.succeed("--pipelines=review", options)
+    assert '"mirror_error"' in project.read("08_reporting/review_model.json")
+    said = project.fail("--pipelines=review", f"{options},prediction.flip=true")
+    assert "with prediction.flip a mirrored photo gets the same mask" in said
     models, untrained = project.results / "06_models", tmp_path / "untrained"
     untrained.mkdir()
     shutil.copy(models / "network.keras", untrained / "model.keras")

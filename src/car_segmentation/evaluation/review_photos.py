@@ -1,15 +1,18 @@
 """Signals of many photos: of validation photos, and of a folder of predictions."""
 
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import read_mask
 from car_segmentation.data.pairing import car_of, view_of
 from car_segmentation.evaluation.review_signals import (
@@ -18,13 +21,14 @@ from car_segmentation.evaluation.review_signals import (
     mask_signals,
     view_outliers,
 )
+from car_segmentation.evaluation.scores import dice
 from car_segmentation.prediction.photo_files import (
     MASKS,
     PROBABILITY_MAPS,
     output_file,
     read_probability_map,
 )
-from car_segmentation.prediction.segmenter import to_native_size
+from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 
 
 def signals_of_stack(
@@ -92,6 +96,31 @@ def _measure_in_folder(folder: Path, photo: Any) -> dict[str, float]:
     return mask_signals(mask) | (
         expected if probability is None else doubt_signals(probability, mask)
     )
+
+
+def mirror_errors(
+    segmenter: Segmenter, photos: Sequence[Path], masks: Iterable[np.ndarray]
+) -> list[float]:
+    """How much of each mask changes when its photo is mirrored.
+
+    Args:
+        segmenter: What made the masks.
+        photos: Their files.
+        masks: Bool (height, width), at native size.
+
+    Returns:
+        1 − the Dice of each mask with that of the mirrored photo, mirrored back.
+    """
+    mirrored = (_mirrored(read_photo(photo)) for photo in photos)
+    maps = tqdm(segmenter.probabilities(mirrored), "predict mirrored", len(photos), unit="photo")
+    return [
+        1 - dice(_mirrored(probability) >= segmenter.threshold, mask)
+        for probability, mask in zip(maps, masks, strict=True)
+    ]
+
+
+def _mirrored(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image[:, ::-1])
 
 
 def _with_views(photos: pd.DataFrame, rows: list[dict[str, float]]) -> pd.DataFrame:

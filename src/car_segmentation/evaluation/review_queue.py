@@ -22,6 +22,7 @@ OFFSETS = {
     "loose_fraction": 1e-4,
     "hole_fraction": 1e-4,
     "view_outlier": 1.0,
+    "mirror_error": 1e-4,
 }
 """The signals that are joined, and what is added to each before its logarithm is taken: of smaller
 values it makes no difference how much smaller they are."""
@@ -47,6 +48,8 @@ REASONS = {
     "are usual",
     "loose_fraction": "{value:.2%} of the mask is apart from the rest",
     "hole_fraction": "holes of {value:.2%} of the mask; {usual:.2%} are usual",
+    "mirror_error": "mirrored, the photo gets another mask, of Dice {dice:.4f} with this one; "
+    "{usual_dice:.4f} is usual",
     "view_outlier": "stands out from the other views by {value:.1f} standard deviations",
 }
 NOTHING_NOTICED = "nothing stands out"

@@ -32,6 +32,7 @@ from car_segmentation.parameters.prediction import (
     PictureOptions,
     PredictionOptions,
     Reporting,
+    Review,
     TileOptions,
 )
 from car_segmentation.parameters.project import ProjectParameters, check_parameters
@@ -69,6 +70,7 @@ __all__ = [
     "ProjectParameters",
     "Registry",
     "Reporting",
+    "Review",
     "RunComparison",
     "Search",
     "SearchRange",

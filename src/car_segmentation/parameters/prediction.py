@@ -53,6 +53,12 @@ class Reporting(Parameters):
     include_train: bool
 
 
+class Review(Parameters):
+    """Options of the review queue."""
+
+    mirrored: bool = False
+
+
 class CanvasOptions(Parameters):
     """Canvas of a cut-out: see `prediction.canvas`."""
 

@@ -29,7 +29,12 @@ from car_segmentation.parameters.experiments import (
 from car_segmentation.parameters.group import Parameters, flatten
 from car_segmentation.parameters.labelling import Labelling
 from car_segmentation.parameters.messages import problem_text
-from car_segmentation.parameters.prediction import Inference, PredictionOptions, Reporting
+from car_segmentation.parameters.prediction import (
+    Inference,
+    PredictionOptions,
+    Reporting,
+    Review,
+)
 from car_segmentation.parameters.search_space import SEARCHED_GROUPS, Search, space_problems
 from car_segmentation.parameters.training import Network, Training
 
@@ -64,6 +69,7 @@ class ProjectParameters(Parameters):
     reporting: Reporting
     inference: Inference
     labelling: Labelling = Labelling()
+    review: Review = Review()
     registry: Registry
     export: Export
     network_comparison: NetworkComparison
@@ -83,6 +89,15 @@ class ProjectParameters(Parameters):
                 raise ValueError(
                     f"the training of network_comparison.candidates.{name}: {problems}"
                 ) from None
+        return self
+
+    @model_validator(mode="after")
+    def _mirrored_photos_say_something(self) -> Self:
+        if self.review.mirrored and self.prediction.flip:
+            raise ValueError(
+                "review.mirrored: with prediction.flip a mirrored photo gets the same mask. Set "
+                "one of the two to false"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,8 +1,9 @@
 """Nodes of the review pipeline."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
@@ -10,16 +11,24 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.core.object_store import ObjectStore, local_folder
 from car_segmentation.core.places import local_path
 from car_segmentation.data.image_stack import ImageStack
+from car_segmentation.data.masks import read_mask
 from car_segmentation.data.splits import rows_of_split
-from car_segmentation.evaluation.review_photos import signals_of_folder, signals_of_stack
+from car_segmentation.evaluation.review_photos import (
+    mirror_errors,
+    signals_of_folder,
+    signals_of_stack,
+)
 from car_segmentation.evaluation.review_queue import (
     ReviewModel,
     fit_review_model,
     rank_photos,
     usable_signals,
 )
-from car_segmentation.parameters import Pairing, PredictionOptions
+from car_segmentation.parameters import Pairing, PredictionOptions, Review
+from car_segmentation.prediction.photo_files import MASKS, output_file
 from car_segmentation.prediction.prediction_origin import check_origin
+from car_segmentation.prediction.probability_maps import predicted_mask
+from car_segmentation.prediction.segmenter import Segmenter
 
 if TYPE_CHECKING:
     from keras import Model
@@ -36,6 +45,8 @@ def measure_new_photos(
     threshold: dict[str, float],
     prediction: dict[str, Any],
     pairing: dict[str, Any],
+    review: dict[str, Any],
+    photos: str,
 ) -> pd.DataFrame:
     """Measure how much speaks against each predicted mask, if they are this model's."""
     folder = local_folder(predictions_folder)
@@ -43,14 +54,30 @@ def measure_new_photos(
         raise UserError(f"There are no predictions in {predictions_folder} to review.")
     options = PredictionOptions(**prediction)
     check_origin(folder, model, options, threshold["threshold"])
-    return signals_of_folder(folder, predictions, Pairing(**pairing).name_pattern)
+    signals = signals_of_folder(folder, predictions, Pairing(**pairing).name_pattern)
+    if not Review(**review).mirrored:
+        return signals
+    segmenter = Segmenter.from_options(model, options, threshold["threshold"])
+    names = predictions.loc[predictions["height"].notna(), "photo"]
+    masks = (read_mask(output_file(folder, MASKS, name)) for name in names)
+    files = [_folder_of(photos) / name for name in names]
+    missing = next((file for file in files if not file.is_file()), None)
+    if missing is not None:
+        raise UserError(
+            f"{missing} is missing: name the photos that were predicted (--params=photos=FOLDER)."
+        )
+    errors = mirror_errors(segmenter, files, masks)
+    return signals.assign(mirror_error=pd.Series(errors, names.index, float))
 
 
 def measure_validation_photos(
     probabilities: ImageStack,
     photo_splits: pd.DataFrame,
+    model: Model,
     threshold: dict[str, float],
     other_scores: pd.DataFrame,
+    prediction: dict[str, Any],
+    review: dict[str, Any],
 ) -> pd.DataFrame:
     """Measure the same of the validation photos, whose Dice is known."""
     photos = rows_of_split(photo_splits, "validation")
@@ -60,8 +87,21 @@ def measure_validation_photos(
             "There are no scored validation photos, which say what the signals mean: run "
             "`kedro run --pipelines=reporting`."
         )
-    signals = signals_of_stack(probabilities, scored, threshold["threshold"])
-    return signals.assign(dice=scored["dice"])
+    level = threshold["threshold"]
+    signals = signals_of_stack(probabilities, scored, level).assign(dice=scored["dice"])
+    if not Review(**review).mirrored:
+        return signals
+    segmenter = Segmenter.from_options(model, PredictionOptions(**prediction), level)
+    masks = (
+        predicted_mask(
+            probabilities.image(probabilities.rows_of([photo.photo_id])[0]),
+            (photo.height, photo.width),
+            level,
+        )
+        for photo in cast(Iterable[Any], scored.itertuples())
+    )
+    files = [Path(path) for path in scored["photo_path"]]
+    return signals.assign(mirror_error=mirror_errors(segmenter, files, masks))
 
 
 def fit_expected_dice(
@@ -88,8 +128,12 @@ def write_review_page(
     """Put the queue on one page, each mask on its photo, with thumbnails beside it."""
     from car_segmentation.report.review_page import review_page, write_thumbnails  # And Plotly.
 
-    source = local_path(photos)
-    folder = source.parent if source.is_file() else source
-    thumbnails = write_thumbnails(review_queue, folder, predictions_folder)
+    thumbnails = write_thumbnails(review_queue, _folder_of(photos), predictions_folder)
     model = ReviewModel.from_dict(review_model)
     return review_page(review_queue, thumbnails, model)
+
+
+def _folder_of(photos: str) -> Path:
+    """The folder that photos' names are relative to."""
+    source = local_path(photos)
+    return source.parent if source.is_file() else source
