@@ -10,6 +10,7 @@ from car_segmentation.prediction.prediction_origin import check_origin
 from car_segmentation.prediction.predictor import model_digest
 from car_segmentation.prediction.resume_journal import JOURNAL_FILE, Journal
 from car_segmentation.prediction.runtimes import RuntimeModel
+from car_segmentation.prediction.shards import Shard, shard_file
 from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
 
 OPTIONS = PredictionOptions()
@@ -57,6 +58,13 @@ def test_the_backend_may_differ(tmp_path: Path) -> None:
 def test_others_are_refused(tmp_path: Path, predictor: object, threshold: float) -> None:
     with pytest.raises(UserError, match="holds predictions of another model, threshold or"):
         check_origin(predicted(tmp_path, predictor, threshold), Model(1), OPTIONS, 0.5)
+
+
+def test_parts_of_a_folder_say_it_too(tmp_path: Path) -> None:
+    file = shard_file(tmp_path / JOURNAL_FILE, Shard.parse("2/3"))
+    Journal(file, {"model": model_digest(Model(2)), "threshold": 0.5})
+    with pytest.raises(UserError, match="holds predictions of another model"):
+        check_origin(tmp_path, Model(1), OPTIONS, 0.5)
 
 
 def test_a_folder_that_does_not_say_passes(tmp_path: Path) -> None:

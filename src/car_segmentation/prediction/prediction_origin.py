@@ -1,12 +1,20 @@
 """Which model made the predictions in a folder."""
 
 from pathlib import Path
+from typing import Any
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction.build import build_predictor
 from car_segmentation.prediction.predictor import Predictor, model_digest
 from car_segmentation.prediction.resume_journal import JOURNAL_FILE, read_origin
+from car_segmentation.prediction.shards import shard_files
+
+
+def origin_of(folder: Path) -> dict[str, Any] | None:
+    """What made the predictions in a folder, also by parts; None if it does not say."""
+    journal = folder / JOURNAL_FILE
+    return next(filter(None, map(read_origin, [journal, *shard_files(journal)])), None)
 
 
 def check_origin(
@@ -25,7 +33,7 @@ def check_origin(
     Raises:
         UserError: If they are not.
     """
-    origin = read_origin(folder / JOURNAL_FILE)
+    origin = origin_of(folder)
     if origin is None:
         return
     backends = {"keras", options.backend}

@@ -14,7 +14,7 @@ from car_segmentation.data.labelling_tasks import TASK_FILES, Task, write_tasks
 from car_segmentation.data.pairing import relative_name
 from car_segmentation.parameters import Labelling, Subject
 from car_segmentation.prediction.photo_files import MASKS, output_file
-from car_segmentation.prediction.resume_journal import JOURNAL_FILE, read_origin
+from car_segmentation.prediction.prediction_origin import origin_of
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def write_labelling_tasks(
 
 
 def _predicted(decisions: pd.DataFrame, photos: Path, predictions: Path) -> list[Task]:
-    origin = read_origin(predictions / JOURNAL_FILE)
+    origin = origin_of(predictions)
     made_by = (
         "prediction of an unknown model"
         if origin is None
