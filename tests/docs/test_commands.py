@@ -321,7 +321,7 @@ NAMED_PATHS = sorted(
 
 @pytest.mark.parametrize("path", NAMED_PATHS)
 def test_a_file_that_the_text_names_is_there(path: str) -> None:
-    made_by_the_reader = ("conf/local", "conf/shoes")
+    made_by_the_reader = ("conf/local", "conf/local/credentials.yml", "conf/shoes")
     assert list(REPOSITORY.glob(path.rstrip("/"))) or path in made_by_the_reader
 
 
