@@ -1,9 +1,10 @@
 """Options of `kedro run` that cannot be followed end in a sentence; a packed conf/ works."""
 
+import json
 import shutil
-import tarfile
 
 import pytest
+import yaml
 
 from tests.support.projects import Project
 
@@ -13,16 +14,70 @@ from tests.support.projects import Project
     [
         ("--runner=ParallelRunner", "ParallelRunner cannot pass this project's datasets"),
         ("--tags=nosuch", "Pipeline contains no nodes after applying all provided filters"),
+        ("--pipelines=nosuch", "Failed to find the pipeline named 'nosuch'"),
+        ("--nodes=nosuch", "Pipeline does not contain nodes named ['nosuch']"),
+        ("--from-nodes=nosuch", "Pipeline does not contain nodes named ['nosuch']"),
+        ("--from-inputs=nosuch", "Pipeline does not contain datasets named ['nosuch']"),
+        ("--to-outputs=nosuch", "Pipeline does not contain datasets named ['nosuch']"),
+        ("--namespaces=nosuch", "Pipeline does not contain nodes with the following namespaces"),
+        ("--env=tini", "--env=tini: "),
     ],
 )
 def test_what_cannot_be_run_is_one_sentence(empty_project: Project, option: str, says: str) -> None:
     assert f"Error: {says}" in empty_project.fail(option)
 
 
-def test_a_packed_configuration_is_read(empty_project: Project) -> None:
-    with tarfile.open(empty_project.path / "conf.tar.gz", "w:gz") as archive:
-        archive.add(empty_project.path / "conf", "conf")
-    shutil.rmtree(empty_project.path / "conf" / "tiny")  # That it is not read beside the archive.
+@pytest.mark.parametrize("form", ["gztar", "zip"])
+def test_a_packed_configuration_is_read(empty_project: Project, form: str) -> None:
+    conf = empty_project.path / "conf"
+    archive = shutil.make_archive(str(conf), form, empty_project.path, "conf")
+    shutil.rmtree(conf / "tiny")  # That it is not read beside the archive.
     parameters = "--params=demo_photos.cars=1,demo_photos.height=64,demo_photos.width=96"
-    empty_project.succeed("--conf-source=conf.tar.gz", "--pipelines=demo_photos", parameters)
+    empty_project.succeed(f"--conf-source={archive}", "--pipelines=demo_photos", parameters)
     assert list(empty_project.path.glob("data/01_raw/demo/train/*.jpg"))
+
+
+@pytest.mark.slow
+def test_only_what_is_missing_and_slices(project: Project) -> None:
+    slices = project.results / "08_reporting/slices.csv"
+    before = slices.read_bytes()
+    slices.unlink()
+    says = project.succeed("--only-missing-outputs")
+    assert slices.read_bytes() == before
+    assert "Running slice_scores" in says and "Running train_network" not in says
+    assert "not implemented" not in says and "not compared" not in says
+    slices.unlink()
+    part = ("--pipelines=reporting", "--from-inputs=photo_scores", "--to-outputs=slices")
+    assert project.succeed(*part).count("Running ") == 1
+    assert slices.read_bytes() == before
+    # A later run is compared with the one that has photos, and not with that of what was missing.
+    assert "not compared" not in project.succeed("--pipelines=reporting")
+
+
+@pytest.mark.slow
+def test_loading_and_saving_in_threads(project: Project) -> None:
+    table = project.results / "02_intermediate/photo_table.csv"
+    before = table.read_bytes()
+    project.succeed("--pipelines=data_processing", "--async")
+    assert table.read_bytes() == before
+
+
+def test_other_commands_of_kedro(empty_project: Project) -> None:
+    registered = empty_project.call_kedro("registry", "list")
+    assert "- __default__\n" in registered and "- inference\n" in registered
+    nodes = empty_project.call_kedro("registry", "describe", "modelling")
+    assert "- train_network (train_network)" in nodes
+    words = ("--env=tiny", "--pipeline=data_processing")
+    datasets = empty_project.call_kedro("catalog", "describe-datasets", *words)
+    assert "car_segmentation.datasets.image_stack.ImageStackDataset:" in datasets
+    assert empty_project.call_kedro("catalog", "list-patterns") == "- '{default}'\n\n"
+    model = empty_project.path / "data/tiny/06_models/model.keras"
+    entries = yaml.safe_load(empty_project.call_kedro("catalog", "resolve-patterns", "--env=tiny"))
+    assert entries["model"]["filepath"] == str(model)
+
+
+@pytest.mark.slow
+def test_the_graph_is_built(empty_project: Project) -> None:
+    empty_project.call_kedro("viz", "build")
+    graph = json.loads((empty_project.path / "build/api/main").read_text())
+    assert {node["name"] for node in graph["nodes"]} >= {"train_network", "photo_splits"}

@@ -132,6 +132,13 @@ class Project:
         assert code == 0, console
         return console
 
+    def call_kedro(self, *words: str) -> str:
+        """Call another command of Kedro; return what it wrote."""
+        code = kedro_server().run(list(words), self.path, self.variables(), self.console)
+        console = self.console.read_text()
+        assert code == 0, console
+        return console
+
     def fail(self, *arguments: str) -> str:
         """Call ``kedro run``, which ends in one message without a traceback; return it."""
         code = self.run(*arguments)

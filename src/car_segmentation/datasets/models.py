@@ -175,6 +175,9 @@ class TrackedModelDataset(AbstractDataset[ServedModel, None]):
         if data.registered_name is not None:
             registry.register(data.registered_name, logged.model_uri, logged.run_id)
 
+    def _exists(self) -> bool:
+        return False  # Each run logs its own.
+
     def load(self) -> None:
         """Refuse: the model itself is another entry of the catalog."""
         raise TypeError("models are loaded from their file, or from MLflow by their URI")

@@ -47,16 +47,16 @@ class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
     def __init__(
         self,
         filepath: str,
-        text: Sequence[str] = (),
-        flags: Sequence[str] = (),
+        text: Sequence[str] | None = None,
+        flags: Sequence[str] | None = None,
         others: Literal["numbers", "text"] = "numbers",
-        numbers: Sequence[str] = (),
+        numbers: Sequence[str] | None = None,
         key: str | None = None,
-        fractions: Sequence[str] = (),
+        fractions: Sequence[str] | None = None,
         splits: bool = False,
         escape_formulas: bool = True,
         track: bool = False,
-        paths: Sequence[str] = (),
+        paths: Sequence[str] | None = None,
         project: str = "",
         save_args: dict[str, Any] | None = None,
         version: Version | None = None,
@@ -65,17 +65,17 @@ class TableDataset(FileDataset[pd.DataFrame, pd.DataFrame]):
     ):
         super().__init__(filepath, version, metadata, credentials)
         self._types: dict[str, Any] = {
-            "text": text,
-            "flags": flags,
+            "text": text or (),
+            "flags": flags or (),
             "others": others,
-            "numbers": numbers,
+            "numbers": numbers or (),
             "key": key,
-            "fractions": fractions,
+            "fractions": fractions or (),
         }
         self._splits = splits
         self._escape_formulas = escape_formulas
         self._track = track
-        self._paths, self._project = paths, project
+        self._paths, self._project = paths or (), project
         self._save_args = save_args or {}
 
     def load(self) -> pd.DataFrame:

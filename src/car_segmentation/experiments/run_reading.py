@@ -17,6 +17,8 @@ from car_segmentation.evaluation.run_comparison import RunRecord
 from car_segmentation.parameters.messages import in_current_names
 
 PARENT = "mlflow.parentRunId"
+WITHOUT_PHOTOS = "scores_made_before"
+"""Tag of a run that logged scores which an earlier run had made, and so has no table of photos."""
 """The tag by which MLflow nests runs."""
 SCORES, SPLITS, MASKS = "photo_scores.csv", "photo_splits.csv", "predicted_masks.csv.gz"
 """Artifacts of a run that runs are compared by."""
@@ -131,7 +133,9 @@ def _with_scores(runs: Iterable[Run]) -> list[Run]:
     return [
         run
         for run in runs
-        if ended_well(run) and HEADLINE in run.data.metrics and PARENT not in run.data.tags
+        if ended_well(run)
+        and HEADLINE in run.data.metrics
+        and not {PARENT, WITHOUT_PHOTOS} & run.data.tags.keys()
     ]
 
 

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from car_segmentation.core.tables import write_table
 from car_segmentation.evaluation.run_comparison import RunRecord
-from car_segmentation.experiments.run_reading import PARENT, SPLITS, ended_well
+from car_segmentation.experiments.run_reading import PARENT, SPLITS, WITHOUT_PHOTOS, ended_well
 from car_segmentation.experiments.tracking_server import (
     CONTINUES,
     NO_RUNS,
@@ -203,6 +203,11 @@ def reparent_run(run_id: str | None) -> None:
                 client.set_terminated(run.info.run_id, "KILLED")
     except MlflowException:  # Deleted by the user, or in another database.
         logger.warning("MLflow does not know the run %s, or its parent, any more.", run_id)
+
+
+def mark_scores_as_made_before() -> None:
+    """Keep the active run, which has scores but not the photos' own, out of comparisons."""
+    mlflow.set_tag(WITHOUT_PHOTOS, "yes")
 
 
 def log_result(

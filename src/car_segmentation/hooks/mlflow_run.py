@@ -31,13 +31,14 @@ class MlflowRun:
     def __init__(self, session: Session):
         self._session = session
         self._photos_logged = False
+        self._scored = False
         self._described: str | None = None
         self._run_params: dict[str, Any] = {}
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Name and tag the run that kedro-mlflow has started."""
-        self._photos_logged, self._described = False, None
+        self._photos_logged, self._scored, self._described = False, False, None
         self._run_params = run_params
         # A comparison is named after what it compares, once that is known.
         if tracking.is_tracking() and "params:runs" not in pipeline.inputs():
@@ -59,10 +60,19 @@ class MlflowRun:
             parameters = self._session.parameters
             tracking.log_photos(data, parameters.raw_data, parameters.subject)
 
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Note whether the run has made the scores that it logs."""
+        self._scored |= dataset_name == "photo_scores"
+
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Compare the run's scores with those of an earlier one."""
-        if "score_summary" in pipeline.all_outputs() and tracking.is_tracking():
+        if not tracking.is_tracking():
+            return
+        if "tracked_scores" in pipeline.all_outputs() and not self._scored:
+            tracking.mark_scores_as_made_before()
+        elif "score_summary" in pipeline.all_outputs():
             run_verdict.annotate_with_verdict(
                 catalog.load("score_summary"),
                 catalog.load("photo_scores"),

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -24,6 +26,7 @@ class ParameterChecks:
         """Check all parameters at once."""
         with user_errors_as_click():
             refuse_comments(sys.argv)
+            refuse_unknown_environment(context.env, Path(context.config_loader.conf_source))
             self._session.begin(context)
             refuse_stores(context.config_loader["catalog"])
 
@@ -46,6 +49,24 @@ def refuse_comments(words: Sequence[str]) -> None:
                     f"have no value. Quote it once more, '{name}=\"{text.strip()}\"', or give a "
                     "colour by its name."
                 )
+
+
+def refuse_unknown_environment(environment: str | None, conf: Path) -> None:
+    """Refuse an environment that ``conf/`` has no folder for, and Kedro takes for an empty one.
+
+    Args:
+        environment: Its name; None: none was named.
+        conf: The folder; a packed one is not looked at.
+
+    Raises:
+        UserError: If there is no such folder.
+    """
+    if environment is None or not conf.is_dir() or (conf / environment).is_dir():
+        return
+    there = sorted(path.name for path in conf.iterdir() if path.is_dir())
+    meant = get_close_matches(environment, there, n=1)
+    hint = f"Did you mean {meant[0]}?" if meant else f"There are: {', '.join(there)}."
+    raise UserError(f"--env={environment}: {conf} has no environment of that name. {hint}")
 
 
 OWN = "car_segmentation.datasets."

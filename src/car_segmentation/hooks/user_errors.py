@@ -39,6 +39,7 @@ MACHINE = {
 
 OF_OPTIONS = (
     "Pipeline contains no nodes",
+    "Pipeline does not contain",
     "Failed to find the pipeline named",
     "'load_versions' keys",
 )
