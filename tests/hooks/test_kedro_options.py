@@ -4,7 +4,6 @@ import json
 import shutil
 
 import pytest
-import yaml
 
 from tests.support.projects import Project
 
@@ -72,8 +71,8 @@ def test_other_commands_of_kedro(empty_project: Project) -> None:
     assert "car_segmentation.datasets.image_stack.ImageStackDataset:" in datasets
     assert empty_project.call_kedro("catalog", "list-patterns") == "- '{default}'\n\n"
     model = empty_project.path / "data/tiny/06_models/model.keras"
-    entries = yaml.safe_load(empty_project.call_kedro("catalog", "resolve-patterns", "--env=tiny"))
-    assert entries["model"]["filepath"] == str(model)
+    entries = empty_project.call_kedro("catalog", "resolve-patterns", "--env=tiny")
+    assert f"filepath: {model}\n" in entries
 
 
 @pytest.mark.slow

@@ -7,9 +7,7 @@ writes in place; this one needs Keras alone and replaces the file in one step.
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from kedro.io.core import Version
+from typing import TYPE_CHECKING
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.datasets.files import FileDataset
@@ -31,15 +29,6 @@ class KerasModelDataset(FileDataset["keras.Model", "keras.Model"]):
         metadata: For plugins such as Kedro-Viz.
         credentials: Options of the store's fsspec file system.
     """
-
-    def __init__(  # Kedro takes a type's arguments from its own.
-        self,
-        filepath: str,
-        version: Version | None = None,
-        metadata: dict[str, Any] | None = None,
-        credentials: dict[str, Any] | None = None,
-    ):
-        super().__init__(filepath, version, metadata, credentials)
 
     def load(self) -> "keras.Model":
         """Read the model."""

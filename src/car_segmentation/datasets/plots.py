@@ -1,9 +1,7 @@
 """Plots that open in a browser, and that MLflow and Kedro-Viz show."""
 
 import json
-from typing import TYPE_CHECKING, Any
-
-from kedro.io.core import Version
+from typing import TYPE_CHECKING
 
 from car_segmentation.datasets.files import FileDataset
 from car_segmentation.datasets.previews import PlotlyPreview
@@ -24,15 +22,6 @@ class PlotDataset(FileDataset["Figure", "Figure"]):
         metadata: For plugins such as Kedro-Viz.
         credentials: Options of the store's fsspec file system.
     """
-
-    def __init__(  # Kedro takes a type's arguments from its own.
-        self,
-        filepath: str,
-        version: Version | None = None,
-        metadata: dict[str, Any] | None = None,
-        credentials: dict[str, Any] | None = None,
-    ):
-        super().__init__(filepath, version, metadata, credentials)
 
     def load(self) -> "Figure":
         """Read the figure."""
