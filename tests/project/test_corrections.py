@@ -1,6 +1,7 @@
 """Masks to a labelling tool and back, after a whole run: new photos, and suspected label errors."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -111,9 +112,12 @@ def test_the_champion_is_trained_on_and_compared(project: Project) -> None:
     file.parent.mkdir()
     file.write_bytes(encode_mask(Mask(disc_mask(radius=5))))
     add_corrections(corrections, [Correction(f"{corrected}.jpg", *[""] * 5, 0.5)])
-    keep = "split.keep=data/tiny/05_model_input/photo_splits.csv"
-    start = "training.start_from=models:/car_segmentation@champion,training.epochs=1"
-    project.succeed(f"--params={keep},{start},training.learning_rate=1e-5")
+    champion = "models:/car_segmentation@champion"
+    start = f"split.keep={champion},training.start_from={champion},training.epochs=1"
+    project.succeed(f"--params={start},training.learning_rate=1e-5")
+    records = json.loads((project.results / "parameters.json").read_text())
+    version = records["photo_splits"]["data_processing"]["split.keep"]
+    assert version == "models:/car_segmentation/1"
 
     table = read_table(project.results / "05_model_input/photo_splits.csv", others="text")
     after = dict(zip(table["photo_id"], table["split"], strict=True))
@@ -124,9 +128,13 @@ def test_the_champion_is_trained_on_and_compared(project: Project) -> None:
     assert "(1 more are left out, because their masks were corrected since)" in said
 
 
-def test_splits_to_keep_must_be_there(project: Project) -> None:
+def test_splits_to_keep_must_be_there(project: Project, tmp_path: Path) -> None:
     said = project.fail("--pipelines=data_processing", "--params=split.keep=data/none.csv")
     assert "split.keep: there is no data/none.csv" in said
+    copy = shutil.copy(project.results / "05_model_input/photo_splits.csv", tmp_path)
+    project.succeed("--pipelines=data_processing", f"--params=split.keep={copy}")
+    said = project.fail("--pipelines=data_processing", "--params=split.keep=runs:/none/model")
+    assert "has no model runs:/none/model of this project" in said
     said = project.fail("--pipelines=data_processing", "--params=split.keep=a.csv,split.folds=3")
     assert "keep and folds exclude each other" in said
 

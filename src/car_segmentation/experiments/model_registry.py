@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
@@ -81,6 +82,19 @@ def cars_trained_on(uri: str) -> set[str]:
             break
         uri = run.data.params.get("training.start_from", "")
     return cars
+
+
+def splits_of(uri: str) -> pd.DataFrame:
+    """The photos of the training of an MLflow model, and the split of each.
+
+    Args:
+        uri: Of a run's model, or of a version.
+
+    Raises:
+        UserError: If there is no such model, or its run did not record them.
+    """
+    with mlflow_errors_as_user_errors(uri):
+        return run_reading.read_photo_splits(_run_of(uri))
 
 
 def _run_of(uri: str) -> str:

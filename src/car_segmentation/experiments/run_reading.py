@@ -117,9 +117,14 @@ def read_photo_scores(run_id: str) -> pd.DataFrame:
     return _read_photo_table(run_id, SCORES)
 
 
+def read_photo_splits(run_id: str) -> pd.DataFrame:
+    """The photos of a run and the split of each, a row each."""
+    return _read_photo_table(run_id, SPLITS)
+
+
 def read_train_cars(run_id: str) -> set[str]:
     """The cars that a run trained on."""
-    splits = _read_photo_table(run_id, SPLITS)
+    splits = read_photo_splits(run_id)
     return set(splits.loc[splits["split"] == "train", "car"])
 
 

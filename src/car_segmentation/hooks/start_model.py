@@ -26,7 +26,7 @@ START_MODEL = "start_model"
 
 
 class StartModel:
-    """Settles `training.start_from`."""
+    """Settles `training.start_from`, and `split.keep`, which may be an MLflow model, too."""
 
     def __init__(self, session: Session):
         self._session = session
@@ -34,23 +34,27 @@ class StartModel:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Replace an alias by the version that it is on, as if that had been given for this run.
+        """Replace aliases by the versions that they are on, as if those had been given.
 
-        Records stay true when the alias moves. It comes after kedro-mlflow, which says where the
+        Records stay true when an alias moves. It comes after kedro-mlflow, which says where the
         registry is.
         """
-        start = self._session.parameters.training.start_from
-        if start is None:
+        parameters = self._session.parameters
+        self._settle(context, "training", "start_from", parameters.training.start_from)
+        self._settle(context, "split", "keep", parameters.split.keep)
+
+    def _settle(self, context: KedroContext, group: str, name: str, given: str | None) -> None:
+        if given is None:
             return
         with user_errors_as_click():
-            version = resolve_alias(start)
-            if version == start:
+            version = resolve_alias(given)
+            if version == given:
                 return
             loader = context.config_loader
-            settled = {"training": {"start_from": version}}
+            settled = {group: {name: version}}
             loader.runtime_params = merge_parameters(loader.runtime_params or {}, settled, ())
             self._session.begin(context)
-        logger.info("training.start_from: %s is %s.", start, version)
+        logger.info("%s.%s: %s is %s.", group, name, given, version)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline) -> None:

@@ -41,6 +41,7 @@ from car_segmentation.data.pairing import (
 )
 from car_segmentation.data.resized_stacks import write_resized_masks, write_resized_photos
 from car_segmentation.data.splits import check_splits, keep_splits, rows_of_split, split_by_car
+from car_segmentation.experiments.model_registry import is_mlflow_model, splits_of
 from car_segmentation.parameters import (
     AugmentationRanges,
     Checks,
@@ -252,12 +253,14 @@ def split_cars(
     return photo_table.assign(split=splits)
 
 
-def _read_splits(path: str) -> pd.DataFrame:
+def _read_splits(place: str) -> pd.DataFrame:
     try:
-        table = read_table(Path(path), others="text")
+        table = (
+            splits_of(place) if is_mlflow_model(place) else read_table(Path(place), others="text")
+        )
     except FileNotFoundError:
-        raise UserError(f"split.keep: there is no {path}.") from None
-    check_splits(table, path)
+        raise UserError(f"split.keep: there is no {place}.") from None
+    check_splits(table, place)
     return table
 
 
