@@ -295,6 +295,7 @@ def shell(_: list[str], command: str) -> None:
 KINDS: dict[str, Callable[[list[str], str], None]] = {
     "kedro run": kedro_run,
     "kedro viz": kedro_viz,
+    "kedro airflow": shell,  # A plugin of Kedro's, which is not among the dependencies.
     "make": make,
     "python3 -m venv": shell,
     "python -m pip install": pip_install,
@@ -310,7 +311,9 @@ KINDS: dict[str, Callable[[list[str], str], None]] = {
     **dict.fromkeys(
         ("source", "export", "cd", "for", "echo", "curl", "rm", "find", "mv", "{"), shell
     ),
-    **dict.fromkeys(("git", "pre-commit", "jupyter", "dask", "ssh", "helm", "kubectl"), shell),
+    **dict.fromkeys(
+        ("git", "pre-commit", "jupyter", "dask", "ssh", "helm", "kubectl", "docker"), shell
+    ),
 }
 """How a command is tried, by what it begins with."""
 
