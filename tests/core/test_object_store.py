@@ -78,9 +78,10 @@ class NoCredentialsError(Exception):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (PermissionError("Forbidden"), r"refuses access \(PermissionError: Forbidden\).*AWS_ACC"),
+        (PermissionError("Forbidden"), r"refuses access \(Forbidden\).*AWS_ACC"),
         (NoCredentialsError("none"), r"refuses access .*credentials\.yml"),
-        (OSError("no route\nto host"), r"cannot be reached \(OSError: no route to host\).*again"),
+        (OSError("no route\nto host"), r"cannot be reached \(no route to host\).*again"),
+        (TimeoutError(), r"cannot be reached \(TimeoutError\)"),
         (ImportError("Install s3fs"), r"cannot be used: Install s3fs\. .*\.\[stores\]"),
         (ValueError("Protocol not known: x"), "cannot be used: Protocol not known: x"),
         (FileNotFoundError("x"), r"^There is no s3://b/a\.$"),

@@ -18,7 +18,8 @@ def called(hook: str) -> list[str]:
 
 def test_a_run_is_begun_in_this_order() -> None:
     assert called("before_pipeline_run") == [
-        *("StartModel", "JointTraining", "DataParameters", "KerasStart", "DataLock", "ResumedRun"),
+        *("StartModel", "JointTraining", "DataParameters", "KerasStart"),
+        *("RawDataCopy", "DataLock", "ResumedRun"),
         "MlflowHook",
         *("ClusterChoice", "MlflowRun", "ReportProvenance"),
     ]
@@ -29,6 +30,7 @@ def test_parameters_and_server_are_looked_at_before_kedro_mlflow_and_the_registr
     assert order == [
         "ParameterChecks",
         "TrackingServer",
+        "RawDataCopy",
         "MlflowSession",
         "MlflowHook",
         "StartModel",

@@ -19,7 +19,6 @@ from tests.support.parameters import parameters
 @pytest.mark.parametrize(
     ("name", "given"),
     [
-        ("raw_data", {"raw_data": "s3://bucket/cars"}),
         ("data_folder", {"data_folder": "s3://bucket/data"}),
         ("inference.composites", {"inference": {"composites": "s3://bucket/wall.jpg"}}),
         ("prediction.ensemble", {"prediction": {"ensemble": ["s3://bucket/b.keras"]}}),
@@ -39,7 +38,9 @@ def test_what_is_made_of_all_pictures_is_local(given: dict[str, Any]) -> None:
 
 
 def test_parameters_that_may_be_addresses() -> None:
-    given = {"photos": "gs://bucket/new", "predictions": "abfs://box/masks"}
+    given = {"photos": "gs://bucket/new", "predictions": "abfs://box/masks"} | {
+        "raw_data": "s3://bucket/cars"
+    }
     assert check_parameters(parameters(**given)).predictions == given["predictions"]
     start = {"start_from": "s3://bucket/model.keras"}
     assert check_parameters(parameters(training=start)).training.start_from == start["start_from"]

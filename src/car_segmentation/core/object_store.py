@@ -17,6 +17,8 @@ import fsspec
 
 from car_segmentation.core.places import local_path, options_for, store_errors
 
+TRANSFERS = 8
+"""Objects that are copied at the same time, which is mostly waiting."""
 State = tuple[int, int]
 """Size in bytes, and a number that changes with the content; tells whether it was replaced."""
 _VERSIONS = ("ETag", "etag", "md5Hash", "generation", "LastModified", "mtime", "created")

@@ -119,7 +119,7 @@ def store_errors(place: str) -> Iterator[None]:
         raise UserError(f"{place} cannot be used: {error}.") from None
     except Exception as error:  # Each store has its own.
         # A store may be asked in many tasks at once: what it says is there once.
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".")
+        said = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
         refused = isinstance(error, PermissionError) or "Credential" in type(error).__name__
         mend = (
             "Set the store's credentials in the environment (AWS_ACCESS_KEY_ID and "

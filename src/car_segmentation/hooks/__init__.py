@@ -9,6 +9,7 @@ from car_segmentation.hooks.keras_start import KerasStart
 from car_segmentation.hooks.mlflow_run import MlflowRun, ResumedRun
 from car_segmentation.hooks.mlflow_session import MlflowSession
 from car_segmentation.hooks.parameter_checks import ParameterChecks
+from car_segmentation.hooks.raw_data_copy import RawDataCopy
 from car_segmentation.hooks.report_provenance import ReportProvenance
 from car_segmentation.hooks.result_summary import ResultSummary
 from car_segmentation.hooks.session import Session
@@ -28,6 +29,7 @@ def project_hooks() -> tuple[object, ...]:
         JointTraining(),
         DataParameters(session),
         KerasStart(session),
+        RawDataCopy(session),
         DataLock(session),  # After all that refuses a run, or the lock would be left.
         ClusterChoice(session),
         ResumedRun(session),

@@ -41,8 +41,9 @@ class ProjectConfigLoader(OmegaConfigLoader):
         """Read a kind of configuration, such as ``parameters`` or ``catalog``."""
         self._set_resolvers()
         if key == "catalog":
-            training = self["parameters"].get("training", {})
-            _let_stand("start_from", training.get("start_from"))
+            parameters = self["parameters"]
+            _let_stand("start_from", parameters.get("training", {}).get("start_from"))
+            _let_stand("raw_data", parameters.get("raw_data"))  # A copy, where it is in a store.
         if key != "parameters" or key in self:
             return super().__getitem__(key)
         given = self.runtime_params or {}

@@ -132,7 +132,7 @@ class ProjectParameters(Parameters):
 
 NOT_LOCAL = (
     *("cluster", "model", "training.start_from", "labelling.photo_url"),
-    *("photos", "predictions"),
+    *("raw_data", "photos", "predictions"),
 )
 """Parameters that may be addresses; all others that are places are folders and files."""
 

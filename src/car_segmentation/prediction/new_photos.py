@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.object_store import ObjectStore, State, is_plain_name
+from car_segmentation.core.object_store import TRANSFERS, ObjectStore, State, is_plain_name
 from car_segmentation.core.parallel import map_bounded
 from car_segmentation.data.image_files import Limits
 from car_segmentation.data.images import PHOTO_SUFFIXES
@@ -19,8 +19,6 @@ from car_segmentation.prediction.shards import Shard
 
 logger = logging.getLogger(__name__)
 
-TRANSFERS = 8
-"""Objects that are copied at the same time, which is mostly waiting."""
 CHUNKS_AHEAD = 2
 """Chunks of photos that are copied before they are needed, or wait to be written."""
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from car_segmentation.core.dask_cluster import Cluster, cluster_in_use, in_chunks, map_on_cluster
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.object_store import ObjectStore, StoreFile
+from car_segmentation.core.object_store import TRANSFERS, ObjectStore, StoreFile
 from car_segmentation.core.parallel import map_bounded
 from car_segmentation.prediction.composites import NOTE_FILE
 from car_segmentation.prediction.folder_job import (
@@ -31,7 +31,6 @@ from car_segmentation.prediction.folder_job import (
 )
 from car_segmentation.prediction.new_photos import (
     CHUNKS_AHEAD,
-    TRANSFERS,
     FetchedPhotos,
     NewPhotos,
     fetch,

@@ -13,9 +13,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from car_segmentation.core.name_patterns import without_extension
-from car_segmentation.core.object_store import ObjectStore
+from car_segmentation.core.object_store import TRANSFERS, ObjectStore
 from car_segmentation.core.parallel import map_bounded
-from car_segmentation.prediction.new_photos import TRANSFERS
 from car_segmentation.prediction.photo_record import PhotoRecord
 from car_segmentation.prediction.resume_journal import (
     Entry,
