@@ -31,6 +31,7 @@ from label_studio import Client, label_studio, result_of
 
 REPOSITORY = Path(__file__).parents[1]
 ENVIRONMENT = "loop"
+CHAMPION = "models:/car_segmentation@champion"
 VIEWS = {"train": range(1, 17, 2), "validation": range(1, 17), "test": range(1, 17, 3)}
 """Which photos of a car are used, in the splits and (as of train) among the new ones."""
 TRAIN_CARS = 3
@@ -151,8 +152,8 @@ def main() -> None:
 
         said = project.run(
             None,
-            split__keep=splits,
-            training__start_from="models:/car_segmentation@champion",
+            split__keep=CHAMPION,
+            training__start_from=CHAMPION,
             training__epochs=options.epochs,
             training__learning_rate=options.learning_rate,
         )
