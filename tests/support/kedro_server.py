@@ -101,6 +101,7 @@ def become(
     arguments: list[str], folder: str, variables: dict[str, str], console: str, seconds: int
 ) -> None:
     """Do what ``python -m kedro`` does in a folder, its output going to a file."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Jobs in the background ignore it.
     if seconds:
         os.setsid()
         signal.alarm(seconds)
