@@ -59,7 +59,7 @@ STATE: dict[str, tuple[str, ...]] = {
     "06_models/model.keras": REPORT,
     "05_model_input/photo_splits.csv": REPORT,
     # The rest of the pipeline makes it again.
-    "05_model_input/augmentation.json": (*TRAIN, "--nodes=train_network"),
+    "05_model_input/augmentation.json": (*RESUMED, "--nodes=train_network"),
     "05_model_input/photos/index.json": TRAIN,
     "05_model_input/photos/pixels.npy": TRAIN,
     "08_reporting/photo_scores.csv": (*REPORT, "--nodes=draw_error_maps"),
@@ -290,7 +290,9 @@ def _enlarge(path: Path) -> None:
 def _machine_cases() -> Iterator[Case]:
     for kind, (name, number) in FAULTS.items():
         for node, command in NODES.items():
-            fault = {"FAULT": f"{kind} {node} {number}"}
+            # There is none from the beginning.
+            first = kind == "shm" and command == PROCESS
+            fault = {"FAULT": f"{kind} {'pair_photos_with_masks' if first else node} {number}"}
             yield Case("machine", f"{node}: {name}", command, variables=fault)
     nowhere, full = {"HOME": "/proc/nowhere"}, {"TMPDIR": "temporary"}
     for node, command in NODES.items():
