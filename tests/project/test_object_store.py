@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from car_segmentation.core.object_store import ObjectStore
 from tests.support.photos import contents, write_discs
@@ -178,3 +179,25 @@ def test_two_workers_share_nothing_but_the_bucket_and_one_is_killed(
     assert rows == sorted(path.name for path in photos.iterdir())
     assert list(target.files(".finished")) == [".finished/all.jsonl"]
     assert target.glob(".*.keras") == []
+
+
+def test_an_environment_whose_datasets_are_in_a_bucket(
+    project: Project, bucket: ObjectStore
+) -> None:
+    catalog = yaml.safe_load((project.path / "conf/base/catalog.yml").read_text())
+    own = {
+        "photo_pairs": "pairs.csv",
+        "network": "network.keras",
+        "model": "model.keras",
+        "history": "history.json",
+        "threshold": "threshold.json",
+    }
+    entries = {name: catalog[name] | {"filepath": f"{bucket}/{own[name]}"} for name in own}
+    entries["photo_pairs"] |= {"text": catalog["_photo_text"], "project": str(project.path)}
+    (project.path / "conf/tiny/catalog.yml").write_text(yaml.safe_dump(entries))
+    project.succeed("--pipelines=data_processing,modelling")
+    assert sorted(bucket.files()) == sorted(own.values())
+    model = f"model={bucket}/model.keras"
+    project.predict(project.raw / "train", inside(bucket, "out"), model)
+    assert len(inside(bucket, "out").files("masks")) == 13
+    assert not list(project.path.glob("s3:*"))
