@@ -18,6 +18,7 @@ BESIDE = {"model.keras", "threshold.json"}
 NOT_IN_AN_IMAGE = (
     *(".git/config", ".venv/bin/python", ".venv-3.12/bin/python", "conf/local/credentials.yml"),
     *("data/01_raw/carvana/train/a.jpg", "data/demo/06_models/model.keras", "mlflow.db"),
+    "dist/car_segmentation-0.1.0.tar.gz",
     *("mlflow.db.lock", "mlruns/1/run/a.png", "site/index.html", "src/car_segmentation/info.log"),
     *("src/car_segmentation/__pycache__/a.pyc", "src/car_segmentation.egg-info/PKG-INFO"),
 )

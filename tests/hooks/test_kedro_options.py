@@ -54,6 +54,17 @@ def test_only_what_is_missing_and_slices(project: Project) -> None:
 
 
 @pytest.mark.slow
+def test_the_parts_one_after_another(project: Project) -> None:
+    """As a scheduler runs them: Airflow's DAG has a task for each."""
+    before = project.dice()
+    for folder in ("05_model_input", "06_models", "08_reporting"):
+        shutil.rmtree(project.results / folder)
+    for part in ("data_processing", "modelling", "reporting"):
+        project.succeed(f"--namespaces={part}")
+    assert project.dice() == before
+
+
+@pytest.mark.slow
 def test_loading_and_saving_in_threads(project: Project) -> None:
     table = project.results / "02_intermediate/photo_table.csv"
     before = table.read_bytes()
