@@ -41,9 +41,10 @@ class RawDataCopy:
             folder = _folder_of(address)
             self._store = ObjectStore.at(address)
             self._folder = self._session.project_path / folder
-            loader = context.config_loader
+            loader, given = context.config_loader, self._session.given_parameters
             loader.runtime_params = (loader.runtime_params or {}) | {"raw_data": folder}
             self._session.begin(context)
+            self._session.given_parameters = given  # An address in conf/ is not one that was given.
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
