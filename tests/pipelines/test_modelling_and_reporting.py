@@ -50,8 +50,7 @@ def test_the_default_pipeline_is_the_three_in_a_row() -> None:
     assert set(pipelines) == {
         *("__default__", "demo_photos", "data_processing", "modelling", "reporting"),
         *("inference", "network_comparison", "promotion", "run_comparison", "export"),
-        "search",
-        "review",
+        *("search", "review", "corrections_export", "corrections_import"),
     }
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -190,6 +190,6 @@ def _copy(store: ObjectStore, folder: Path, name: str) -> Path:
 
 def fetch_ahead(
     photos: NewPhotos, temporary: str, chunks: Iterable[Sequence[Path]]
-) -> Iterator[FetchedPhotos]:
+) -> Generator[FetchedPhotos, None, None]:
     """Fetch chunks of photos, the next one while one is in use."""
     return map_bounded(partial(fetch, photos, temporary), chunks, CHUNKS_AHEAD, threads=1)

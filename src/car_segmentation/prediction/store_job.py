@@ -8,7 +8,7 @@ this machine but the store.
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -99,8 +99,12 @@ def _predict_here(
 ) -> Iterator[tuple[Sequence[Path], Sequence[PhotoRecord]]]:
     states = {job.photos.name(path): job.photos.state(path) for path in paths}
     deliver = partial(_deliver, target, journal, job.photos, states)
-    with TemporaryDirectory() as temporary:
-        fetched = fetch_ahead(job.photos, temporary, in_chunks(paths, job.chunk_size))
+    with ExitStack() as stack:
+        temporary = stack.enter_context(TemporaryDirectory())
+        # Closed before the folder is removed, into which it may still write.
+        fetched = stack.enter_context(
+            closing(fetch_ahead(job.photos, temporary, in_chunks(paths, job.chunk_size)))
+        )
         predicted = (_predict(job, temporary, chunk) for chunk in fetched)
         for done in map_bounded(deliver, predicted, CHUNKS_AHEAD, threads=1):
             yield done.chunk, done.records
