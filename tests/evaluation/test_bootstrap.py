@@ -103,6 +103,13 @@ def test_intervals_stay_among_the_values(values: np.ndarray, cars: np.ndarray) -
             assert values.min() - 1e-12 <= interval.low <= interval.high <= values.max() + 1e-12
 
 
+def test_bounds_of_equal_values_are_in_order() -> None:
+    cars = np.array([3, 1, 4, 2, *[0] * 8], np.int8)
+    interval = mean_interval(np.full(12, 0.33035933), cars, seed=0, resamples=50)
+    assert interval is not None
+    assert interval.low <= interval.high
+
+
 def test_same_seed_same_interval_and_order_does_not_matter() -> None:
     values, cars = scores_of_cars(np.random.default_rng(2))
     shuffled = np.random.default_rng(3).permutation(len(values))

@@ -145,7 +145,8 @@ def _interval(
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(float(low), float(high))
+    # Of equal means, rounding in the percentiles may put one bound past the other.
+    return Interval(*sorted((float(low), float(high))))
 
 
 def _tail(cars: int) -> float:

@@ -21,7 +21,7 @@ class PhotoRecord:
 
     Attributes:
         photo: The photo's file name.
-        height: Native height in pixels; None, like all numbers, where there is no mask.
+        height: Native height in pixels; None, as all numbers are, for a photo without a mask.
         width: Native width in pixels.
         foreground_share: Fraction of the photo that is car, 0 to 1.
         seconds: What reading, predicting (its part of the batch) and writing took.
