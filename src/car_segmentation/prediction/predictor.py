@@ -63,7 +63,7 @@ def predict_full_batch(
     maps: np.ndarray = np.asarray(predictor.predict_on_batch(batch))[: len(photos), ..., 0]
     if np.isnan(maps).any():
         raise UserError(
-            "The model predicts NaN (not a number), so there is no mask. Its "
+            "The model predicts NaN (not a number), of which no mask can be made. Its "
             "weights, or arithmetic in half precision on this machine, are at fault: train with "
             "training.precision=float32, or choose another model (model=…)."
         )

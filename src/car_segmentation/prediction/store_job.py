@@ -101,12 +101,13 @@ def _predict_here(
     deliver = partial(_deliver, target, journal, job.photos, states)
     with ExitStack() as stack:
         temporary = stack.enter_context(TemporaryDirectory())
-        # Closed before the folder is removed, into which it may still write.
+        # Both maps are closed before the folder is removed, in which their threads still work.
         fetched = stack.enter_context(
             closing(fetch_ahead(job.photos, temporary, in_chunks(paths, job.chunk_size)))
         )
         predicted = (_predict(job, temporary, chunk) for chunk in fetched)
-        for done in map_bounded(deliver, predicted, CHUNKS_AHEAD, threads=1):
+        delivered = map_bounded(deliver, predicted, CHUNKS_AHEAD, threads=1)
+        for done in stack.enter_context(closing(delivered)):
             yield done.chunk, done.records
 
 
