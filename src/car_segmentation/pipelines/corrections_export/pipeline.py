@@ -1,17 +1,18 @@
 """The pipeline that hands out masks to correct."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines.corrections_export.nodes import choose_masks, write_labelling_tasks
+from car_segmentation.pipelines.corrections_export import nodes
+from car_segmentation.pipelines.named_node import node
 
 
 def create_pipeline() -> Pipeline:
     """Decisions of a review, or suspected label errors → tasks for a labelling tool."""
     return Pipeline(
         [
-            Node(
-                func=choose_masks,
-                inputs=[
+            node(
+                nodes.choose_masks,
+                [
                     "params:labelling",
                     "params:photos",
                     "predictions_folder",
@@ -19,14 +20,12 @@ def create_pipeline() -> Pipeline:
                     "params:raw_data",
                     "params:photo_folder",
                 ],
-                outputs="masks_to_correct",
-                name="choose_masks",
+                "masks_to_correct",
             ),
-            Node(
-                func=write_labelling_tasks,
-                inputs=["masks_to_correct", "params:labelling", "params:subject", "tasks_folder"],
-                outputs=None,
-                name="write_labelling_tasks",
+            node(
+                nodes.write_labelling_tasks,
+                ["masks_to_correct", "params:labelling", "params:subject", "tasks_folder"],
+                None,
             ),
         ],
         tags="corrections_export",

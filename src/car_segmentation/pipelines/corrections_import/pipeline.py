@@ -1,17 +1,18 @@
 """The pipeline that takes corrected masks back."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines.corrections_import.nodes import take_corrected_masks
+from car_segmentation.pipelines.corrections_import import nodes
+from car_segmentation.pipelines.named_node import node
 
 
 def create_pipeline() -> Pipeline:
     """Tasks, and what the tool exported → corrected masks, which data_processing takes."""
     return Pipeline(
         [
-            Node(
-                func=take_corrected_masks,
-                inputs=[
+            node(
+                nodes.take_corrected_masks,
+                [
                     "tasks_folder",
                     "params:labelling",
                     "params:annotation_format",
@@ -20,8 +21,7 @@ def create_pipeline() -> Pipeline:
                     "params:corrections",
                     "params:checks",
                 ],
-                outputs="correction_outcome",
-                name="take_corrected_masks",
+                "correction_outcome",
             ),
         ],
         tags="corrections_import",

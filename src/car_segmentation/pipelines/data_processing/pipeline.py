@@ -1,21 +1,14 @@
 """The data_processing pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
+from car_segmentation.pipelines.data_processing import nodes
 from car_segmentation.pipelines.data_processing.annotation_nodes import draw_annotations
-from car_segmentation.pipelines.data_processing.nodes import (
-    augment,
-    check_photos_and_masks,
-    pair_photos_with_masks,
-    resize_masks,
-    resize_photos,
-    show_data,
-    split_cars,
-)
+from car_segmentation.pipelines.named_node import node
 
-TRY_AUGMENTATION = Node(
-    func=augment,
-    inputs=[
+TRY_AUGMENTATION = node(
+    nodes.augment,
+    [
         "photos",
         "soft_masks",
         "photo_splits",
@@ -23,8 +16,7 @@ TRY_AUGMENTATION = Node(
         "params:seed",
         "params:subject",
     ],
-    outputs=["augmentation", "augmentation_sheet"],
-    name="augment",
+    ["augmentation", "augmentation_sheet"],
     tags=["data_processing", "modelling"],
 )
 """In both pipelines: it is looked at before a training, and a training never takes an older one."""
@@ -34,9 +26,9 @@ def create_pipeline() -> Pipeline:
     """Raw photos and masks → soft masks → resized photos → table → split → augmentation."""
     return Pipeline(
         [
-            Node(
-                func=draw_annotations,
-                inputs=[
+            node(
+                draw_annotations,
+                [
                     "photo_files",
                     "params:raw_data",
                     "params:photo_folder",
@@ -47,12 +39,11 @@ def create_pipeline() -> Pipeline:
                     "params:checks",
                     "annotated_masks_folder",
                 ],
-                outputs="drawn_masks",
-                name="draw_annotations",
+                "drawn_masks",
             ),
-            Node(
-                func=pair_photos_with_masks,
-                inputs=[
+            node(
+                nodes.pair_photos_with_masks,
+                [
                     "photo_files",
                     "mask_files",
                     "drawn_masks",
@@ -64,12 +55,11 @@ def create_pipeline() -> Pipeline:
                     "params:annotations",
                     "params:corrections",
                 ],
-                outputs=["photo_pairs", "unpaired_files"],
-                name="pair_photos_with_masks",
+                ["photo_pairs", "unpaired_files"],
             ),
-            Node(
-                func=resize_masks,
-                inputs=[
+            node(
+                nodes.resize_masks,
+                [
                     "photo_pairs",
                     "params:raw_data",
                     "params:mask_folder",
@@ -80,24 +70,16 @@ def create_pipeline() -> Pipeline:
                     "soft_masks_folder",
                     "own_masks_folder",
                 ],
-                outputs="soft_masks",
-                name="resize_masks",
+                "soft_masks",
             ),
-            Node(
-                func=resize_photos,
-                inputs=[
-                    "photo_pairs",
-                    "soft_masks",
-                    "params:image",
-                    "params:checks",
-                    "photos_folder",
-                ],
-                outputs="photos",
-                name="resize_photos",
+            node(
+                nodes.resize_photos,
+                ["photo_pairs", "soft_masks", "params:image", "params:checks", "photos_folder"],
+                "photos",
             ),
-            Node(
-                func=check_photos_and_masks,
-                inputs=[
+            node(
+                nodes.check_photos_and_masks,
+                [
                     "photo_pairs",
                     "photos",
                     "soft_masks",
@@ -107,21 +89,14 @@ def create_pipeline() -> Pipeline:
                     "params:checks",
                     "params:data_folder",
                 ],
-                outputs=["photo_table", "rejected_photos", "data_summary"],
-                name="check_photos_and_masks",
+                ["photo_table", "rejected_photos", "data_summary"],
             ),
-            Node(
-                func=split_cars,
-                inputs=["photo_table", "params:split", "params:seed", "params:subject"],
-                outputs="photo_splits",
-                name="split_cars",
+            node(
+                nodes.split_cars,
+                ["photo_table", "params:split", "params:seed", "params:subject"],
+                "photo_splits",
             ),
-            Node(
-                func=show_data,
-                inputs=["photos", "soft_masks", "photo_splits"],
-                outputs="data_sheet",
-                name="show_data",
-            ),
+            node(nodes.show_data, ["photos", "soft_masks", "photo_splits"], "data_sheet"),
         ],
         tags="data_processing",
     ) + Pipeline([TRY_AUGMENTATION])

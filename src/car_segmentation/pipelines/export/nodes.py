@@ -2,19 +2,15 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.parameters import Export
+from car_segmentation.pipelines.slow_types import Model
 from car_segmentation.serving import export as files
-
-if TYPE_CHECKING:
-    from keras import Model
-else:
-    Model = Any  # Kedro evaluates these hints, and Keras takes five seconds to import.
 
 logger = logging.getLogger(__name__)
 

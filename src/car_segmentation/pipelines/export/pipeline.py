@@ -1,25 +1,24 @@
 """The export pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines.export.nodes import check_exports, export_model
+from car_segmentation.pipelines.export import nodes
+from car_segmentation.pipelines.named_node import node
 
 
 def create_pipeline() -> Pipeline:
     """The model → files for other runtimes, and a table that compares them with Keras."""
     return Pipeline(
         [
-            Node(
-                func=export_model,
-                inputs=["model", "threshold", "params:export", "exported_models_folder"],
-                outputs="exported_models",
-                name="export_model",
+            node(
+                nodes.export_model,
+                ["model", "threshold", "params:export", "exported_models_folder"],
+                "exported_models",
             ),
-            Node(
-                func=check_exports,
-                inputs=["exported_models", "model", "threshold", "photo_splits", "params:export"],
-                outputs="export_check",
-                name="check_exports",
+            node(
+                nodes.check_exports,
+                ["exported_models", "model", "threshold", "photo_splits", "params:export"],
+                "export_check",
             ),
         ],
         tags="export",

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.object_store import ObjectStore
 from car_segmentation.data.pairing import car_of
 from car_segmentation.parameters import Checks, Inference, Pairing, PredictionOptions
+from car_segmentation.pipelines.slow_types import Model
 from car_segmentation.prediction.canvas_files import write_canvases
 from car_segmentation.prediction.composites import Backdrop, read_backdrop
 from car_segmentation.prediction.folder_job import FolderJob
@@ -17,11 +18,6 @@ from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.prediction.shards import Shard
 from car_segmentation.prediction.store_job import write_to_store
 from car_segmentation.prediction.submission import sample_photos
-
-if TYPE_CHECKING:
-    from keras import Model
-else:
-    Model = Any  # Kedro evaluates these hints, and Keras takes five seconds to import.
 
 
 def find_new_photos(

@@ -1,23 +1,23 @@
 """The inference pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines.inference.nodes import find_new_photos, predict_new_photos
+from car_segmentation.pipelines.inference import nodes
+from car_segmentation.pipelines.named_node import node
 
 
 def create_pipeline() -> Pipeline:
     """New photos → masks at native size, and a table of them."""
     return Pipeline(
         [
-            Node(
-                func=find_new_photos,
-                inputs=["new_photo_files", "params:photos", "params:predictions"],
-                outputs="new_photos",
-                name="find_new_photos",
+            node(
+                nodes.find_new_photos,
+                ["new_photo_files", "params:photos", "params:predictions"],
+                "new_photos",
             ),
-            Node(
-                func=predict_new_photos,
-                inputs=[
+            node(
+                nodes.predict_new_photos,
+                [
                     "chosen_model",
                     "chosen_threshold",
                     "new_photos",
@@ -27,8 +27,7 @@ def create_pipeline() -> Pipeline:
                     "params:pairing",
                     "predictions_folder",
                 ],
-                outputs="predictions",
-                name="predict_new_photos",
+                "predictions",
             ),
         ],
         tags="inference",

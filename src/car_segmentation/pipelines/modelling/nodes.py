@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,16 +20,10 @@ from car_segmentation.parameters import (
     Registry,
     Training,
 )
+from car_segmentation.pipelines.slow_types import Figure, Model
 from car_segmentation.prediction.segmenter import Segmenter
 from car_segmentation.serving import ServedModel
 from car_segmentation.training.checkpoints import open_checkpoint
-
-if TYPE_CHECKING:
-    from keras import Model
-    from plotly.graph_objects import Figure
-else:
-    # Kedro evaluates these hints, and the import of Keras takes five seconds.
-    Figure = Model = Any
 
 
 def build_network(

@@ -1,35 +1,24 @@
 """The modelling pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
 from car_segmentation.pipelines.data_processing.pipeline import TRY_AUGMENTATION
-from car_segmentation.pipelines.modelling.nodes import (
-    build_network,
-    choose_threshold,
-    describe_model,
-    train_network,
-)
+from car_segmentation.pipelines.modelling import nodes
+from car_segmentation.pipelines.named_node import node
 
 
 def create_pipeline() -> Pipeline:
     """Network → training → model, history and threshold."""
     return Pipeline(
         [
-            Node(
-                func=build_network,
-                inputs=[
-                    "params:network",
-                    "params:image",
-                    "params:training",
-                    "params:seed",
-                    "start_model",
-                ],
-                outputs="network",
-                name="build_network",
+            node(
+                nodes.build_network,
+                ["params:network", "params:image", "params:training", "params:seed", "start_model"],
+                "network",
             ),
-            Node(
-                func=train_network,
-                inputs=[
+            node(
+                nodes.train_network,
+                [
                     "network",
                     "photos",
                     "soft_masks",
@@ -39,19 +28,17 @@ def create_pipeline() -> Pipeline:
                     "params:seed",
                     "checkpoints",
                 ],
-                outputs=["model", "history"],
-                name="train_network",
+                ["model", "history"],
             ),
-            Node(
-                func=choose_threshold,
-                inputs=["model", "photos", "photo_splits", "params:prediction"],
-                outputs=["threshold", "threshold_dice", "threshold_curve"],
-                name="choose_threshold",
+            node(
+                nodes.choose_threshold,
+                ["model", "photos", "photo_splits", "params:prediction"],
+                ["threshold", "threshold_dice", "threshold_curve"],
             ),
-            Node(
-                func=describe_model,
-                inputs=["model", "threshold", "photos", "params:checks", "params:registry"],
-                outputs="tracked_model",
+            node(
+                nodes.describe_model,
+                ["model", "threshold", "photos", "params:checks", "params:registry"],
+                "tracked_model",
                 name="track_model",
             ),
         ],

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,7 @@ from car_segmentation.experiments.network_comparison import (
     train_and_score,
 )
 from car_segmentation.parameters import Checks, ImageSize, Network, NetworkComparison, Training
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-else:
-    Figure = Any  # Kedro evaluates these hints, and Plotly takes 0.3 s to import.
+from car_segmentation.pipelines.slow_types import Figure
 
 logger = logging.getLogger(__name__)
 

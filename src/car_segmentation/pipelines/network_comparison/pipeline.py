@@ -1,28 +1,23 @@
 """The network comparison pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines.network_comparison.nodes import (
-    compare_networks,
-    list_candidates,
-    plot_dice_against_cost,
-    tabulate_networks,
-)
+from car_segmentation.pipelines.named_node import node
+from car_segmentation.pipelines.network_comparison import nodes
 
 
 def create_pipeline() -> Pipeline:
     """Candidates → a result of each, in a tracked run of its own → table and plot."""
     return Pipeline(
         [
-            Node(
-                func=list_candidates,
-                inputs=["params:network_comparison", "params:training"],
-                outputs="candidates",
-                name="list_candidates",
+            node(
+                nodes.list_candidates,
+                ["params:network_comparison", "params:training"],
+                "candidates",
             ),
-            Node(
-                func=compare_networks,
-                inputs=[
+            node(
+                nodes.compare_networks,
+                [
                     "candidates",
                     "photos",
                     "soft_masks",
@@ -34,21 +29,10 @@ def create_pipeline() -> Pipeline:
                     "params:seed",
                     "finished_networks",
                 ],
-                outputs="compared_networks",
-                name="compare_networks",
+                "compared_networks",
             ),
-            Node(
-                func=tabulate_networks,
-                inputs=["candidates", "compared_networks"],
-                outputs="network_table",
-                name="tabulate_networks",
-            ),
-            Node(
-                func=plot_dice_against_cost,
-                inputs="network_table",
-                outputs="dice_against_cost",
-                name="plot_dice_against_cost",
-            ),
+            node(nodes.tabulate_networks, ["candidates", "compared_networks"], "network_table"),
+            node(nodes.plot_dice_against_cost, "network_table", "dice_against_cost"),
         ],
         tags="network_comparison",
     )

@@ -1,36 +1,22 @@
 """The promotion pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines.promotion.nodes import (
-    compare_with_champion,
-    fetch_versions,
-    update_champion,
-)
+from car_segmentation.pipelines.named_node import node
+from car_segmentation.pipelines.promotion import nodes
 
 
 def create_pipeline() -> Pipeline:
     """Candidate and champion of the registry → which of them others use."""
     return Pipeline(
         [
-            Node(
-                func=fetch_versions,
-                inputs="params:registry",
-                outputs="versions",
-                name="fetch_versions",
+            node(nodes.fetch_versions, "params:registry", "versions"),
+            node(
+                nodes.compare_with_champion,
+                ["versions", "params:seed", "params:subject"],
+                "promotion_decision",
             ),
-            Node(
-                func=compare_with_champion,
-                inputs=["versions", "params:seed", "params:subject"],
-                outputs="promotion_decision",
-                name="compare_with_champion",
-            ),
-            Node(
-                func=update_champion,
-                inputs=["versions", "promotion_decision"],
-                outputs="promotion_verdict",
-                name="update_champion",
-            ),
+            node(nodes.update_champion, ["versions", "promotion_decision"], "promotion_verdict"),
         ],
         tags="promotion",
     )

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from car_segmentation.evaluation.slices import all_slices, describe
 from car_segmentation.evaluation.summary import summarise, summary_table
 from car_segmentation.evaluation.upper_bound import upper_bound
 from car_segmentation.parameters import PredictionOptions, Reporting, Subject
+from car_segmentation.pipelines.slow_types import Figure, Model
 from car_segmentation.prediction.probability_maps import predicted_mask, write_probability_maps
 from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 from car_segmentation.prediction.submission import predicted_masks
@@ -34,13 +35,6 @@ from car_segmentation.report.error_maps import error_map, error_thumbnail, legen
 from car_segmentation.report.error_panels import error_panel
 from car_segmentation.report.label_error_pictures import doubted_place, outline_key
 from car_segmentation.report.text_drawing import caption_strip
-
-if TYPE_CHECKING:
-    from keras import Model
-    from plotly.graph_objects import Figure
-else:
-    # Kedro evaluates these hints, and the import of Keras takes five seconds.
-    Figure = Model = Any
 
 logger = logging.getLogger(__name__)
 

@@ -1,27 +1,9 @@
 """The reporting pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines.reporting.nodes import (
-    analyse_other_photos,
-    analyse_test_photos,
-    draw_error_maps,
-    draw_error_panels,
-    draw_label_errors,
-    draw_sheets,
-    find_label_errors,
-    measure_upper_bound,
-    plot_dice_histogram,
-    plot_learning_curves,
-    predict_photos,
-    record_predicted_masks,
-    slice_scores,
-    summarise_scores,
-    tabulate_error_classes,
-    tabulate_scores,
-    track_scores,
-    write_report,
-)
+from car_segmentation.pipelines.named_node import node
+from car_segmentation.pipelines.reporting import nodes
 
 PREDICTIONS = ["probabilities", "photo_splits", "threshold"]
 RESULTS = ["photo_scores", *PREDICTIONS, "params:reporting"]
@@ -31,9 +13,9 @@ def create_pipeline() -> Pipeline:
     """Model → probabilities → scores and errors → numbers, charts, pictures → one page."""
     return Pipeline(
         [
-            Node(
-                func=predict_photos,
-                inputs=[
+            node(
+                nodes.predict_photos,
+                [
                     "model",
                     "photos",
                     "photo_splits",
@@ -41,13 +23,12 @@ def create_pipeline() -> Pipeline:
                     "params:prediction",
                     "probabilities_folder",
                 ],
-                outputs="probabilities",
-                name="predict_photos",
+                "probabilities",
             ),
-            Node(
-                func=analyse_test_photos,
-                inputs=PREDICTIONS,
-                outputs=[
+            node(
+                nodes.analyse_test_photos,
+                PREDICTIONS,
+                [
                     "photo_scores",
                     "error_distances",
                     "error_regions",
@@ -56,107 +37,49 @@ def create_pipeline() -> Pipeline:
                     "mask_evidence",
                     "car_colours",
                 ],
-                name="analyse_test_photos",
             ),
-            Node(
-                func=analyse_other_photos,
-                inputs=PREDICTIONS,
-                outputs=["other_scores", "other_mask_evidence"],
-                name="analyse_other_photos",
+            node(nodes.analyse_other_photos, PREDICTIONS, ["other_scores", "other_mask_evidence"]),
+            node(nodes.summarise_scores, ["photo_scores", "params:seed"], "score_summary"),
+            node(
+                nodes.tabulate_scores,
+                ["photo_scores", "other_scores", "params:seed"],
+                "score_table",
             ),
-            Node(
-                func=summarise_scores,
-                inputs=["photo_scores", "params:seed"],
-                outputs="score_summary",
-                name="summarise_scores",
+            node(nodes.measure_upper_bound, ["soft_masks", "photo_splits"], "upper_bound"),
+            node(
+                nodes.slice_scores,
+                ["photo_scores", "photo_splits", "car_colours", "params:seed"],
+                "slices",
             ),
-            Node(
-                func=tabulate_scores,
-                inputs=["photo_scores", "other_scores", "params:seed"],
-                outputs="score_table",
-                name="tabulate_scores",
+            node(nodes.tabulate_error_classes, ["error_regions", "photo_scores"], "error_classes"),
+            node(
+                nodes.find_label_errors,
+                ["mask_evidence", "other_mask_evidence", "photo_splits", "photo_scores"],
+                "label_errors",
             ),
-            Node(
-                func=measure_upper_bound,
-                inputs=["soft_masks", "photo_splits"],
-                outputs="upper_bound",
-                name="measure_upper_bound",
+            node(
+                nodes.track_scores, ["score_summary", "threshold", "upper_bound"], "tracked_scores"
             ),
-            Node(
-                func=slice_scores,
-                inputs=["photo_scores", "photo_splits", "car_colours", "params:seed"],
-                outputs="slices",
-                name="slice_scores",
-            ),
-            Node(
-                func=tabulate_error_classes,
-                inputs=["error_regions", "photo_scores"],
-                outputs="error_classes",
-                name="tabulate_error_classes",
-            ),
-            Node(
-                func=find_label_errors,
-                inputs=["mask_evidence", "other_mask_evidence", "photo_splits", "photo_scores"],
-                outputs="label_errors",
-                name="find_label_errors",
-            ),
-            Node(
-                func=track_scores,
-                inputs=["score_summary", "threshold", "upper_bound"],
-                outputs="tracked_scores",
-                name="track_scores",
-            ),
-            Node(
-                func=record_predicted_masks,
-                inputs=PREDICTIONS,
-                outputs="predicted_masks",
-                name="record_predicted_masks",
-            ),
-            Node(
-                func=plot_dice_histogram,
-                inputs="photo_scores",
-                outputs="dice_histogram",
-                name="plot_dice_histogram",
+            node(nodes.record_predicted_masks, PREDICTIONS, "predicted_masks"),
+            node(nodes.plot_dice_histogram, "photo_scores", "dice_histogram", tags="pictures"),
+            node(nodes.plot_learning_curves, "history", "learning_curves", tags="pictures"),
+            node(nodes.draw_error_maps, RESULTS, "error_maps", tags="pictures"),
+            node(nodes.draw_error_panels, RESULTS, "error_panels", tags="pictures"),
+            node(
+                nodes.draw_sheets,
+                [*RESULTS, "params:seed"],
+                ["worst_sheet", "random_sheet"],
                 tags="pictures",
             ),
-            Node(
-                func=plot_learning_curves,
-                inputs="history",
-                outputs="learning_curves",
-                name="plot_learning_curves",
+            node(
+                nodes.draw_label_errors,
+                ["label_errors", *PREDICTIONS, "params:reporting"],
+                "label_error_sheet",
                 tags="pictures",
             ),
-            Node(
-                func=draw_error_maps,
-                inputs=RESULTS,
-                outputs="error_maps",
-                name="draw_error_maps",
-                tags="pictures",
-            ),
-            Node(
-                func=draw_error_panels,
-                inputs=RESULTS,
-                outputs="error_panels",
-                name="draw_error_panels",
-                tags="pictures",
-            ),
-            Node(
-                func=draw_sheets,
-                inputs=[*RESULTS, "params:seed"],
-                outputs=["worst_sheet", "random_sheet"],
-                name="draw_sheets",
-                tags="pictures",
-            ),
-            Node(
-                func=draw_label_errors,
-                inputs=["label_errors", *PREDICTIONS, "params:reporting"],
-                outputs="label_error_sheet",
-                name="draw_label_errors",
-                tags="pictures",
-            ),
-            Node(
-                func=write_report,
-                inputs=[
+            node(
+                nodes.write_report,
+                [
                     "photo_scores",
                     "photo_splits",
                     "score_table",
@@ -180,8 +103,7 @@ def create_pipeline() -> Pipeline:
                     "params:image",
                     "params:subject",
                 ],
-                outputs="report",
-                name="write_report",
+                "report",
                 tags="pictures",  # It has them in it.
             ),
         ],

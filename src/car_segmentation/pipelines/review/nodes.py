@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pandas as pd
 
@@ -25,15 +25,11 @@ from car_segmentation.evaluation.review_queue import (
     usable_signals,
 )
 from car_segmentation.parameters import Pairing, PredictionOptions, Review
+from car_segmentation.pipelines.slow_types import Model
 from car_segmentation.prediction.photo_files import MASKS, output_file
 from car_segmentation.prediction.prediction_origin import check_origin
 from car_segmentation.prediction.probability_maps import predicted_mask
 from car_segmentation.prediction.segmenter import Segmenter
-
-if TYPE_CHECKING:
-    from keras import Model
-else:
-    Model = Any  # Kedro evaluates these hints, and Keras takes five seconds to import.
 
 logger = logging.getLogger(__name__)
 

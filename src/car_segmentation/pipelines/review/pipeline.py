@@ -1,23 +1,18 @@
 """The review pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines.review.nodes import (
-    fit_expected_dice,
-    measure_new_photos,
-    measure_validation_photos,
-    rank_new_photos,
-    write_review_page,
-)
+from car_segmentation.pipelines.named_node import node
+from car_segmentation.pipelines.review import nodes
 
 
 def create_pipeline() -> Pipeline:
     """Predictions, and validation photos to learn from → the order in which to look at them."""
     return Pipeline(
         [
-            Node(
-                func=measure_new_photos,
-                inputs=[
+            node(
+                nodes.measure_new_photos,
+                [
                     "predictions",
                     "predictions_folder",
                     "model",
@@ -27,12 +22,11 @@ def create_pipeline() -> Pipeline:
                     "params:review",
                     "params:photos",
                 ],
-                outputs="review_signals",
-                name="measure_new_photos",
+                "review_signals",
             ),
-            Node(
-                func=measure_validation_photos,
-                inputs=[
+            node(
+                nodes.measure_validation_photos,
+                [
                     "probabilities",
                     "photo_splits",
                     "model",
@@ -41,31 +35,14 @@ def create_pipeline() -> Pipeline:
                     "params:prediction",
                     "params:review",
                 ],
-                outputs="validation_signals",
-                name="measure_validation_photos",
+                "validation_signals",
             ),
-            Node(
-                func=fit_expected_dice,
-                inputs=["validation_signals", "review_signals"],
-                outputs="review_model",
-                name="fit_expected_dice",
-            ),
-            Node(
-                func=rank_new_photos,
-                inputs=["review_signals", "review_model"],
-                outputs="review_queue",
-                name="rank_new_photos",
-            ),
-            Node(
-                func=write_review_page,
-                inputs=[
-                    "review_queue",
-                    "review_model",
-                    "predictions_folder",
-                    "params:photos",
-                ],
-                outputs="review_page",
-                name="write_review_page",
+            node(nodes.fit_expected_dice, ["validation_signals", "review_signals"], "review_model"),
+            node(nodes.rank_new_photos, ["review_signals", "review_model"], "review_queue"),
+            node(
+                nodes.write_review_page,
+                ["review_queue", "review_model", "predictions_folder", "params:photos"],
+                "review_page",
             ),
         ],
         tags="review",

@@ -1,54 +1,31 @@
 """The run comparison pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines.run_comparison.nodes import (
-    compare_photos,
-    draw_changes,
-    fetch_runs,
-    measure_difference,
-    track_difference,
-    write_page,
-)
+from car_segmentation.pipelines.named_node import node
+from car_segmentation.pipelines.run_comparison import nodes
 
 
 def create_pipeline() -> Pipeline:
     """Two MLflow runs → which photos changed → numbers, pictures and a page."""
     return Pipeline(
         [
-            Node(
-                func=fetch_runs,
-                inputs="params:runs",
-                outputs=["run_before", "run_after"],
-                name="fetch_runs",
+            node(nodes.fetch_runs, "params:runs", ["run_before", "run_after"]),
+            node(nodes.compare_photos, ["run_before", "run_after"], "run_comparison"),
+            node(
+                nodes.measure_difference,
+                ["run_comparison", "params:seed", "params:subject"],
+                "run_difference",
             ),
-            Node(
-                func=compare_photos,
-                inputs=["run_before", "run_after"],
-                outputs="run_comparison",
-                name="compare_photos",
+            node(nodes.track_difference, "run_difference", "tracked_difference"),
+            node(
+                nodes.draw_changes,
+                ["run_before", "run_after", "run_comparison", "params:run_comparison"],
+                "run_comparison_pictures",
             ),
-            Node(
-                func=measure_difference,
-                inputs=["run_comparison", "params:seed", "params:subject"],
-                outputs="run_difference",
-                name="measure_difference",
-            ),
-            Node(
-                func=track_difference,
-                inputs="run_difference",
-                outputs="tracked_difference",
-                name="track_difference",
-            ),
-            Node(
-                func=draw_changes,
-                inputs=["run_before", "run_after", "run_comparison", "params:run_comparison"],
-                outputs="run_comparison_pictures",
-                name="draw_changes",
-            ),
-            Node(
-                func=write_page,
-                inputs=[
+            node(
+                nodes.write_page,
+                [
                     "run_before",
                     "run_after",
                     "run_comparison",
@@ -57,7 +34,7 @@ def create_pipeline() -> Pipeline:
                     "params:run_comparison",
                     "params:subject",
                 ],
-                outputs="run_comparison_page",
+                "run_comparison_page",
                 name="write_comparison_page",
             ),
         ],

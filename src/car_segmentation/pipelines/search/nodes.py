@@ -21,12 +21,10 @@ from car_segmentation.experiments.network_comparison import (
 )
 from car_segmentation.experiments.search import Groups, Outcome, TrialRecord
 from car_segmentation.parameters import ImageSize, Search, with_values
+from car_segmentation.pipelines.slow_types import Figure
 
 if TYPE_CHECKING:
     import optuna
-    from plotly.graph_objects import Figure
-else:
-    Figure = Any  # Kedro evaluates these hints, and Plotly takes 0.3 s to import.
 
 logger = logging.getLogger(__name__)
 

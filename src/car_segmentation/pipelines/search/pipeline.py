@@ -1,22 +1,18 @@
 """The search pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from car_segmentation.pipelines.search.nodes import (
-    plot_trials,
-    search_parameters,
-    tabulate_trials,
-    write_best_parameters,
-)
+from car_segmentation.pipelines.named_node import node
+from car_segmentation.pipelines.search import nodes
 
 
 def create_pipeline() -> Pipeline:
     """Space → trials, each a tracked run of its own → table, plot and the best parameters."""
     return Pipeline(
         [
-            Node(
-                func=search_parameters,
-                inputs=[
+            node(
+                nodes.search_parameters,
+                [
                     "photos",
                     "soft_masks",
                     "photo_splits",
@@ -28,24 +24,17 @@ def create_pipeline() -> Pipeline:
                     "params:seed",
                     "search_folder",
                 ],
-                outputs="search_records",
-                name="search_parameters",
+                "search_records",
             ),
-            Node(
-                func=tabulate_trials,
-                inputs=["search_records", "params:search", "params:data_folder"],
-                outputs="search_trials",
-                name="tabulate_trials",
+            node(
+                nodes.tabulate_trials,
+                ["search_records", "params:search", "params:data_folder"],
+                "search_trials",
             ),
-            Node(
-                func=plot_trials,
-                inputs=["search_records", "params:search"],
-                outputs="trials_plot",
-                name="plot_trials",
-            ),
-            Node(
-                func=write_best_parameters,
-                inputs={
+            node(nodes.plot_trials, ["search_records", "params:search"], "trials_plot"),
+            node(
+                nodes.write_best_parameters,
+                {
                     "search_records": "search_records",
                     "raw_data": "params:raw_data",
                     "data_folder": "params:data_folder",
@@ -57,8 +46,7 @@ def create_pipeline() -> Pipeline:
                         )
                     },
                 },
-                outputs="best_parameters",
-                name="write_best_parameters",
+                "best_parameters",
             ),
         ],
         tags="search",
