@@ -6,7 +6,7 @@ is kept of a listing, so that memory does not grow with a store.
 
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -85,17 +85,13 @@ class ObjectStore:
     def read(self, name: str) -> bytes:
         """The content of an object."""
         with self._opened(name) as (files, path):
-            content: bytes = files.cat_file(path)
-        return content
+            return bytes(files.cat_file(path))
 
     def read_if_there(self, name: str) -> bytes | None:
         """The content of an object; None if there is no such object."""
-        with self._opened(name) as (files, path):
-            try:
-                content: bytes = files.cat_file(path)
-            except FileNotFoundError:
-                return None
-        return content
+        with self._opened(name) as (files, path), suppress(FileNotFoundError):
+            return bytes(files.cat_file(path))
+        return None
 
     def write(self, name: str, content: bytes) -> None:
         """Write an object in one step."""
@@ -123,7 +119,8 @@ class ObjectStore:
         """A copy of an object in a temporary folder, where it keeps its name, for a while."""
         with TemporaryDirectory() as folder:
             copy = Path(folder, PurePosixPath(name).name)
-            copy.write_bytes(self.read(name))
+            with self._opened(name) as (files, path):
+                files.get_file(path, str(copy))
             yield copy
 
     @contextmanager
@@ -134,14 +131,6 @@ class ObjectStore:
             options = {"use_listings_cache": False, **self.options}
             files, root = fsspec.url_to_fs(self.address, **options)
             yield files, f"{root.rstrip('/')}/{name}" if name else root
-
-
-@dataclass(frozen=True)
-class StoreFile:
-    """An object, to be copied to where it is used."""
-
-    store: ObjectStore
-    name: str
 
 
 def local_folder(place: Path | ObjectStore) -> Path:

@@ -5,14 +5,11 @@ copied here first, by fsspec, with the credentials that it finds in the environm
 """
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
-
-import fsspec
 
 from car_segmentation.core.errors import UserError
 
@@ -71,35 +68,6 @@ def options_for(place: str) -> dict[str, Any]:
     """The options that this process uses for the store of an address."""
     found = _ADDRESS.match(place)
     return dict(_options.get(found["protocol"], {})) if found else {}
-
-
-@contextmanager
-def local_copy(place: str, credentials: Mapping[str, Any] | None = None) -> Iterator[Path]:
-    """Copy a file of a store to a temporary folder, where it keeps its name, for a while.
-
-    Args:
-        place: The file's address.
-        credentials: Options of the store's fsspec file system.
-
-    Raises:
-        UserError: If there is no such file, the store cannot be read, or the package for it is not
-            installed.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, place.rpartition("/")[2])
-        with store_errors(place):
-            files, path = fsspec.url_to_fs(place, **options_for(place) | dict(credentials or {}))
-            files.get_file(path, str(copy))
-        yield copy
-
-
-def exists(place: str, credentials: Mapping[str, Any] | None = None) -> bool:
-    """Whether there is a file, here or in a store; raises as `local_copy`."""
-    if not is_store(place):
-        return local_path(place).is_file()
-    with store_errors(place):
-        files, path = fsspec.url_to_fs(place, **options_for(place) | dict(credentials or {}))
-        return bool(files.isfile(path))
 
 
 @contextmanager

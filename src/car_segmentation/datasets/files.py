@@ -1,7 +1,6 @@
 """What datasets of one file have in common: where it is, with and without versions."""
 
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
 
@@ -37,9 +36,7 @@ class FileDataset(AbstractVersionedDataset[Saved, Loaded], Generic[Saved, Loaded
         if is_store(filepath):
             protocol, mark, path = filepath.partition("://")
             self._protocol = protocol + mark
-            exists = partial(_exists_in_store, self._protocol, credentials)
-            glob = partial(_glob_in_store, self._protocol, credentials)
-            super().__init__(PurePosixPath(path), version, exists, glob)
+            super().__init__(PurePosixPath(path), version, self._exists_at, self._glob)
         else:
             super().__init__(PurePosixPath(local_path(filepath).as_posix()), version)
         self.metadata = metadata
@@ -77,12 +74,10 @@ class FileDataset(AbstractVersionedDataset[Saved, Loaded], Generic[Saved, Loaded
     def _describe(self) -> dict[str, Any]:
         return {"filepath": f"{self._protocol}{self._filepath}", "version": self._version}
 
+    def _exists_at(self, path: str) -> bool:
+        return self._place(PurePosixPath(path), None).exists()
 
-def _exists_in_store(protocol: str, credentials: dict[str, Any] | None, path: str) -> bool:
-    return FilePlace.at(f"{protocol}{path}", credentials).exists()
-
-
-def _glob_in_store(protocol: str, credentials: dict[str, Any] | None, pattern: str) -> list[str]:
-    bucket, _, inside = pattern.partition("/")
-    found = ObjectStore.at(f"{protocol}{bucket}", credentials).glob(inside)
-    return [f"{bucket}/{name}" for name in found]
+    def _glob(self, pattern: str) -> list[str]:
+        bucket, _, inside = pattern.partition("/")
+        found = ObjectStore.at(f"{self._protocol}{bucket}", self._credentials).glob(inside)
+        return [f"{bucket}/{name}" for name in found]

@@ -8,7 +8,7 @@ and times the node that works, and shows its errors.
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from kedro.io import AbstractDataset
 
@@ -24,9 +24,12 @@ from car_segmentation.prediction.new_photos import StoredPhotos
 from car_segmentation.report.contact_sheets import contact_sheet
 from car_segmentation.report.error_maps import mask_picture
 
+Saved = TypeVar("Saved")
+Loaded = TypeVar("Loaded")
 
-class FolderDataset(AbstractDataset[None, Path]):
-    """Loads the path of a folder, there or not; nodes read and write in it as they go.
+
+class LocalFolderDataset(AbstractDataset[Saved, Loaded], Generic[Saved, Loaded]):
+    """A folder of this machine.
 
     Args:
         path: The folder.
@@ -37,6 +40,41 @@ class FolderDataset(AbstractDataset[None, Path]):
         self._path = local_path(path)
         self.metadata = metadata
 
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}
+
+
+class PlaceDataset(AbstractDataset[Saved, Loaded], Generic[Saved, Loaded]):
+    """A folder of this machine or of an object store.
+
+    Args:
+        path: The folder, or its address (``s3://…``).
+        credentials: Options of the store's fsspec file system.
+        metadata: For plugins such as Kedro-Viz.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
+        self._place = ObjectStore.at(path, credentials) if is_store(path) else local_path(path)
+        self.metadata = metadata
+
+    def _exists(self) -> bool:
+        return isinstance(self._place, ObjectStore) or self._place.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._place)}
+
+
+class FolderDataset(LocalFolderDataset[None, Path]):
+    """Loads the path of a folder, there or not; nodes read and write in it as they go."""
+
     def load(self) -> Path:
         """The folder."""
         return self._path
@@ -44,12 +82,6 @@ class FolderDataset(AbstractDataset[None, Path]):
     def save(self, data: None) -> None:
         """Refuse: the node that takes the folder writes into it."""
         raise TypeError("a folder cannot be saved")
-
-    def _exists(self) -> bool:
-        return self._path.is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)}
 
 
 def check_folder(filled: Path | None, expected: Path) -> None:
@@ -65,7 +97,7 @@ def check_folder(filled: Path | None, expected: Path) -> None:
 PREVIEW_COLUMNS = 4
 
 
-class PhotoFolderDataset(AbstractDataset[None, list[Path] | StoredPhotos]):
+class PhotoFolderDataset(PlaceDataset[None, list[Path] | StoredPhotos]):
     """Lists the files of a folder and of folders inside it, in order of path; reads none.
 
     Hidden files and folders are left out, and links to folders are not followed. A folder that does
@@ -85,9 +117,8 @@ class PhotoFolderDataset(AbstractDataset[None, list[Path] | StoredPhotos]):
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ):
-        self._place = place(path, credentials)
+        super().__init__(path, credentials, metadata)
         self._masks = masks
-        self.metadata = metadata
 
     def load(self) -> list[Path] | StoredPhotos:
         """List the files."""
@@ -99,11 +130,8 @@ class PhotoFolderDataset(AbstractDataset[None, list[Path] | StoredPhotos]):
         """Refuse: raw photos are never written."""
         raise TypeError("a folder of raw photos is read-only")
 
-    def _exists(self) -> bool:
-        return isinstance(self._place, ObjectStore) or self._place.exists()
-
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._place), "masks": self._masks}
+        return super()._describe() | {"masks": self._masks}
 
     def preview(self) -> ImagePreview:
         """The first few files of the folder, on one sheet."""
@@ -120,11 +148,6 @@ class PhotoFolderDataset(AbstractDataset[None, list[Path] | StoredPhotos]):
         return image_preview(sheet)
 
 
-def place(path: str, credentials: dict[str, Any] | None = None) -> Path | ObjectStore:
-    """A folder here, or in an object store."""
-    return ObjectStore.at(path, credentials) if is_store(path) else local_path(path)
-
-
 def _files_of(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
@@ -138,17 +161,11 @@ def _files_of(path: Path) -> list[Path]:
 Records = dict[str, dict[str, Any]]
 
 
-class RecordFolderDataset(AbstractDataset[Records, Records]):
+class RecordFolderDataset(LocalFolderDataset[Records, Records]):
     """Records by name. Saving adds to those that are there, or replaces those of the same name.
 
-    Args:
-        path: The folder; one that does not exist has no records.
-        metadata: For plugins such as Kedro-Viz.
+    A folder that does not exist has no records.
     """
-
-    def __init__(self, path: str, metadata: dict[str, Any] | None = None):
-        self._path = local_path(path)
-        self.metadata = metadata
 
     def load(self) -> Records:
         """Read all records."""
@@ -160,9 +177,3 @@ class RecordFolderDataset(AbstractDataset[Records, Records]):
         for name, record in data.items():
             with atomic_file(self._path / f"{name}.json") as part:
                 part.write_text(json.dumps(record, indent=2))
-
-    def _exists(self) -> bool:
-        return self._path.is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)}

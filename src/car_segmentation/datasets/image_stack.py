@@ -1,30 +1,17 @@
 """Image stacks in the catalog; see `car_segmentation.data.image_stack`."""
 
-from typing import Any
-
 import numpy as np
-from kedro.io import AbstractDataset
 
-from car_segmentation.core.places import local_path
 from car_segmentation.data.image_stack import ImageStack, read_stack
-from car_segmentation.datasets.folders import check_folder
+from car_segmentation.datasets.folders import LocalFolderDataset, check_folder
 from car_segmentation.datasets.previews import ImagePreview, image_preview
 from car_segmentation.report.contact_sheets import contact_sheet
 
 PREVIEW_COLUMNS = 4
 
 
-class ImageStackDataset(AbstractDataset[ImageStack, ImageStack]):
-    """Points at a stack that a node has made in its folder; loads it memory-mapped.
-
-    Args:
-        path: The stack's folder.
-        metadata: For plugins such as Kedro-Viz.
-    """
-
-    def __init__(self, path: str, metadata: dict[str, Any] | None = None):
-        self._path = local_path(path)
-        self.metadata = metadata
+class ImageStackDataset(LocalFolderDataset[ImageStack, ImageStack]):
+    """Points at a stack that a node has made in its folder; loads it memory-mapped."""
 
     def load(self) -> ImageStack:
         """Open the stack without reading its pixels."""
@@ -36,9 +23,6 @@ class ImageStackDataset(AbstractDataset[ImageStack, ImageStack]):
 
     def _exists(self) -> bool:
         return (self._path / "index.json").is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)}
 
     def preview(self) -> ImagePreview:
         """Images from all over the stack on one sheet."""

@@ -1,15 +1,18 @@
 """Models: the one that is chosen for prediction, the one that MLflow gets, and exported ones."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 from mlflow.models import Model
 
-from car_segmentation.core.places import exists, is_store, local_copy, local_path
+from car_segmentation.core.file_place import FilePlace
+from car_segmentation.core.object_store import ObjectStore
+from car_segmentation.core.places import is_store, local_path
 from car_segmentation.core.versions import newest_version, sibling
-from car_segmentation.datasets.folders import check_folder
+from car_segmentation.datasets.folders import LocalFolderDataset, check_folder
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.experiments import model_registry as registry
 from car_segmentation.experiments import tracking
@@ -47,12 +50,8 @@ class ChosenModelDataset(AbstractDataset[None, "keras.Model | None"]):
         """Read the model."""
         if self._path is None:
             return None
-        if is_store(self._path):
-            with local_copy(self._path, self._credentials) as network:
-                return KerasModelDataset(str(network)).load()
-        if not registry.is_mlflow_model(self._path):
-            return KerasModelDataset(_newest(self._path)).load()
-        with registry.network_file(self._path) as network:
+        in_mlflow = registry.is_mlflow_model(self._path)
+        with registry.network_file(self._path) if in_mlflow else self._file.reading() as network:
             return KerasModelDataset(str(network)).load()
 
     def save(self, data: None) -> None:
@@ -60,11 +59,13 @@ class ChosenModelDataset(AbstractDataset[None, "keras.Model | None"]):
         raise TypeError("the chosen model is only read")
 
     def _exists(self) -> bool:
-        if self._path is None:
-            return False
-        return registry.is_mlflow_model(self._path) or exists(
-            _newest(self._path), self._credentials
+        return self._path is not None and (
+            registry.is_mlflow_model(self._path) or self._file.exists()
         )
+
+    @property
+    def _file(self) -> FilePlace:
+        return FilePlace.at(_newest(self._path or ""), self._credentials)
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path}
@@ -94,7 +95,7 @@ class ChosenThresholdDataset(AbstractDataset[None, dict[str, float]]):
         if registry.is_mlflow_model(self._path):
             return {"threshold": registry.threshold(self._path)}
         if is_store(self._path):
-            with local_copy(self._beside, self._credentials) as file:
+            with self._beside.reading() as file:
                 return {"threshold": threshold_beside(file)}
         return {"threshold": threshold_beside(Path(_newest(self._path)))}
 
@@ -103,14 +104,14 @@ class ChosenThresholdDataset(AbstractDataset[None, dict[str, float]]):
         raise TypeError("the threshold of a chosen model is only read")
 
     def _exists(self) -> bool:
-        return registry.is_mlflow_model(self._path) or exists(self._beside, self._credentials)
+        return registry.is_mlflow_model(self._path) or self._beside.exists()
 
     @property
-    def _beside(self) -> str:
-        if is_store(self._path):
-            folder, slash, _ = self._path.rpartition("/")
-            return f"{folder}{slash}threshold.json"
-        return str(sibling(Path(_newest(self._path)), "threshold.json"))
+    def _beside(self) -> FilePlace:
+        model = FilePlace.at(_newest(self._path), self._credentials)
+        if isinstance(model.folder, ObjectStore):
+            return replace(model, name="threshold.json")
+        return FilePlace.at(str(sibling(model.folder / model.name, "threshold.json")))
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path}
@@ -121,17 +122,8 @@ def _newest(path: str) -> str:
     return path if is_store(path) else str(newest_version(local_path(path)))
 
 
-class ExportedModelsDataset(AbstractDataset[Path, dict[Format, Path]]):
-    """Points at a folder in which a node has exported a model; loads the files by format.
-
-    Args:
-        path: The folder.
-        metadata: For plugins such as Kedro-Viz.
-    """
-
-    def __init__(self, path: str, metadata: dict[str, Any] | None = None):
-        self._path = local_path(path)
-        self.metadata = metadata
+class ExportedModelsDataset(LocalFolderDataset[Path, dict[Format, Path]]):
+    """Points at a folder in which a node has exported a model; loads the files by format."""
 
     def load(self) -> dict[Format, Path]:
         """The files by format."""
@@ -140,12 +132,6 @@ class ExportedModelsDataset(AbstractDataset[Path, dict[Format, Path]]):
     def save(self, data: Path) -> None:
         """Check that the models are in this folder: the node has written them."""
         check_folder(data, self._path)
-
-    def _exists(self) -> bool:
-        return self._path.is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)}
 
 
 class TrackedModelDataset(AbstractDataset[ServedModel, None]):

@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kedro.io import AbstractDataset
 from kedro.io.core import Version
 
 from car_segmentation.core.files import atomic_folder
-from car_segmentation.core.places import local_path
 from car_segmentation.data.images import read_photo
 from car_segmentation.datasets.files import FileDataset
-from car_segmentation.datasets.folders import check_folder
+from car_segmentation.datasets.folders import LocalFolderDataset, check_folder
 from car_segmentation.datasets.previews import ImagePreview, encode_picture, image_preview
 from car_segmentation.report.contact_sheets import contact_sheet
 
@@ -61,7 +59,7 @@ class PictureDataset(FileDataset[np.ndarray, np.ndarray | None]):
             return image_preview(read_photo(path))
 
 
-class PictureFolderDataset(AbstractDataset[Pictures | Path, dict[str, Path]]):
+class PictureFolderDataset(LocalFolderDataset[Pictures | Path, dict[str, Path]]):
     """A folder of pictures by name.
 
     Saving takes a function for each name and draws one picture at a time, so that memory does
@@ -75,9 +73,8 @@ class PictureFolderDataset(AbstractDataset[Pictures | Path, dict[str, Path]]):
     """
 
     def __init__(self, path: str, extension: str = ".png", metadata: dict[str, Any] | None = None):
-        self._path = local_path(path)
+        super().__init__(path, metadata)
         self._extension = extension
-        self.metadata = metadata
 
     def load(self) -> dict[str, Path]:
         """The picture files by name."""
@@ -94,19 +91,11 @@ class PictureFolderDataset(AbstractDataset[Pictures | Path, dict[str, Path]]):
                 picture_file = part / f"{name}{self._extension}"
                 picture_file.write_bytes(encode_picture(draw(), self._extension))
 
-    def _exists(self) -> bool:
-        return self._path.is_dir()
-
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path), "extension": self._extension}
+        return super()._describe() | {"extension": self._extension}
 
     def preview(self) -> ImagePreview:
         """The first few pictures on one sheet."""
         pictures = list(self.load().items())[:PREVIEW_PICTURES]
-        return image_preview(
-            contact_sheet(
-                [[read_photo(path)] for _, path in pictures],
-                [name for name, _ in pictures],
-                cell_width=800,
-            )
-        )
+        rows, names = [[read_photo(path)] for _, path in pictures], [name for name, _ in pictures]
+        return image_preview(contact_sheet(rows, names, cell_width=800))

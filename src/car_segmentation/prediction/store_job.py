@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from car_segmentation.core.dask_cluster import Cluster, cluster_in_use, in_chunks, map_on_cluster
 from car_segmentation.core.errors import UserError
-from car_segmentation.core.object_store import TRANSFERS, ObjectStore, StoreFile
+from car_segmentation.core.file_place import FilePlace
+from car_segmentation.core.object_store import TRANSFERS, ObjectStore
 from car_segmentation.core.parallel import map_bounded
 from car_segmentation.prediction.composites import NOTE_FILE
 from car_segmentation.prediction.folder_job import (
@@ -122,12 +123,12 @@ def _predict_on(
     given = {job.photos.path_for_workers(path): path for path in paths}
     models: list[str] = []
 
-    def store(model: Any) -> StoreFile:
+    def store(model: Any) -> FilePlace:
         models.append(f".{model_digest(model)}{'' if job.shard is None else job.shard}.keras")
         with TemporaryDirectory() as folder:
             model.save(Path(folder, "model.keras"))
             target.write(models[-1], Path(folder, "model.keras").read_bytes())
-        return StoreFile(target, models[-1])
+        return FilePlace(target, models[-1])
 
     try:
         light = replace(job.segmenter, predictor=stored(job.segmenter.predictor, store))

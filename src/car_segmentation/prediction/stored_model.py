@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from car_segmentation.core.object_store import StoreFile
+from car_segmentation.core.file_place import FilePlace
 from car_segmentation.prediction.ensemble import Ensemble
 from car_segmentation.prediction.predictor import Predictor
 
@@ -23,7 +23,7 @@ class StoredModel:
         input_shape: See `Predictor`.
     """
 
-    path: Path | StoreFile
+    path: Path | FilePlace
     input_shape: tuple[int | None, ...]
 
     def predict_on_batch(self, photos: np.ndarray) -> Any:
@@ -43,7 +43,7 @@ class StoredModel:
 _ONE_PREDICTS = threading.RLock()
 
 
-def stored(predictor: Any, store: Callable[[Any], Path | StoreFile]) -> Predictor:
+def stored(predictor: Any, store: Callable[[Any], Path | FilePlace]) -> Predictor:
     """A predictor that is cheap to send to workers: its Keras models are in files.
 
     Args:
@@ -65,10 +65,10 @@ def keras_model(predictor: Predictor) -> Any:
 
 
 @cache
-def _read_model(path: Path | StoreFile) -> Any:
+def _read_model(path: Path | FilePlace) -> Any:
     from car_segmentation.networks.model_file import read_model
 
     if isinstance(path, Path):
         return read_model(path)
-    with path.store.local(path.name) as file:
+    with path.reading() as file:
         return read_model(file)
