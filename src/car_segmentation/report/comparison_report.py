@@ -64,7 +64,6 @@ def comparison_page(
     """
     same = difference.photos - difference.better - difference.worse
     lost, gained = _pictures(worse), _pictures(better)
-    drawn = {name: name for name, _ in lost + gained}
     tiles = [
         ("mean change of Dice", f"{difference.mean:+.4f}", interval_text(difference, subject)),
         (
@@ -122,7 +121,7 @@ def comparison_page(
                     CHANGE_FORMATS,
                     "All photos that both runs scored, the one that lost most first.",
                     searchable=True,
-                    links=drawn,
+                    links=[name for name, _ in lost + gained],
                 ),
             ],
             "Dice at native size, one per photo.",

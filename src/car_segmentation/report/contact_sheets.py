@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from car_segmentation.core.dask_cluster import in_chunks
 from car_segmentation.report.colours import BACKGROUND
 from car_segmentation.report.text_drawing import caption_strip
 
@@ -25,17 +26,12 @@ def contact_sheet(
     """
     gap = _gap(cell_width)
     columns = max(len(row) for row in rows)
-    sheet_width = columns * (cell_width + gap) + gap
-    strips = []
+    strips: list[np.ndarray] = []
     for row, caption in zip(rows, captions, strict=True):
-        cell_height = round(row[0].shape[0] * cell_width / row[0].shape[1])
-        strip = np.full((cell_height + gap, sheet_width, 3), BACKGROUND, np.uint8)
-        for column, picture in enumerate(row):
-            left = gap + column * (cell_width + gap)
-            strip[:cell_height, left : left + cell_width] = cv2.resize(
-                picture, (cell_width, cell_height), interpolation=cv2.INTER_AREA
-            )
-        strips += [caption_strip(caption, sheet_width, margin=gap), strip]
+        size = cell_width, round(row[0].shape[0] * cell_width / row[0].shape[1])
+        cells = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in row]
+        strip = _strip_of(cells, columns, gap, gap)
+        strips += [caption_strip(caption, strip.shape[1], margin=gap), strip]
     return np.concatenate(strips)
 
 
@@ -57,15 +53,11 @@ def photo_sheet(
     """
     gap = _gap(cell_width)
     strips: list[np.ndarray] = []
-    cells: list[np.ndarray] = []
-    texts: list[np.ndarray] = []
-    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True), start=1):
-        height, width = picture.shape[:2]
-        cells.append(fitted(picture, cell_width, round(height * cell_width / width)))
-        texts.append(caption_strip(caption, cell_width))
-        if len(cells) == columns or number == len(captions):
-            strips += [_strip_of(texts, columns, gap, 0), _strip_of(cells, columns, gap, gap)]
-            cells, texts = [], []
+    cells = (fitted(picture, cell_width) for picture in pictures)
+    texts = (caption_strip(caption, cell_width) for caption in captions)
+    for row in in_chunks(zip(texts, cells, strict=True), columns):
+        above, below = zip(*row, strict=True)
+        strips += [_strip_of(above, columns, gap, 0), _strip_of(below, columns, gap, gap)]
     return np.concatenate(strips)
 
 
@@ -97,8 +89,16 @@ def _strip_of(cells: Sequence[np.ndarray], columns: int, gap: int, room_below: i
     return strip
 
 
-def fitted(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A picture at another size: averaged where it shrinks, with hard pixels where it grows."""
+def fitted(picture: np.ndarray, width: int, height: int | None = None) -> np.ndarray:
+    """A picture at another size: averaged where it shrinks, with hard pixels where it grows.
+
+    Args:
+        picture: Of any type and channels.
+        width: In pixels.
+        height: Likewise; None keeps its shape.
+    """
+    if height is None:
+        height = round(picture.shape[0] * width / picture.shape[1])
     shrinks = width < picture.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST
     return cv2.resize(picture, (width, height), interpolation=method)

@@ -107,23 +107,15 @@ def with_boxes(picture: np.ndarray, photo_width: int, boxes: Sequence[Box]) -> n
         side = LABEL_SIZE + LABEL_PADDING
         top = top - side if top >= side else bottom
         cv2.rectangle(picture, (left - 1, top), (left + side, top + side), PLACE, cv2.FILLED)
-        write(
-            picture,
-            str(number),
-            (top + side // 2, left + side // 2),
-            LABEL_SIZE,
-            bold=True,
-            anchor="mm",
-        )
+        middle = (top + side // 2, left + side // 2)
+        write(picture, str(number), middle, LABEL_SIZE, bold=True, anchor="mm")
     return picture
 
 
 def labelled(picture: np.ndarray, label: str) -> np.ndarray:
     """A label in the upper left corner of a picture, drawn in place."""
-    height, width = (
-        LABEL_SIZE + 2 * LABEL_PADDING,
-        text_width(label, LABEL_SIZE) + 2 * LABEL_PADDING,
-    )
+    height = LABEL_SIZE + 2 * LABEL_PADDING
+    width = text_width(label, LABEL_SIZE) + 2 * LABEL_PADDING
     corner = picture[:height, :width]
     corner[:] = corner * np.float32(LABEL_SHADE)
     write(picture, label, (height // 2, LABEL_PADDING), LABEL_SIZE, LABEL_COLOUR)

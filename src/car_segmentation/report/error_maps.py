@@ -35,10 +35,19 @@ def error_map(photo: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np
     return picture.astype(np.uint8)
 
 
-def outlined(photo: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray:
-    """A copy of a photo with the outline of a mask drawn on it."""
+def outlined(
+    photo: np.ndarray, mask: np.ndarray, colour: Colour, thickness: int | None = None
+) -> np.ndarray:
+    """A copy of a photo with the outline of a mask drawn on it.
+
+    Args:
+        photo: uint8 RGB (height, width, 3).
+        mask: bool (height, width).
+        colour: Of the outline.
+        thickness: Of the outline in pixels; None for 1/400 of the photo's width.
+    """
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    thickness = max(1, round(photo.shape[1] / 400))
+    thickness = thickness or max(1, round(photo.shape[1] / 400))
     return cv2.drawContours(photo.copy(), outlines, -1, colour, thickness, cv2.LINE_AA)
 
 
@@ -65,20 +74,15 @@ def error_thumbnail(
     Returns:
         uint8 RGB, in the photo's shape.
     """
-    height = round(photo.shape[0] * width / photo.shape[1])
-
-    def covered(mask: np.ndarray) -> np.ndarray:
-        return fitted(mask.astype(np.float32), width, height)[..., np.newaxis]
-
-    picture = fitted(photo, width, height) * np.float32(DIMMED)
+    picture = fitted(photo, width) * np.float32(DIMMED)
     layers = (
         (predicted & truth, TRUE_POSITIVE, TINT),
         (predicted & ~truth, FALSE_POSITIVE, THUMBNAIL_GAIN),
         (~predicted & truth, FALSE_NEGATIVE, THUMBNAIL_GAIN),
     )
     for mask, colour, gain in layers:
-        opacity = np.minimum(gain * covered(mask), 1)
-        picture += opacity * (np.asarray(colour, np.float32) - picture)
+        opacity = np.minimum(gain * fitted(mask.astype(np.float32), width), 1)
+        picture += opacity[..., np.newaxis] * (np.asarray(colour, np.float32) - picture)
     return picture.astype(np.uint8)
 
 

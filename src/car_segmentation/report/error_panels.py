@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from car_segmentation.core.dask_cluster import in_chunks
 from car_segmentation.data.boxes import Box
 from car_segmentation.report.colours import (
     BACKGROUND,
@@ -63,14 +64,10 @@ def error_panel(
     """
     errors = error_map(photo, predicted, truth)
     boxes = worst_places(predicted, truth, places, place_size(photo.shape[1]))
-    side_pictures = [
-        ("photo", photo),
-        ("truth", mask_picture(truth)),
-        ("prediction", mask_picture(predicted)),
-    ]
     main_width, side_width = _widths_of_equal_height(photo.shape[0] / photo.shape[1])
     main = labelled(with_boxes(_scaled(errors, main_width), photo.shape[1], boxes), "errors")
-    side = [labelled(_scaled(picture, side_width), label) for label, picture in side_pictures]
+    beside = {"photo": photo, "truth": mask_picture(truth), "prediction": mask_picture(predicted)}
+    side = [labelled(_scaled(picture, side_width), label) for label, picture in beside.items()]
     columns = [
         _column(
             [
@@ -82,18 +79,9 @@ def error_panel(
         )
         for number, box in enumerate(boxes, start=1)
     ]
-    parts = [
-        _title(caption),
-        _row([main, _column(side)]),
-        *(
-            [
-                _row(columns[start : start + PANEL_PLACES])
-                for start in range(0, len(columns), PANEL_PLACES)
-            ]
-        ),
-        _key(predicted, truth),
-    ]
-    return _framed(parts)
+    rows = map(_row, in_chunks(columns, PANEL_PLACES))
+    whole = _row([main, _column(side)])
+    return _framed([_title(caption), whole, *rows, _key(predicted, truth)])
 
 
 def change_panel(

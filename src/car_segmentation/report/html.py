@@ -9,7 +9,7 @@ import base64
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -37,9 +37,8 @@ CHART_HEIGHT = 340
 ROWS_MIN_WIDTH = 460
 """Least width of figures with long names on the left; pixels."""
 
-_AXIS = {
-    "gridcolor": COLOURS["line"][0],
-    "linecolor": COLOURS["line"][0],
+_LINES = {"gridcolor": COLOURS["line"][0], "linecolor": COLOURS["line"][0]}
+_AXIS = _LINES | {
     "zeroline": False,
     "automargin": True,
     "title": {"standoff": 8, "font": {"size": 13}},
@@ -53,11 +52,7 @@ CHART_TEMPLATE = go.layout.Template(
         "margin": {"t": 12, "r": 12, "b": 44, "l": 52},
         "xaxis": _AXIS,
         "yaxis": _AXIS,
-        "polar": {
-            "bgcolor": "rgba(0,0,0,0)",
-            "radialaxis": {"gridcolor": COLOURS["line"][0], "linecolor": COLOURS["line"][0]},
-            "angularaxis": {"gridcolor": COLOURS["line"][0], "linecolor": COLOURS["line"][0]},
-        },
+        "polar": {"bgcolor": "rgba(0,0,0,0)", "radialaxis": _LINES, "angularaxis": _LINES},
         "hoverlabel": {
             "bgcolor": COLOURS["card"][0],
             "bordercolor": COLOURS["quiet"][0],
@@ -77,7 +72,6 @@ CHART_TEMPLATE = go.layout.Template(
         "dragmode": False,  # A finger on a plot scrolls the page.
     }
 )
-"""Number formats of the page."""
 
 NO_VALUE = "–"
 """Placeholder of a missing value."""
@@ -150,7 +144,7 @@ def table(
     formats: Mapping[str, str] | None = None,
     caption: str = "",
     searchable: bool = False,
-    links: Mapping[str, str] | None = None,
+    links: Collection[str] = (),
 ) -> Block:
     """A table that is sorted by a click on a heading.
 
@@ -159,7 +153,7 @@ def table(
         formats: Format specification (``.4f``, ``.1%``, ``,``) of numeric columns.
         caption: What the table shows; plain text.
         searchable: Whether there is a box that leaves only the rows with the words typed in it.
-        links: Where a value of the first column leads to: names that `picture` was given.
+        links: Values of the first column that lead to the picture of that name: see `picture`.
     """
     specifications = formats or {}
     columns = [
@@ -172,7 +166,7 @@ def table(
             for name, value in zip(frame.columns, values, strict=True)
         ]
         rows.append({"name": str(values[0]) if values else "", "cells": cells})
-    targets = {value: anchor(name) for value, name in (links or {}).items()}
+    targets = {name: anchor(name) for name in links}
     return macros("blocks.html.j2").table(columns, rows, caption, searchable, targets)
 
 
@@ -181,7 +175,6 @@ def picture(
     caption: str = "",
     alt: str = "",
     max_width: int = 1600,
-    lossless: bool = False,
     name: str | None = None,
 ) -> Block:
     """A picture within the page; a click shows it at its full size.
@@ -191,16 +184,14 @@ def picture(
         caption: Plain text below it.
         alt: What it shows, for whoever cannot see it.
         max_width: Wider pictures are reduced to this width, in pixels.
-        lossless: PNG, which suits masks, instead of JPEG.
         name: What links of a `table` and points of a `figure` find it by, such as a photo id.
     """
     height, width = rgb.shape[:2]
     if width > max_width:
         height, width = round(height * max_width / width), max_width
         rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-    source = _data_url(rgb, lossless)
     return macros("blocks.html.j2").picture(
-        source, width, height, caption, alt or caption, name, anchor(name) if name else ""
+        _data_url(rgb), width, height, caption, alt or caption, name, anchor(name) if name else ""
     )
 
 
@@ -216,21 +207,18 @@ def render_page(
         foot: What the page is of, by heading; at its end.
     """
     has_plots = any("data-plot" in block for section in sections for block in section.body)
-    return (
-        _templates()
-        .get_template("page.html.j2")
-        .render(
-            title=title,
-            lead=lead,
-            foot=facts(foot) if foot else "",
-            sections=[(anchor(section.title), section) for section in sections],
-            colours=COLOURS,
-            font=Markup(FONT),
-            exchange=Markup(for_script(json.dumps(dict(COLOURS.values())))),
-            style=Markup(asset("page.css")),
-            script=Markup(asset("page.js")),
-            plotly=Markup(get_plotlyjs()) if has_plots else "",
-        )
+    page = _templates().get_template("page.html.j2")
+    return page.render(
+        title=title,
+        lead=lead,
+        foot=facts(foot) if foot else "",
+        sections=[(anchor(section.title), section) for section in sections],
+        colours=COLOURS,
+        font=Markup(FONT),
+        exchange=Markup(for_script(json.dumps(dict(COLOURS.values())))),
+        style=Markup(asset("page.css")),
+        script=Markup(asset("page.js")),
+        plotly=Markup(get_plotlyjs()) if has_plots else "",
     )
 
 
@@ -246,11 +234,7 @@ def anchor(name: str) -> str:
     return "at-" + re.sub(r"[^A-Za-z0-9-]", lambda odd: f"_{ord(odd[0]):x}_", name)
 
 
-def _data_url(rgb: np.ndarray, lossless: bool) -> str:
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    if lossless:
-        _, content = cv2.imencode(".png", bgr)
-        return "data:image/png;base64," + base64.b64encode(content.tobytes()).decode()
+def _data_url(rgb: np.ndarray) -> str:
     # At full colour resolution: errors are a pixel wide, and only their colour distinguishes them.
     quality = [
         cv2.IMWRITE_JPEG_QUALITY,
@@ -258,7 +242,7 @@ def _data_url(rgb: np.ndarray, lossless: bool) -> str:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
-    _, content = cv2.imencode(".jpg", bgr, quality)
+    _, content = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)
     return "data:image/jpeg;base64," + base64.b64encode(content.tobytes()).decode()
 
 
@@ -266,12 +250,8 @@ def _is_numeric(values: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-
-
 def _cell_text(value: Any, specification: str) -> str:
-    if _is_missing(value):
+    if pd.isna(value):
         return NO_VALUE
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
@@ -280,7 +260,7 @@ def _cell_text(value: Any, specification: str) -> str:
 
 def _sort_key(value: Any) -> str:
     """Sort key of a cell: a number as JavaScript reads it, empty for missing values."""
-    if _is_missing(value):
+    if pd.isna(value):
         return ""
     if isinstance(value, float) and math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"

@@ -6,6 +6,7 @@ import numpy as np
 from car_segmentation.data.boxes import Box
 from car_segmentation.report.colours import rgb
 from car_segmentation.report.enlarged_places import PLACE, PLACE_CELL, labelled, place_size
+from car_segmentation.report.error_maps import outlined
 from car_segmentation.report.text_drawing import colour_key
 
 MODEL = rgb("model")
@@ -17,11 +18,7 @@ ROOM = 1.3
 
 
 def doubted_place(
-    photo: np.ndarray,
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    box: Box,
-    width: int,
+    photo: np.ndarray, truth: np.ndarray, predicted: np.ndarray, box: Box, width: int
 ) -> np.ndarray:
     """The doubted place of a mask, with the outlines of the mask and of the model's mask.
 
@@ -37,16 +34,12 @@ def doubted_place(
         uint8 RGB, in the shape of `PLACE_CELL`.
     """
     shown = _box_around(box, photo.shape)
-    crop = np.ascontiguousarray(shown.of(photo))
-    height = round(width * PLACE_CELL[0] / PLACE_CELL[1])
-    size = (width, height)
-    picture = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
+    size = (width, round(width * PLACE_CELL[0] / PLACE_CELL[1]))
+    picture = cv2.resize(shown.of(photo), size, interpolation=cv2.INTER_AREA)
     for mask, colour in ((predicted, MODEL), (truth, PLACE)):
-        enlarged = cv2.resize(
-            shown.of(mask).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
-        )
-        outlines, _ = cv2.findContours(enlarged, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(picture, outlines, -1, colour, OUTLINE, cv2.LINE_AA)
+        pixels = shown.of(mask).astype(np.uint8)
+        enlarged = cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST)
+        picture = outlined(picture, enlarged, colour, OUTLINE)
     return labelled(picture, f"{shown.width} px wide")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import cv2
@@ -18,7 +19,7 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.name_patterns import without_extension
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.images import read_photo
+from car_segmentation.data.images import read_photo, resize_by_area
 from car_segmentation.data.masks import read_mask
 from car_segmentation.evaluation.review_queue import ReviewModel
 from car_segmentation.prediction.photo_files import MASKS, output_file
@@ -67,9 +68,8 @@ def thumbnail(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     height, width = photo.shape[:2]
     if width > THUMBNAIL_WIDTH:
         height, width = max(1, round(height * THUMBNAIL_WIDTH / width)), THUMBNAIL_WIDTH
-    size = (width, height)
-    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    area = cv2.resize(mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    small = resize_by_area(photo, height, width)
+    area = resize_by_area(mask.view(np.uint8) * np.uint8(255), height, width)
     return outlined(small, area >= 128, rgb("outline"))
 
 
@@ -159,7 +159,7 @@ def review_page(queue: pd.DataFrame, thumbnails: list[Thumbnail | None], model: 
     )
 
 
-def _rows(queue: pd.DataFrame, thumbnails: list[Thumbnail | None]) -> Iterator[dict[str, object]]:
+def _rows(queue: pd.DataFrame, thumbnails: list[Thumbnail | None]) -> Iterator[dict[Any, Any]]:
     for row, picture in zip(queue.to_dict("records"), thumbnails, strict=True):
         dice = "no mask"
         if pd.notna(row["expected_dice"]):
@@ -167,11 +167,4 @@ def _rows(queue: pd.DataFrame, thumbnails: list[Thumbnail | None]) -> Iterator[d
                 f"Dice to expect {row['expected_dice']:.4f} "
                 f"({row['lower']:.4f} to {row['upper']:.4f})"
             )
-        shown = {
-            "order": row["order"],
-            "photo": row["photo"],
-            "reason": row["reason"],
-            "dice": dice,
-        }
-        size = {} if picture is None else {"width": picture.width, "height": picture.height}
-        yield shown | size | {"thumbnail": "" if picture is None else picture.path}
+        yield row | {"dice": dice, "thumbnail": picture}

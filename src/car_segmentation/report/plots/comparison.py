@@ -40,9 +40,9 @@ def dice_changes(changes: pd.DataFrame) -> go.Figure:
         )
     chart.add_hline(0, line={"color": light("thin"), "width": 1})
     return chart.update_layout(
-        title={"text": "Change of Dice of each photo, against its Dice before"},
-        xaxis={"title": {"text": "Dice before"}},
-        yaxis={"title": {"text": "change of Dice"}, "tickformat": SIGNED},
+        title="Change of Dice of each photo, against its Dice before",
+        xaxis={"title": "Dice before"},
+        yaxis={"title": "change of Dice", "tickformat": SIGNED},
         showlegend=True,
         height=420,
     )
@@ -66,10 +66,7 @@ def changes_of_cars(changes: pd.DataFrame, subject: Subject = CARS) -> go.Figure
         ),
     )
     return chart.update_layout(
-        title={"text": f"Mean change of Dice, {subject.one} by {subject.one}"},
-        xaxis={
-            "title": {"text": f"{subject.many}, the one that lost most first"},
-            "showticklabels": False,
-        },
-        yaxis={"title": {"text": "change of Dice"}, "tickformat": SIGNED},
+        title=f"Mean change of Dice, {subject.one} by {subject.one}",
+        xaxis={"title": f"{subject.many}, the one that lost most first", "showticklabels": False},
+        yaxis={"title": "change of Dice", "tickformat": SIGNED},
     )

@@ -68,9 +68,8 @@ def calibration(reliability: pd.DataFrame) -> go.Figure:
             hovertemplate="probability %{x:.2f}<br>foreground: %{y:.1%} of %{customdata:,} pixels"
             "<extra></extra>",
         )
-    figure.update_layout(
+    return figure.update_layout(
         title="How often a pixel is foreground, against its probability",
         xaxis={"title": "predicted probability", "range": [-0.02, 1.02]},
         yaxis={"title": "fraction that is foreground", "range": [-0.02, 1.02], "tickformat": ".0%"},
     )
-    return figure

@@ -21,7 +21,8 @@ def error_distances(distances: pd.DataFrame) -> go.Figure:
         distances: Columns ``from_px``, ``to_px`` (inf in the last), ``false_positives`` and
             ``false_negatives`` (pixels), from the edge outwards.
     """
-    bands = [band_name(low, high) for low, high in zip(*_bounds(distances), strict=True)]
+    bounds = zip(distances["from_px"], distances["to_px"], strict=True)
+    bands = [band_name(low, high) for low, high in bounds]
     wrong = distances["false_positives"] + distances["false_negatives"]
     total = max(int(wrong.sum()), 1)
     figure = go.Figure(
@@ -48,7 +49,7 @@ def error_distances(distances: pd.DataFrame) -> go.Figure:
             "barmode": "stack",
         },
     )
-    figure.add_scatter(
+    return figure.add_scatter(
         x=bands,
         y=wrong.cumsum() / total,
         mode="lines+markers",
@@ -56,7 +57,6 @@ def error_distances(distances: pd.DataFrame) -> go.Figure:
         line={"color": light("quiet"), "width": 1.5},
         hovertemplate="%{y:.1%} of the wrong pixels up to here<extra></extra>",
     )
-    return figure
 
 
 def error_classes(classes: pd.DataFrame) -> go.Figure:
@@ -80,20 +80,15 @@ def error_classes(classes: pd.DataFrame) -> go.Figure:
             hovertemplate=f"%{{y}}: {name}<br>Dice lost: %{{x:.5f}} a photo<br>"
             "%{customdata[0]:,} regions, %{customdata[1]:,} px<extra></extra>",
         )
-    figure.update_layout(
+    return figure.update_layout(
         title="Dice lost to each class of error, mean over photos",
         xaxis={"title": "Dice lost", "nticks": 5, "tickangle": 0},
         yaxis=rows_axis([plain(value) for value in cost.index]),
         barmode="stack",
         height=rows_height(len(cost)),
     )
-    return figure
 
 
 def band_name(low: float, high: float) -> str:
     """A band of distances in words, in pixels: ``2–4``, or ``>32`` for the last."""
     return f"{low:g}–{high:g}" if np.isfinite(high) else f">{low:g}"
-
-
-def _bounds(distances: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    return distances["from_px"], distances["to_px"]

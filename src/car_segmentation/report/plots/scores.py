@@ -69,7 +69,7 @@ def cars(photo_scores: pd.DataFrame, subject: Subject = CARS) -> go.Figure:
     if len(set(label.values())) < len(label):
         label = {car: plain(str(car)) for car in shown.index}
     of_worst = "" if len(shown) == len(mean) else f", the {len(shown)} worst of {len(mean)}"
-    figure = go.Figure(
+    return go.Figure(
         [
             go.Scatter(
                 x=photos["edge_error_px"],
@@ -98,7 +98,6 @@ def cars(photo_scores: pd.DataFrame, subject: Subject = CARS) -> go.Figure:
             "height": rows_height(len(shown)),
         },
     )
-    return figure
 
 
 def short(car: str) -> str:
@@ -117,7 +116,7 @@ def false_positives_and_negatives(photo_scores: pd.DataFrame) -> go.Figure:
     if len(photo_scores):
         both = pd.concat([negatives, positives])
         low, high = both.min() / 1.3, both.max() * 1.3
-    figure = go.Figure(
+    return go.Figure(
         [
             go.Scatter(
                 x=[low, high],
@@ -145,4 +144,3 @@ def false_positives_and_negatives(photo_scores: pd.DataFrame) -> go.Figure:
             "yaxis": {"title": "false positives, px"} | log_axis(low, high),
         },
     )
-    return figure

@@ -28,7 +28,7 @@ def turntable(by_view: pd.DataFrame, subject: Subject = CARS) -> go.Figure:
         subject: What cars are called.
     """
     views = by_view.sort_values("value")
-    figure = go.Figure(
+    return go.Figure(
         go.Scatter(
             x=[plain(value) for value in views["value"]],
             y=views["dice_mean"],
@@ -45,14 +45,13 @@ def turntable(by_view: pd.DataFrame, subject: Subject = CARS) -> go.Figure:
             "yaxis": {"title": "mean Dice"},
         },
     )
-    return figure
 
 
 def turntable_edge_error(by_view: pd.DataFrame) -> go.Figure:
     """Mean edge error of every view as the distance from the middle of the turntable."""
     views = by_view.sort_values("value")
     names = [plain(value) for value in views["value"]]
-    figure = go.Figure(
+    return go.Figure(
         go.Scatterpolar(
             theta=[*names, names[0]],
             r=[*views["edge_error_px"], views["edge_error_px"].iloc[0]],
@@ -72,7 +71,6 @@ def turntable_edge_error(by_view: pd.DataFrame) -> go.Figure:
             "margin": {"t": 28, "b": 28, "l": 36, "r": 36},
         },
     )
-    return figure
 
 
 def slice_intervals(
@@ -108,12 +106,11 @@ def slice_intervals(
             name=label,
         )
     of_all = "" if len(shown) == len(values) else f", {len(shown)} of {len(values)}"
-    figure.update_layout(
+    mark(figure, overall, "", "right", 1.0, "dot")
+    return figure.update_layout(
         title=f"Dice by {plain(name)}{of_all}",
         xaxis={"title": "mean Dice"},
         yaxis=rows_axis([plain(value) for value in shown["value"]]),
         height=rows_height(len(shown)),
         showlegend=True,
     )
-    mark(figure, overall, "", "right", 1.0, "dot")
-    return figure

@@ -5,11 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from car_segmentation.report.html import (
-    Section,
-    beside,
-    figure,
-)
+from car_segmentation.report.html import Section, beside, figure
 from car_segmentation.report.plots import confidence as plots
 from car_segmentation.report.sections.contents import ReportContents
 from car_segmentation.report.sections.wording import listed

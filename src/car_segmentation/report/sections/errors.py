@@ -2,14 +2,7 @@
 
 import pandas as pd
 
-from car_segmentation.report.html import (
-    ROWS_MIN_WIDTH,
-    Section,
-    beside,
-    figure,
-    folded,
-    table,
-)
+from car_segmentation.report.html import ROWS_MIN_WIDTH, Section, beside, figure, folded, table
 from car_segmentation.report.plots import errors as plots
 from car_segmentation.report.sections.contents import ReportContents
 from car_segmentation.report.sections.wording import listed, wrong

@@ -4,13 +4,7 @@ import pandas as pd
 
 from car_segmentation.evaluation.scores import SCORES
 from car_segmentation.parameters import Subject
-from car_segmentation.report.html import (
-    Section,
-    beside,
-    figure,
-    picture,
-    table,
-)
+from car_segmentation.report.html import Section, beside, figure, picture, table
 from car_segmentation.report.plots import scores as plots
 from car_segmentation.report.sections.contents import ReportContents
 from car_segmentation.report.sections.scores import ORDERED_SCORES
@@ -48,7 +42,7 @@ def photos_section(contents: ReportContents) -> Section:
             formats,
             f"All photos, the worst first; click on a heading to sort.{linked}{of_all}",
             searchable=True,
-            links={photo_id: photo_id for photo_id in shown},
+            links=shown,
         )
     )
     sheets = [

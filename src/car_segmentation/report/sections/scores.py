@@ -7,15 +7,7 @@ import pandas as pd
 
 from car_segmentation.evaluation.scores import SCORES
 from car_segmentation.parameters import Subject
-from car_segmentation.report.html import (
-    NO_VALUE,
-    Block,
-    Section,
-    facts,
-    folded,
-    numbers,
-    table,
-)
+from car_segmentation.report.html import NO_VALUE, Block, Section, facts, folded, numbers, table
 from car_segmentation.report.sections.contents import ReportContents
 from car_segmentation.report.sections.wording import between, number
 

@@ -2,10 +2,7 @@
 
 import numpy as np
 
-from car_segmentation.report.html import (
-    Section,
-    figure,
-)
+from car_segmentation.report.html import Section, figure
 from car_segmentation.report.plots import training as plots
 from car_segmentation.report.sections.contents import ReportContents
 from car_segmentation.report.sections.wording import plural
