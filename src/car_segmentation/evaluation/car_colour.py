@@ -12,7 +12,7 @@ exposure shift them. A faint tint (champagne, bluish silver) counts as its grey.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -67,10 +67,6 @@ class CarColour:
     coloured_fraction: float
     red: float
     yellow: float
-
-    def as_dict(self) -> dict[str, float]:
-        """The numbers by name."""
-        return asdict(self)
 
     @property
     def name(self) -> str:

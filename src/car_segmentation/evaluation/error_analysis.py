@@ -64,7 +64,7 @@ def analyse_photo(result: PhotoResult) -> PhotoAnalysis:
     edge_distance = distance_to(edge_pixels(truth))
     colour = measure_colour(result.photo, truth)
     distances = error_distances(predicted, truth, edge_distance)
-    regions, _ = error_regions(result.photo, predicted, truth, edge_distance)
+    regions = error_regions(result.photo, predicted, truth, edge_distance)
     known = np.ones_like(truth) if result.ignored is None else ~result.ignored
     near = known & (edge_distance <= NEAR_EDGE_PX)
     return PhotoAnalysis(
@@ -119,21 +119,18 @@ def analyse_photos(
     """
     photos = list(measure_photos(analyse_photo, probabilities, photo_table, threshold, description))
     distances = np.sum([photo.distances for photo in photos], axis=0)
-    counts = np.sum([photo.calibration for photo in photos], axis=0)
+    calibration = np.sum([photo.calibration for photo in photos], axis=0)
+    counts = dict(zip(CALIBRATED, calibration, strict=True))
     return Analysis(
         photo_scores=worst_first([photo.score for photo in photos]),
         error_distances=_distance_table(distances),
         error_regions=_region_table([region for photo in photos for region in photo.regions]),
         calibration=pd.concat(
-            [
-                reliability_table(count).assign(where=where)
-                for where, count in zip(CALIBRATED, counts, strict=True)
-            ],
+            [reliability_table(count).assign(where=where) for where, count in counts.items()],
             ignore_index=True,
         ),
         calibration_errors={
-            where: expected_calibration_error(count)
-            for where, count in zip(CALIBRATED, counts, strict=True)
+            where: expected_calibration_error(count) for where, count in counts.items()
         },
         mask_evidence=pd.DataFrame([photo.evidence for photo in photos]),
         car_colours=pd.DataFrame(

@@ -82,7 +82,6 @@ class ErrorRegion:
     """A region of wrong pixels.
 
     Attributes:
-        label: Its number in the label map.
         error_class: What it is.
         false_positive: Taken for car and is not; otherwise car that was not found.
         area: Pixels.
@@ -93,7 +92,6 @@ class ErrorRegion:
         dice_cost: What it takes from the photo's Dice: area / (2·TP + FP + FN).
     """
 
-    label: int
     error_class: ErrorClass
     false_positive: bool
     area: int
@@ -145,7 +143,7 @@ def _binned(distance: np.ndarray) -> np.ndarray:
 
 def error_regions(
     photo: np.ndarray, predicted: np.ndarray, truth: np.ndarray, edge_distance: np.ndarray
-) -> tuple[list[ErrorRegion], np.ndarray]:
+) -> list[ErrorRegion]:
     """Divide the wrong pixels of a photo into regions and name a cause for each.
 
     Args:
@@ -155,18 +153,16 @@ def error_regions(
         edge_distance: See the module's docstring.
 
     Returns:
-        The regions, the largest first, and int32 (height, width): the label of the region that
-        each pixel belongs to, 0 where the result is right. Each wrong pixel is in one region.
+        The regions, the largest first. Each wrong pixel is in one of them.
     """
     if not truth.shape == predicted.shape == photo.shape[:2] == edge_distance.shape:
         raise ValueError(
             f"photo, predicted, truth and edge_distance have shapes {photo.shape}, "
             f"{predicted.shape}, {truth.shape} and {edge_distance.shape}"
         )
-    labels = np.zeros(truth.shape, np.int32)
     wrong = np.count_nonzero(predicted ^ truth)
     if not wrong:
-        return [], labels
+        return []
     total = int(2 * np.count_nonzero(predicted & truth) + wrong)
     margin = math.ceil((SIDE_GAP + SIDE_DEPTH) * math.hypot(*truth.shape)) + 1
     box = Box.around(predicted | truth, margin)
@@ -179,8 +175,8 @@ def error_regions(
         shape=truth.shape,
         total=total,
     )
-    regions = _regions_of(scene, True, labels) + _regions_of(scene, False, labels)
-    return sorted(regions, key=lambda region: -region.area), labels
+    regions = _regions_of(scene, True) + _regions_of(scene, False)
+    return sorted(regions, key=lambda region: -region.area)
 
 
 @dataclass(frozen=True)
@@ -245,8 +241,8 @@ class _Scene:
         return np.where(right.any(axis=0), lowest, len(right))
 
 
-def _regions_of(scene: _Scene, false_positives: bool, labels: np.ndarray) -> list[ErrorRegion]:
-    """The regions of one kind of error; writes them into the photo's label map."""
+def _regions_of(scene: _Scene, false_positives: bool) -> list[ErrorRegion]:
+    """The regions of one kind of error."""
     if false_positives:
         wrong, special = scene.predicted & ~scene.truth, scene.hole
     else:
@@ -263,17 +259,15 @@ def _regions_of(scene: _Scene, false_positives: bool, labels: np.ndarray) -> lis
 
     top, left = scene.box.top, scene.box.left
     regions = []
-    for label, index in enumerate(np.unique(part), start=int(labels.max()) + 1):
+    for index in np.unique(part):
         y, x = rows[part == index], columns[part == index]
         depth, contrast = float(scene.depth[y, x].max()), math.nan
         if index == 0:
             error_class = ErrorClass.JITTER
         else:
             error_class, contrast = _classify(scene, y, x, false_positives, depth)
-        labels[y + top, x + left] = label
         regions.append(
             ErrorRegion(
-                label=label,
                 error_class=error_class,
                 false_positive=false_positives,
                 area=len(y),
@@ -320,14 +314,10 @@ def _classify(
 
 
 def _touches_frame(scene: _Scene, rows: np.ndarray, columns: np.ndarray) -> bool:
-    top, left = scene.box.top, scene.box.left
     height, width = scene.shape
-    return bool(
-        rows.min() + top == 0
-        or columns.min() + left == 0
-        or rows.max() + top == height - 1
-        or columns.max() + left == width - 1
-    )
+    at_row = np.isin(rows + scene.box.top, (0, height - 1))
+    at_column = np.isin(columns + scene.box.left, (0, width - 1))
+    return bool(at_row.any() or at_column.any())
 
 
 def _thin_parts(mask: np.ndarray, width: float, reach: float) -> np.ndarray:

@@ -91,10 +91,7 @@ reflecting window is far more common than a mask with too much. Set on masks bro
 
 
 def label_evidence(
-    truth: np.ndarray,
-    probability: np.ndarray,
-    threshold: float,
-    ignored: np.ndarray | None = None,
+    truth: np.ndarray, probability: np.ndarray, threshold: float, ignored: np.ndarray | None = None
 ) -> dict[str, float]:
     """Evidence against the mask of one photo.
 
@@ -115,11 +112,10 @@ def label_evidence(
     unit = math.hypot(*truth.shape) ** 2
     missing, extra = _marks(truth, probability)
     possible = truth if ignored is None else truth | ignored
-    specks = _specks(truth, possible)
     shift_x, shift_y, gain = _best_shift(truth, predicted)
     hole_areas = _areas(holes(possible))
     hole_areas = hole_areas[hole_areas >= SMALLEST_BLOB * unit]
-    speck_areas = _areas(specks)
+    speck_areas = _areas(truth & ~largest_part(truth, joined_by=possible))
     return {
         Suspicion.WRONG_IMAGE.value: 1 - dice(predicted, truth),
         Suspicion.SHIFTED.value: gain,
@@ -294,7 +290,7 @@ def doubted_box(
     elif suspicion == Suspicion.EXTRA_PART:
         marked = largest_part(extra)
     elif suspicion == Suspicion.SPECKS:
-        marked = _specks(truth, truth)
+        marked = truth & ~largest_part(truth)
     elif suspicion == Suspicion.EXTRA_HOLES:
         marked = holes(truth)
     elif suspicion == Suspicion.MISSING_HOLES and opposite is not None:
@@ -325,12 +321,6 @@ def _areas(mask: np.ndarray) -> np.ndarray:
         return np.zeros(0, np.int64)
     _, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
     return np.bincount(parts[mask])[1:]
-
-
-def _specks(truth: np.ndarray, possible: np.ndarray) -> np.ndarray:
-    """The mask without its largest part; parts that ``possible`` (a larger mask) joins are one."""
-    _, parts = cv2.connectedComponents(possible.view(np.uint8), connectivity=8)
-    return truth & (parts != np.bincount(parts[truth], minlength=2).argmax())
 
 
 def _best_shift(truth: np.ndarray, predicted: np.ndarray) -> tuple[int, int, float]:

@@ -29,9 +29,17 @@ def edge_pixels(mask: np.ndarray) -> np.ndarray:
                [1, 0, 0, 1],
                [1, 1, 1, 1]])
     """
+    return near_outside(mask, FOUR_NEIGHBOURS)
+
+
+def near_outside(mask: np.ndarray, element: np.ndarray) -> np.ndarray:
+    """The pixels of a mask round which a structuring element holds one outside it; bool.
+
+    What lies beyond the frame counts as outside.
+    """
     pixels = np.ascontiguousarray(mask).view(np.uint8)
-    inner = cv2.erode(pixels, FOUR_NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.not_equal(pixels, inner)
+    core = cv2.erode(pixels, element, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.not_equal(pixels, core)
 
 
 def distance_to(pixels: np.ndarray) -> np.ndarray:
@@ -75,7 +83,13 @@ def holes(mask: np.ndarray) -> np.ndarray:
     return background[1:-1, 1:-1].view(bool)
 
 
-def largest_part(mask: np.ndarray) -> np.ndarray:
-    """The largest connected part (8-connected) of a mask; nothing of an empty one."""
-    _, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+def largest_part(mask: np.ndarray, joined_by: np.ndarray | None = None) -> np.ndarray:
+    """The largest connected part (8-connected) of a mask; nothing of an empty one.
+
+    Args:
+        mask: bool (height, width).
+        joined_by: A larger mask, whose parts make those of the mask one; None: the mask itself.
+    """
+    whole = mask if joined_by is None else joined_by
+    _, parts = cv2.connectedComponents(whole.view(np.uint8), connectivity=8)
     return mask & (parts == np.bincount(parts[mask], minlength=2).argmax())

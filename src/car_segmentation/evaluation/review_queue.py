@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 from scipy.optimize import nnls
 
 OFFSETS = {
@@ -94,9 +95,7 @@ class ReviewModel:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """The model of what `to_dict` gave."""
-        signals = {name: SignalWeight(**part) for name, part in content["signals"].items()}
-        fixed = {"signals": signals, "interval": tuple(content["interval"])}
-        return cls(**content | fixed | {"budget": tuple(content["budget"])})
+        return TypeAdapter(cls).validate_python(content)
 
     def to_dict(self) -> dict[str, Any]:
         """What it is, as JSON has it."""

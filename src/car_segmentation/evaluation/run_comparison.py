@@ -57,14 +57,10 @@ def compare_scores(before: RunRecord, after: RunRecord) -> pd.DataFrame:
         UserError: If no photo was scored by both.
     """
     columns = {"dice": "dice", "edge_error_px": "edge_error"}
-    scores = [
-        run.photo_scores[[*IDENTITY, *columns]].rename(
-            columns={column: f"{name}_{when}" for column, name in columns.items()}
-        )
-        for run, when in ((before, "before"), (after, "after"))
-    ]
     # Cars and views are the later run's: the pattern that finds them may have been corrected.
-    changes = scores[0].drop(columns=["car", "view"]).merge(scores[1], on="photo_id")
+    first = before.photo_scores[["photo_id", *columns]].rename(columns=columns)
+    second = after.photo_scores[[*IDENTITY, *columns]].rename(columns=columns)
+    changes = first.merge(second, on="photo_id", suffixes=("_before", "_after"))
     if changes.empty:
         raise UserError(
             f"No photo was scored by both {before.label} and {after.label}: compare runs that "

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from car_segmentation.data.boxes import Box
-from car_segmentation.evaluation.mask_geometry import distance_to, edge_pixels
+from car_segmentation.evaluation.mask_geometry import distance_to, edge_pixels, near_outside
 
 IDENTITY = ["photo_id", "car", "view"]
 """The columns that say which photo a score is of."""
@@ -93,14 +93,8 @@ class Score:
     less_is_better: bool = False
 
 
-def _score(
-    compute: Callable[[MaskPair], float],
-    label: str,
-    meaning: str,
-    format: str = ".4f",
-    less_is_better: bool = False,
-) -> Any:
-    return field(metadata={"score": Score(compute, label, meaning, format, less_is_better)})
+def _score(compute: Callable[[MaskPair], float], label: str, meaning: str, **options: Any) -> Any:
+    return field(metadata={"score": Score(compute, label, meaning, **options)})
 
 
 @dataclass(frozen=True)
@@ -112,8 +106,7 @@ class PhotoScore:
     )
     iou: float = _score(
         lambda pair: _ratio(
-            pair.true_positives,
-            pair.true_positives + pair.false_positives + pair.false_negatives,
+            pair.true_positives, pair.true_positives + pair.false_positives + pair.false_negatives
         ),
         "IoU",
         "TP / (TP + FP + FN), 0 to 1.",
@@ -133,21 +126,21 @@ class PhotoScore:
         "Edge error, px",
         "Width of the band that all wrong pixels would make if they lay evenly along the true "
         "edge, in pixels of the photo. Says more than Dice where Dice is near 1.",
-        ".2f",
+        format=".2f",
         less_is_better=True,
     )
     false_positives: int = _score(
         lambda pair: pair.false_positives,
         "False positives, px",
         "Background pixels that were predicted as foreground.",
-        ",.0f",
+        format=",.0f",
         less_is_better=True,
     )
     false_negatives: int = _score(
         lambda pair: pair.false_negatives,
         "False negatives, px",
         "Foreground pixels that were predicted as background.",
-        ",.0f",
+        format=",.0f",
         less_is_better=True,
     )
     boundary_iou_2px: float = _score(
@@ -179,7 +172,7 @@ class PhotoScore:
         lambda pair: hausdorff_distance(pair.distances, pair.diagonal, HAUSDORFF_PERCENTILE),
         "95% Hausdorff, px",
         "Distance between the edges that 95% of them do not exceed, in pixels.",
-        ".1f",
+        format=".1f",
         less_is_better=True,
     )
 
@@ -307,7 +300,4 @@ def _ratio(part: int, whole: int) -> float:
 
 def _inner_band(mask: np.ndarray, width: int) -> np.ndarray:
     """The pixels of a mask that are within ``width`` pixels of its outside; bool."""
-    pixels = np.ascontiguousarray(mask).view(np.uint8)
-    square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
-    core = cv2.erode(pixels, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.not_equal(pixels, core)
+    return near_outside(mask, np.ones((2 * width + 1, 2 * width + 1), np.uint8))
