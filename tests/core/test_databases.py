@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from car_segmentation.core import databases
-from car_segmentation.core.databases import READ, WRITE, check_database, lock_problem, unreadable
+from car_segmentation.core.databases import READ, WRITE, check_database, problem_of, unreadable
 from car_segmentation.core.errors import UserError
 
 
@@ -34,14 +34,14 @@ def test_what_a_lock_lets_pass(lock: str, refused: set[str], tmp_path: Path) -> 
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("CREATE TABLE runs (name)")
         other.execute(lock)
-        problems = {it: lock_problem(path, it, seconds=0.01) for it in (READ, WRITE)}
+        problems = {it: problem_of(path, it, seconds=0.01) for it in (READ, WRITE)}
     locked = "database is locked"
     assert problems == {it: locked if it in refused else None for it in (READ, WRITE)}
-    assert lock_problem(path, WRITE, seconds=0.01) is None
+    assert problem_of(path, WRITE, seconds=0.01) is None
 
 
 def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    assert lock_problem(tmp_path / "runs.db", WRITE, seconds=0.01) is None
+    assert problem_of(tmp_path / "runs.db", WRITE, seconds=0.01) is None
     assert not (tmp_path / "runs.db").exists()
 
 

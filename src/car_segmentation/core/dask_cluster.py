@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -96,6 +96,7 @@ def map_on_cluster(
     """
     with _connected(cluster.scheduler) as client:
         import cloudpickle  # Comes with distributed.
+        from distributed import KilledWorker
 
         # As a task, and not as scattered data, which would be lost with the workers that have it;
         # and as bytes, so that the scheduler can do without this package.
@@ -106,18 +107,20 @@ def map_on_cluster(
         under_way: dict[Future, Sequence[Item]] = {}
         room = _Room(client)
         while True:
-            free = max(0, room.tasks() - len(under_way))
-            for chunk in islice(chain(_drained(again), waiting), free):
+            while len(under_way) < room.tasks():
+                chunk = again.pop() if again else next(waiting, None)
+                if chunk is None:
+                    break
                 future = client.submit(operator.call, work, cloudpickle.dumps(chunk), pure=False)
                 under_way[future] = chunk
             if not under_way:
                 return
             for future in _done(client, cluster, under_way):
                 chunk = under_way.pop(future)
-                error = _error_of(future)
+                error = future.exception() if future.status == "error" else None
                 if error is None:
                     yield chunk, future.result()
-                elif not _is_death(error):
+                elif not isinstance(error, KilledWorker):
                     raise _explained(error)
                 elif len(chunk) > 1:
                     again += [[item] for item in chunk]
@@ -214,16 +217,6 @@ def _gone(cluster: Cluster) -> UserError:
     )
 
 
-def _error_of(future: "Future") -> BaseException | None:
-    return future.exception() if future.status == "error" else None
-
-
-def _is_death(error: BaseException) -> bool:
-    from distributed import KilledWorker
-
-    return isinstance(error, KilledWorker)
-
-
 def _explained(error: BaseException) -> BaseException:
     """An error of a task, in the user's words where the user can mend it."""
     if isinstance(error, ModuleNotFoundError):
@@ -232,11 +225,6 @@ def _explained(error: BaseException) -> BaseException:
             "version and with the same packages (requirements.lock), wherever a worker runs."
         )
     return error
-
-
-def _drained(chunks: list[Sequence[Item]]) -> Iterator[Sequence[Item]]:
-    while chunks:
-        yield chunks.pop()
 
 
 def _work(

@@ -30,38 +30,32 @@ def check_database(path: Path, keeps: str) -> None:
     Raises:
         UserError: If it is damaged, not a database, or locked.
     """
-    if not path.is_file():
-        return
-    try:
-        with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
-            (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        problem = None if state == "ok" else state
-    except sqlite3.DatabaseError as error:
-        problem = str(error)
-    if problem:
+    if problem := problem_of(path, CHECK, PATIENCE):
         raise UserError(unreadable(path, keeps, problem))
 
 
-def lock_problem(path: Path, statement: str, seconds: float) -> str | None:
+def problem_of(path: Path, statement: str, seconds: float) -> str | None:
     """What SQLite says of a database that does not let a statement pass; None if it does.
 
     Args:
         path: The file; one that is not there lets everything pass.
-        statement: `READ` or `WRITE`.
+        statement: `READ`, `WRITE` or `CHECK`.
         seconds: How long to wait for another process that has locked it.
     """
     if not path.is_file():
         return None
     try:
         with closing(sqlite3.connect(path, timeout=seconds)) as connection:
-            connection.execute(statement)
+            row = connection.execute(statement).fetchone()
     except sqlite3.DatabaseError as error:
         return str(error)
-    return None
+    return row[0] if statement == CHECK and row != ("ok",) else None
 
 
 READ, WRITE = "PRAGMA schema_version", "BEGIN IMMEDIATE"
 """Need the lock that each reading, and each writing, statement needs; neither changes anything."""
+CHECK = "PRAGMA quick_check(1)"
+"""Reads all of it."""
 
 
 def unreadable(path: Path, keeps: str, problem: str) -> str:

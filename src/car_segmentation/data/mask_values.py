@@ -298,10 +298,6 @@ def _bands(image: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _percent(fraction: float) -> str:
-    return (
-        f"{fraction:.0%}"
-        if fraction >= 0.01
-        else f"{fraction:.1%}"
-        if fraction >= 0.001
-        else "<0.1%"
-    )
+    if fraction < 0.001:
+        return "<0.1%"
+    return f"{fraction:.0%}" if fraction >= 0.01 else f"{fraction:.1%}"

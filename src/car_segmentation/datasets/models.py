@@ -3,7 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from kedro.io import AbstractDataset
 from mlflow.models import Model
@@ -12,7 +12,7 @@ from car_segmentation.core.file_place import FilePlace
 from car_segmentation.core.object_store import ObjectStore
 from car_segmentation.core.places import is_store, local_path
 from car_segmentation.core.versions import newest_version, sibling
-from car_segmentation.datasets.folders import LocalFolderDataset, check_folder
+from car_segmentation.datasets.folders import Loaded, LocalFolderDataset, check_folder
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.experiments import model_registry as registry
 from car_segmentation.experiments import tracking
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     import keras
 
 
-class ChosenModelDataset(AbstractDataset[None, "keras.Model | None"]):
-    """A network, loaded in safe mode, from wherever it is.
+class _ChosenDataset(AbstractDataset[None, Loaded], Generic[Loaded]):
+    """Something of a model, from wherever it is.
 
     Args:
         path: A ``.keras`` file, here or in an object store (``s3://…``), or what MLflow calls a
             model: ``runs:/RUN/model``, ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``. None:
-            no model, and None is loaded.
+            no model.
         credentials: Options of the store's fsspec file system.
         metadata: For plugins such as Kedro-Viz.
     """
@@ -42,13 +42,33 @@ class ChosenModelDataset(AbstractDataset[None, "keras.Model | None"]):
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ):
-        self._path = path
+        self._path = path or ""
         self._credentials = credentials
         self.metadata = metadata
 
+    @property
+    def _model(self) -> FilePlace:
+        """The file; of a model that Kedro keeps versions of, the newest."""
+        newest = self._path if is_store(self._path) else newest_version(local_path(self._path))
+        return FilePlace.at(str(newest), self._credentials)
+
+    @property
+    def _file(self) -> FilePlace:
+        return self._model
+
+    def _exists(self) -> bool:
+        return bool(self._path) and (registry.is_mlflow_model(self._path) or self._file.exists())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._path or None}
+
+
+class ChosenModelDataset(_ChosenDataset["keras.Model | None"]):
+    """A network, loaded in safe mode; None where there is no model."""
+
     def load(self) -> "keras.Model | None":
         """Read the model."""
-        if self._path is None:
+        if not self._path:
             return None
         in_mlflow = registry.is_mlflow_model(self._path)
         with registry.network_file(self._path) if in_mlflow else self._file.reading() as network:
@@ -58,68 +78,28 @@ class ChosenModelDataset(AbstractDataset[None, "keras.Model | None"]):
         """Refuse: models are trained elsewhere."""
         raise TypeError("the chosen model is only read")
 
-    def _exists(self) -> bool:
-        return self._path is not None and (
-            registry.is_mlflow_model(self._path) or self._file.exists()
-        )
 
-    @property
-    def _file(self) -> FilePlace:
-        return FilePlace.at(_newest(self._path or ""), self._credentials)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": self._path}
-
-
-class ChosenThresholdDataset(AbstractDataset[None, dict[str, float]]):
-    """The threshold of a chosen model: ``threshold.json`` beside a file, or kept by MLflow.
-
-    Args:
-        path: As for `ChosenModelDataset`, like the others.
-        credentials: Options of the store's fsspec file system.
-        metadata: For plugins such as Kedro-Viz.
-    """
-
-    def __init__(
-        self,
-        path: str,
-        credentials: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ):
-        self._path = path
-        self._credentials = credentials
-        self.metadata = metadata
+class ChosenThresholdDataset(_ChosenDataset[dict[str, float]]):
+    """The threshold of a chosen model: ``threshold.json`` beside a file, or kept by MLflow."""
 
     def load(self) -> dict[str, float]:
         """Read the ``threshold``: the probability, 0 to 1, from which a pixel is car."""
         if registry.is_mlflow_model(self._path):
             return {"threshold": registry.threshold(self._path)}
         if is_store(self._path):
-            with self._beside.reading() as file:
+            with self._file.reading() as file:
                 return {"threshold": threshold_beside(file)}
-        return {"threshold": threshold_beside(Path(_newest(self._path)))}
+        return {"threshold": threshold_beside(Path(str(self._model)))}
 
     def save(self, data: None) -> None:
         """Refuse: thresholds are found in training."""
         raise TypeError("the threshold of a chosen model is only read")
 
-    def _exists(self) -> bool:
-        return registry.is_mlflow_model(self._path) or self._beside.exists()
-
     @property
-    def _beside(self) -> FilePlace:
-        model = FilePlace.at(_newest(self._path), self._credentials)
-        if isinstance(model.folder, ObjectStore):
-            return replace(model, name="threshold.json")
-        return FilePlace.at(str(sibling(model.folder / model.name, "threshold.json")))
-
-    def _describe(self) -> dict[str, Any]:
-        return {"path": self._path}
-
-
-def _newest(path: str) -> str:
-    """A place of a model; of one that Kedro keeps versions of, the newest."""
-    return path if is_store(path) else str(newest_version(local_path(path)))
+    def _file(self) -> FilePlace:
+        if isinstance(self._model.folder, ObjectStore):
+            return replace(self._model, name="threshold.json")
+        return FilePlace.at(str(sibling(Path(str(self._model)), "threshold.json")))
 
 
 class ExportedModelsDataset(LocalFolderDataset[Path, dict[Format, Path]]):

@@ -14,7 +14,7 @@ import mlflow
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
 
-from car_segmentation.core.databases import PATIENCE, READ, WRITE, lock_problem, unreadable
+from car_segmentation.core.databases import PATIENCE, READ, WRITE, problem_of, unreadable
 from car_segmentation.core.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def check_own_database(uri: str, create: bool = False) -> None:
     if not uri.startswith(SQLITE) or not (create or database.is_file()):
         return
     # MLflow waits twice as long, and each time again.
-    if problem := lock_problem(database, READ, PATIENCE):
+    if problem := problem_of(database, READ, PATIENCE):
         raise UserError(unreadable(database, RUNS, problem))
     try:
         with _opened_by_one(database):
@@ -124,7 +124,7 @@ def forgetting_what_cannot_be_noted() -> Iterator[None]:
     """
     uri = mlflow.get_tracking_uri()
     database = Path(uri.removeprefix(SQLITE))
-    if uri.startswith(SQLITE) and lock_problem(database, WRITE, END_SECONDS):
+    if uri.startswith(SQLITE) and problem_of(database, WRITE, END_SECONDS):
         mlflow.set_tracking_uri(NO_RUNS)
     try:
         yield

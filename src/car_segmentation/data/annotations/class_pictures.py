@@ -17,6 +17,7 @@ from car_segmentation.data.annotations.regions import (
     BACKGROUND,
     FOREGROUND,
     IGNORED,
+    Annotation,
     Choice,
     Found,
     Label,
@@ -44,24 +45,16 @@ VOC_NAMES: Mapping[Colour, str] = {
 
 
 @dataclass(frozen=True)
-class ClassPicture:
-    """A picture of classes.
+class ClassPicture(Annotation):
+    """A picture of classes; it does not say who made it.
 
     Attributes:
-        names: See `regions.Annotation`.
-        source: The picture.
         colours: Names of classes by colour.
         objects: Whether its numbers tell objects apart, not classes.
-        annotator: See `regions.Annotation`; a picture does not say.
-        date: Likewise.
     """
 
-    names: tuple[str, ...]
-    source: Path
     colours: Mapping[Colour, str] = field(repr=False)
     objects: bool = False
-    annotator: str = ""
-    date: str = ""
 
     @property
     def labels(self) -> set[Label]:

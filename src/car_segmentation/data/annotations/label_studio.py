@@ -35,6 +35,8 @@ PICTURE_NAME = re.compile(r"^task-\d+-annotation-\d+-by-.*\.(png|npy)$")
 """Names of Label Studio's exports of brushes as PNG and NumPy: nothing names the photo."""
 OPAQUE = 127
 """Alpha above which a brush covers a pixel."""
+BRUSH_TAG, IMAGE_TAG = "mask", "image"
+"""Names of tags in `labelling_interface`; of the image, also that of a task's datum."""
 DATA_URL = "data:image/png;base64,"
 
 
@@ -111,8 +113,6 @@ def write_label_studio(
     label: str,
     url_of: Callable[[str], str],
     model_version: str,
-    tag: str = "mask",
-    image: str = "image",
 ) -> None:
     """Write tasks, each with a predicted brush mask for a person to correct.
 
@@ -123,8 +123,6 @@ def write_label_studio(
         url_of: Makes of a photo's name the address that Label Studio gets it from, such as
             ``/data/local-files/?d=photos/a.jpg``.
         model_version: What the predictions are of; Label Studio shows it.
-        tag: Name of the BrushLabels tag in the project's labelling interface.
-        image: Name of its Image tag, and of the task's datum; see `labelling_interface`.
     """
     with atomic_file(path) as part, part.open("w", encoding="utf-8") as file:
         separator = "[\n"
@@ -133,8 +131,8 @@ def write_label_studio(
             region = {
                 "id": "predicted",
                 "type": "brushlabels",
-                "from_name": tag,
-                "to_name": image,
+                "from_name": BRUSH_TAG,
+                "to_name": IMAGE_TAG,
                 "original_width": width,
                 "original_height": height,
                 "image_rotation": 0,
@@ -150,17 +148,18 @@ def write_label_studio(
             }
             if predicted.score is not None:
                 prediction["score"] = predicted.score
-            task = {"data": {image: url_of(predicted.photo)}, "predictions": [prediction]}
+            task = {"data": {IMAGE_TAG: url_of(predicted.photo)}, "predictions": [prediction]}
             file.write(separator + json.dumps(task))
             separator = ",\n"
         file.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def labelling_interface(label: str, tag: str = "mask", image: str = "image") -> str:
+def labelling_interface(label: str) -> str:
     """The labelling interface of a Label Studio project that `write_label_studio`'s tasks fit."""
     return (
-        f'<View><Image name="{image}" value="${image}" zoom="true"/>'
-        f'<BrushLabels name="{tag}" toName="{image}"><Label value="{label}"/></BrushLabels></View>'
+        f'<View><Image name="{IMAGE_TAG}" value="${IMAGE_TAG}" zoom="true"/>'
+        f'<BrushLabels name="{BRUSH_TAG}" toName="{IMAGE_TAG}"><Label value="{label}"/>'
+        "</BrushLabels></View>"
     )
 
 

@@ -5,10 +5,11 @@ that it belongs to and a shape that knows how to cover pixels. A shape is drawn 
 asked for, so that a thousand annotated photos cost the memory of their outlines.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,33 +63,29 @@ class Found(NamedTuple):
     problems: Sequence[tuple[Path, str]]
 
 
-class Annotation(Protocol):
+@dataclass(frozen=True)
+class Annotation(ABC):
     """Annotation of one photo.
 
     Attributes:
         names: What the photo may be called, the likeliest first; perhaps with folders, or without
             an extension.
         source: The file that says it.
-        labels: The classes that it may hold.
         annotator: Who drew it, as the tool names people; empty if the file does not say.
         date: When, as the tool writes it; likewise.
     """
 
-    @property
-    def names(self) -> tuple[str, ...]: ...  # noqa: D102
+    names: tuple[str, ...]
+    source: Path
+    annotator: str = field(default="", kw_only=True)
+    date: str = field(default="", kw_only=True)
 
     @property
-    def source(self) -> Path: ...  # noqa: D102
+    @abstractmethod
+    def labels(self) -> set[Label]:
+        """The classes that it may hold."""
 
-    @property
-    def labels(self) -> Collection[Label]: ...  # noqa: D102
-
-    @property
-    def annotator(self) -> str: ...  # noqa: D102
-
-    @property
-    def date(self) -> str: ...  # noqa: D102
-
+    @abstractmethod
     def mask(self, size: tuple[int, int], choice: Choice) -> tuple[np.ndarray, set[Label]]:
         """Draw the mask.
 
@@ -107,27 +104,19 @@ class Annotation(Protocol):
 
 
 @dataclass(frozen=True)
-class DrawnAnnotation:
+class DrawnAnnotation(Annotation):
     """Objects by their outlines or run lengths.
 
     Attributes:
-        names: See `Annotation`.
-        source: See `Annotation`.
         regions: The objects, the lowest first.
         size: Height and width that the photo had when it was annotated, if known.
         covers: Whether an object hides what lies below it, as the tool's own masks have it.
             Otherwise chosen objects are united, whatever else overlaps them.
-        annotator: See `Annotation`.
-        date: See `Annotation`.
     """
 
-    names: tuple[str, ...]
-    source: Path
     regions: tuple[Region, ...]
     size: tuple[int, int] | None = None
     covers: bool = False
-    annotator: str = ""
-    date: str = ""
 
     @property
     def labels(self) -> set[Label]:
