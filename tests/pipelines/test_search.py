@@ -1,5 +1,7 @@
 """What comes after the trials; whole searches are in ``tests/pipelines/test_search_run.py``."""
 
+from dataclasses import asdict
+
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
@@ -15,7 +17,7 @@ def test_trials_become_a_table_a_plot_and_parameters_that_can_be_run() -> None:
     rate = {"low": 0.001, "high": 0.1, "log": True}
     given["search"]["space"] = {"training.learning_rate": rate}
     inputs = {f"params:{name}": value for name, value in given.items()} | {
-        "search_records": [record.as_dict() for record in RECORDS],
+        "search_records": [asdict(record) for record in RECORDS],
     }
     outputs = ["search_trials", "trials_plot", "best_parameters"]
     catalog = DataCatalog(

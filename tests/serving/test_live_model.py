@@ -134,9 +134,7 @@ def test_a_new_champion_is_taken_without_losing_a_request_and_rolled_back(
             clients = [pool.submit(ask) for _ in range(4)]
             try:
                 version = mlflow.MlflowClient().get_model_version("car", "2")
-                model_registry.set_champion(
-                    model_registry.RegisteredVersion("car", version.version, None)  # type: ignore[arg-type]
-                )
+                model_registry.set_champion("car", version.version)
                 live.refresh()
                 assert service.ask("/version").json()["model"]["version"] == "car/2"
                 assert model_registry.roll_back("car") == ("1", "2")

@@ -31,6 +31,11 @@ def is_store(place: str) -> bool:
     return _ADDRESS.match(place) is not None and not place.startswith(_FILE)
 
 
+def is_mlflow_model(place: str) -> bool:
+    """True if a model is MLflow's, ``models:/…`` or ``runs:/…``, not a file."""
+    return place.startswith(("models:", "runs:"))
+
+
 def unusable_address(value: Any) -> str:
     """Why a parameter that can only be a folder or a file of this machine is none; else empty."""
     if isinstance(value, list | tuple):

@@ -10,7 +10,7 @@ from mlflow.models import Model
 
 from car_segmentation.core.file_place import FilePlace
 from car_segmentation.core.object_store import ObjectStore
-from car_segmentation.core.places import is_store, local_path
+from car_segmentation.core.places import is_mlflow_model, is_store, local_path
 from car_segmentation.core.versions import newest_version, sibling
 from car_segmentation.datasets.folders import Loaded, LocalFolderDataset, check_folder
 from car_segmentation.datasets.keras_model import KerasModelDataset
@@ -57,7 +57,7 @@ class _ChosenDataset(AbstractDataset[None, Loaded], Generic[Loaded]):
         return self._model
 
     def _exists(self) -> bool:
-        return bool(self._path) and (registry.is_mlflow_model(self._path) or self._file.exists())
+        return bool(self._path) and (is_mlflow_model(self._path) or self._file.exists())
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._path or None}
@@ -70,7 +70,7 @@ class ChosenModelDataset(_ChosenDataset["keras.Model | None"]):
         """Read the model."""
         if not self._path:
             return None
-        in_mlflow = registry.is_mlflow_model(self._path)
+        in_mlflow = is_mlflow_model(self._path)
         with registry.network_file(self._path) if in_mlflow else self._file.reading() as network:
             return KerasModelDataset(str(network)).load()
 
@@ -84,7 +84,7 @@ class ChosenThresholdDataset(_ChosenDataset[dict[str, float]]):
 
     def load(self) -> dict[str, float]:
         """Read the ``threshold``: the probability, 0 to 1, from which a pixel is car."""
-        if registry.is_mlflow_model(self._path):
+        if is_mlflow_model(self._path):
             return {"threshold": registry.threshold(self._path)}
         if is_store(self._path):
             with self._file.reading() as file:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.evaluation.bootstrap import Difference
+from car_segmentation.evaluation.bootstrap import Difference, paired_difference
 from car_segmentation.evaluation.scores import IDENTITY
 
 RENAMED_METRICS = {"ceiling.dice_mean": "upper_bound.dice_mean"}
@@ -78,6 +78,16 @@ def compare_scores(before: RunRecord, after: RunRecord) -> pd.DataFrame:
     return changes[
         [*IDENTITY, "dice_before", "dice_after", "change", "edge_error_before", "edge_error_after"]
     ]
+
+
+def dice_difference(changes: pd.DataFrame, seed: int) -> Difference:
+    """The mean change of Dice, with its interval over cars, of `compare_scores`' table.
+
+    Args:
+        changes: Columns ``dice_before``, ``dice_after`` and ``car``.
+        seed: Of the bootstrap.
+    """
+    return paired_difference(changes["dice_before"], changes["dice_after"], changes["car"], seed)
 
 
 def only_in_one(before: RunRecord, after: RunRecord) -> tuple[list[str], list[str]]:

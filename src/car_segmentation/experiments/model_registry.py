@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.places import is_mlflow_model
 from car_segmentation.evaluation.run_comparison import RunRecord
 from car_segmentation.experiments import run_reading, tracking
 
@@ -26,7 +27,6 @@ logger = logging.getLogger(__name__)
 CANDIDATE, CHAMPION, PREVIOUS_CHAMPION = "candidate", "champion", "previous_champion"
 NETWORK = "artifacts/model"
 """Where MLflow puts the network, without its extension."""
-SCHEMES = ("models:", "runs:")
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,6 @@ class RegisteredVersion:
     name: str
     version: str
     run: RunRecord
-
-
-def is_mlflow_model(where: str) -> bool:
-    """True if a model is MLflow's, not a file."""
-    return where.startswith(SCHEMES)
 
 
 def resolve_alias(uri: str) -> str:
@@ -145,10 +140,9 @@ def register(name: str, model_uri: str, run_id: str) -> None:
     try:
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name, description="Photo bytes in, mask out")
-        source = mlflow.get_logged_model(model_uri.removeprefix("models:/")).artifact_location
-        version = client.create_model_version(
-            name, source, run_id, model_id=model_uri.removeprefix("models:/")
-        )
+        model_id = model_uri.removeprefix("models:/")
+        source = mlflow.get_logged_model(model_id).artifact_location
+        version = client.create_model_version(name, source, run_id, model_id=model_id)
         client.set_registered_model_alias(name, CANDIDATE, version.version)
     except MlflowException as error:
         reason = str(error).splitlines()[0][:200]
@@ -180,14 +174,19 @@ def candidate_and_champion(
             "trains and registers one; registry.candidate names another."
         ) from error
     champion = _version_with(client, name, CHAMPION)
-    if champion is None:
-        return _registered_version(client, version), None
-    return _registered_version(client, version), _registered_version(client, champion)
+    return (
+        _registered_version(client, version),
+        _registered_version(client, champion) if champion else None,
+    )
 
 
-def set_champion(version: RegisteredVersion) -> None:
-    """Make a version the champion, and remember which was it before."""
-    _set_champion(mlflow.MlflowClient(), version.name, version.version)
+def set_champion(name: str, version: str) -> None:
+    """Make a version of a model the champion, and remember which was it before."""
+    client = mlflow.MlflowClient()
+    before = _version_with(client, name, CHAMPION)
+    if before is not None and before.version != version:
+        client.set_registered_model_alias(name, PREVIOUS_CHAMPION, before.version)
+    client.set_registered_model_alias(name, CHAMPION, version)
 
 
 def roll_back(name: str) -> tuple[str, str]:
@@ -207,15 +206,8 @@ def roll_back(name: str) -> tuple[str, str]:
             f"MLflow ({tracking.uri()}) has no previous champion of a model called {name!r}. "
             "Promotion remembers it; an alias can also be moved in `make mlflow`."
         )
-    _set_champion(client, name, previous.version)
+    set_champion(name, previous.version)
     return str(previous.version), str(champion.version)
-
-
-def _set_champion(client: mlflow.MlflowClient, name: str, version: str) -> None:
-    before = _version_with(client, name, CHAMPION)
-    if before is not None and before.version != version:
-        client.set_registered_model_alias(name, PREVIOUS_CHAMPION, before.version)
-    client.set_registered_model_alias(name, CHAMPION, version)
 
 
 def note_verdict(version: RegisteredVersion, verdict: str) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
@@ -118,10 +119,6 @@ class CandidateResult:
     edge_error_px: float
     full_width_parameters: int | None
     full_width_training_seconds_per_photo: float | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields by name."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -316,6 +313,14 @@ def peak_memory() -> float:
 def augmentation_of(ranges: Mapping[str, Any]) -> Augmentation:
     """Augmentation from its group of parameters."""
     return Augmentation(**AugmentationRanges(**ranges).model_dump(exclude={"min_in_frame"}))
+
+
+def start_keras() -> None:
+    """Import Keras, and have it look for GPUs, without its chatter."""
+    with suppress_native_stderr():
+        import keras
+
+        keras.ops.zeros(())  # The first operation looks for GPUs.
 
 
 def digest(candidate: Candidate, setup: ComparisonSetup) -> str:

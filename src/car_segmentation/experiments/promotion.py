@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from car_segmentation.evaluation.bootstrap import paired_difference
 from car_segmentation.evaluation.run_comparison import (
     RunRecord,
     compare_scores,
+    dice_difference,
     scored_by_other_masks,
 )
 from car_segmentation.parameters import CARS, Subject
@@ -47,9 +47,7 @@ def decide(
     if candidate.run_id == champion.run_id:
         return Decision(False, "there is no newer version.")
     changes = compare_scores(champion, candidate)
-    difference = paired_difference(
-        changes["dice_before"], changes["dice_after"], changes["car"], seed
-    )
+    difference = dice_difference(changes, seed)
     numbers = (
         f"mean Dice changes by {difference.mean:+.5f} on {difference.photos} test photos of "
         f"{subject.count(difference.cars)}"

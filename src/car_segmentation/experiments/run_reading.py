@@ -17,9 +17,9 @@ from car_segmentation.evaluation.run_comparison import RunRecord
 from car_segmentation.parameters.messages import in_current_names
 
 PARENT = "mlflow.parentRunId"
+"""The tag by which MLflow nests runs."""
 WITHOUT_PHOTOS = "scores_made_before"
 """Tag of a run that logged scores which an earlier run had made, and so has no table of photos."""
-"""The tag by which MLflow nests runs."""
 SCORES, SPLITS, MASKS = "photo_scores.csv", "photo_splits.csv", "predicted_masks.csv.gz"
 """Artifacts of a run that runs are compared by."""
 HEADLINE = "test.dice_mean"
@@ -93,14 +93,19 @@ def read_run(
             "stopped early, or made before these were recorded. Make it again (`kedro run`), or "
             + otherwise
         )
+    return record_of(run, read_photo_scores(run.info.run_id), read_photo_splits(run.info.run_id))
+
+
+def record_of(run: Run, photo_scores: pd.DataFrame, photo_splits: pd.DataFrame) -> RunRecord:
+    """What runs are compared by, of a run whose tables are known."""
     return RunRecord(
         run_id=run.info.run_id,
         name=run.info.run_name,
         started=_start_of(run),
         parameters=in_current_names(run.data.params),
         metrics=dict(run.data.metrics),
-        photo_scores=_read_photo_table(run.info.run_id, SCORES),
-        photo_splits=_read_photo_table(run.info.run_id, SPLITS),
+        photo_scores=photo_scores,
+        photo_splits=photo_splits,
     )
 
 
@@ -144,17 +149,21 @@ def _with_scores(runs: Iterable[Run]) -> list[Run]:
     ]
 
 
-def _runs(experiment_id: str) -> Iterator[Run]:
-    """All runs of an experiment, the newest first."""
-    client, token = mlflow.MlflowClient(), None
+def search_runs(
+    client: mlflow.MlflowClient, experiments: list[str], condition: str = ""
+) -> Iterator[Run]:
+    """All runs of some experiments that fulfil a condition, the newest first."""
+    newest_first, token = ["attributes.start_time DESC"], None
     while True:
-        page = client.search_runs(
-            [experiment_id], order_by=["attributes.start_time DESC"], page_token=token
-        )
+        page = client.search_runs(experiments, condition, order_by=newest_first, page_token=token)
         yield from page
         token = page.token
         if not token:
             return
+
+
+def _runs(experiment_id: str) -> Iterator[Run]:
+    return search_runs(mlflow.MlflowClient(), [experiment_id])
 
 
 def _the_one(runs: Collection[Run], given: str) -> Run:

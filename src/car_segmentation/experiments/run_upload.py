@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mlflow
 from mlflow.entities import LifecycleStage, Metric, Param, Run, RunStatus, RunTag
@@ -13,7 +12,7 @@ from tqdm import tqdm
 
 from car_segmentation.core.dask_cluster import in_chunks
 from car_segmentation.core.errors import UserError
-from car_segmentation.experiments.run_reading import PARENT
+from car_segmentation.experiments.run_reading import PARENT, search_runs
 from car_segmentation.experiments.tracking_server import CONTINUES, server_problem
 
 UPLOADED_FROM = "uploaded_from"
@@ -85,12 +84,7 @@ def _find(client: mlflow.MlflowClient, run_id: str, source: str) -> Run:
 def _search(client: mlflow.MlflowClient, condition: str = "") -> list[Run]:
     """All runs of all experiments, or those that fulfil a condition."""
     experiments = [each.experiment_id for each in client.search_experiments()]
-    found: list[Run] = []
-    page: Any = None
-    while page is None or page.token:
-        page = client.search_runs(experiments, condition, page_token=page.token if page else None)
-        found += page
-    return found
+    return list(search_runs(client, experiments, condition))
 
 
 def _upload(

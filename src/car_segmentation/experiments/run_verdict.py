@@ -15,15 +15,15 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.evaluation.bootstrap import Difference, paired_difference
+from car_segmentation.evaluation.bootstrap import Difference
 from car_segmentation.evaluation.run_comparison import (
     RunRecord,
     changed_parameters,
     compare_scores,
+    dice_difference,
     difference_metrics,
 )
-from car_segmentation.experiments import run_reading
-from car_segmentation.parameters.messages import in_current_names
+from car_segmentation.experiments import run_reading, tracking
 
 logger = logging.getLogger(__name__)
 
@@ -163,9 +163,7 @@ def _comparison(
         return None
     before = _record(earlier, run_reading.read_photo_scores(earlier.info.run_id))
     changes = compare_scores(before, _record(run, photo_scores))
-    return before, paired_difference(
-        changes["dice_before"], changes["dice_after"], changes["car"], seed
-    )
+    return before, dice_difference(changes, seed)
 
 
 def _reference(run: Run, runs: Sequence[Run]) -> Run | None:
@@ -182,23 +180,14 @@ def _reference(run: Run, runs: Sequence[Run]) -> Run | None:
 
 
 def _record(run: Run, photo_scores: pd.DataFrame) -> RunRecord:
-    return RunRecord(
-        run_id=run.info.run_id,
-        name=run.info.run_name,
-        started="",
-        parameters=in_current_names(run.data.params),
-        metrics=dict(run.data.metrics),
-        photo_scores=photo_scores,
-        photo_splits=pd.DataFrame(),
-    )
+    return run_reading.record_of(run, photo_scores, photo_splits=pd.DataFrame())
 
 
 def _changes(changed: pd.DataFrame) -> str:
     """Parameters that differ, as a table in Markdown."""
     if changed.empty:
         return "No parameter differs."
-    rows = [f"| {row.parameter} | {row.before} | {row.after} |" for row in changed.itertuples()]
-    return "\n".join(["| parameter | there | here |", "| --- | --- | --- |", *rows])
+    return tracking.markdown_table(changed.set_axis(["parameter", "there", "here"], axis=1))
 
 
 def _view(created: int) -> str:

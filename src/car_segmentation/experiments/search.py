@@ -5,28 +5,20 @@ Optuna is in `search_study` alone.
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import yaml
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.experiments.network_comparison import (
     Candidate,
     ComparisonSetup,
-    augmentation_of,
     digest,
 )
 from car_segmentation.parameters import Network, SearchRange, Training, with_values
-
-if TYPE_CHECKING:
-    pass
-
-logger = logging.getLogger(__name__)
 
 Space = Mapping[str, SearchRange]
 Groups = Mapping[str, Mapping[str, Any]]
@@ -74,10 +66,6 @@ class TrialRecord:
     reason: str | None = None
     run_id: str | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """The fields by name."""
-        return asdict(self)
-
 
 def check_networks(space: Space, network: Mapping[str, Any]) -> None:
     """Check the options of all networks in a space, which takes Keras.
@@ -117,11 +105,6 @@ def candidate(name: str, groups: Groups) -> Candidate:
     return Candidate(name, Network(**groups["network"]), Training(**groups["training"]))
 
 
-def augmentation(groups: Groups) -> Augmentation:
-    """Augmentation of a trial."""
-    return augmentation_of(groups["augmentation"])
-
-
 def best_of(records: Sequence[TrialRecord]) -> TrialRecord:
     """The completed trial with the highest validation Dice, the first of equals.
 
@@ -141,7 +124,7 @@ def trials_table(records: Sequence[TrialRecord], space: Space) -> pd.DataFrame:
     """A row per trial in order, with a column for each searched parameter."""
     rows = []
     for record in records:
-        row = record.as_dict()
+        row = asdict(record)
         values = row.pop("values")
         ending = {name: row.pop(name) for name in ("retry_of", "reason", "run_id")}
         rows.append(row | {name: _shown(values.get(name)) for name in space} | ending)

@@ -216,16 +216,15 @@ def log_result(
     """Log the result of a network: its numbers, its settings, and a table of all test photos."""
     if not has_reachable_run():
         return
-    log_groups(parameters)
+    mlflow.log_params(flatten(parameters))
     mlflow.log_metrics(dict(metrics), step=0)
     mlflow.log_table(photo_scores, "photo_scores.json")
 
 
 def log_groups(groups: Mapping[str, Mapping[str, Any]]) -> None:
     """Log groups of parameters by dotted name."""
-    if not has_reachable_run():
-        return
-    mlflow.log_params(flatten(groups))
+    if has_reachable_run():
+        mlflow.log_params(flatten(groups))
 
 
 def log_numbers(metrics: Mapping[str, float]) -> None:
@@ -255,7 +254,7 @@ def annotate_comparison(verdict: str, table: pd.DataFrame) -> None:
         f"**{verdict}**\n\n{markdown_table(table)}",
         {},
     )
-    mlflow.log_table(table, "network_table.json", run_id=mlflow.active_run().info.run_id)
+    mlflow.log_table(table, "network_table.json", run_id=run_id())
 
 
 def markdown_table(table: pd.DataFrame) -> str:

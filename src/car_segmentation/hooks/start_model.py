@@ -9,12 +9,8 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
-from car_segmentation.core.places import is_store, local_path
-from car_segmentation.experiments.model_registry import (
-    cars_trained_on,
-    is_mlflow_model,
-    resolve_alias,
-)
+from car_segmentation.core.places import is_mlflow_model, is_store, local_path
+from car_segmentation.experiments.model_registry import cars_trained_on, resolve_alias
 from car_segmentation.hooks.session import Session, user_errors_as_click
 from car_segmentation.parameters import Subject
 from car_segmentation.parameters.merge import merge_parameters

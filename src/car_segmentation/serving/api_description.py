@@ -50,11 +50,7 @@ def _photo_route(summary: str, options: dict[str, Any]) -> dict[str, Any]:
         "responses": {
             200: {
                 "description": "The picture.",
-                "content": {
-                    "image/png": _BINARY,
-                    "application/zip": _BINARY,
-                    "application/json": {},
-                },
+                "content": _CONTENT,
                 "headers": {
                     name: {"description": meaning, "schema": {"type": "string"}}
                     for name, meaning in _ANSWER_HEADERS.items()

@@ -30,7 +30,7 @@ from car_segmentation.serving.photo_model import PhotoModel
 from car_segmentation.serving.picture_options import RequestOptions
 from car_segmentation.serving.problems import Problem
 from car_segmentation.serving.request_limits import RequestLimits, ServiceLimits
-from car_segmentation.serving.uploads import Upload, read_uploads, safe_names
+from car_segmentation.serving.uploads import read_uploads, safe_names
 from car_segmentation.serving.work_queue import WorkQueue
 
 PAGES = Path(__file__).with_name("pages")
@@ -112,21 +112,17 @@ class _Service:
         ]
 
     async def masks(self, request: Request) -> Response:
-        uploads, options = await read_uploads(request, self._limits)
-        chosen = RequestOptions.of(options, "mask")
-        return await self._pictures(request, uploads, "mask", chosen)
+        return await self._pictures(request, "mask")
 
     async def cut_outs(self, request: Request) -> Response:
-        uploads, options = await read_uploads(request, self._limits)
-        chosen = RequestOptions.of(options, "cut_out")
-        return await self._pictures(request, uploads, "cut_out", chosen)
+        return await self._pictures(request, "cut_out")
 
-    async def _pictures(
-        self, request: Request, uploads: Sequence[Upload], wanted: Wanted, options: RequestOptions
-    ) -> Response:
+    async def _pictures(self, request: Request, wanted: Wanted) -> Response:
+        uploads, options = await read_uploads(request, self._limits)
+        chosen = RequestOptions.of(options, wanted)
         form = _form(request, len(uploads))
         model = self._model.current
-        asked = Asked(wanted, model, self._photo_limits, options)
+        asked = Asked(wanted, model, self._photo_limits, chosen)
         results = [
             await self._result(asked, upload.content, is_admitted=place > 0)
             for place, upload in enumerate(uploads)
@@ -241,7 +237,6 @@ def _headers(answer: Answer, model: PhotoModel) -> dict[str, str]:
         "Photo-Height": str(answer.height),
         "Foreground-Fraction": f"{answer.foreground_fraction:.6f}",
         "Confidence": f"{answer.confidence:.4f}",
-        # Headers are ASCII by custom.
         "Warnings": warnings,
         "Model-Version": model.identity.version,
     }

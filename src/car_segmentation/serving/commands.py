@@ -117,9 +117,10 @@ def _read(path: Path) -> bytes:
 def _load(model: str) -> "PhotoModel":
     """A model by its address in the project's database of MLflow, or from a file."""
     from car_segmentation.core.optional_imports import KERAS_EXTRAS, left_out
-    from car_segmentation.serving.photo_model import MLFLOW, current_version, load_model
+    from car_segmentation.core.places import is_mlflow_model
+    from car_segmentation.serving.photo_model import current_version, load_model
 
-    if model.startswith(MLFLOW):
+    if is_mlflow_model(model):
         _track()
         return load_model(model, current_version(model))
     version = current_version(model)

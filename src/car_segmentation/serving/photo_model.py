@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.places import is_mlflow_model
 from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction.exported_model import ExportedModel
 from car_segmentation.prediction.photo_record import mask_warnings
@@ -19,8 +20,6 @@ from car_segmentation.prediction.predictor import model_digest
 from car_segmentation.prediction.segmenter import Segmenter, to_native_size
 from car_segmentation.prediction.threshold_file import threshold_beside
 
-MLFLOW = ("models:", "runs:")
-"""Prefixes of addresses of MLflow's models."""
 DIGEST_BYTES = 6
 TRIED_SIZE = (256, 256)
 """Height and width of the first photo of a segmenter that predicts any size."""
@@ -80,7 +79,7 @@ def current_version(source: str) -> str:
     Raises:
         UserError: If there is nothing.
     """
-    if source.startswith(MLFLOW):
+    if is_mlflow_model(source):
         from car_segmentation.experiments import model_registry
 
         return model_registry.resolve_alias(source)
@@ -105,14 +104,14 @@ def load_model(source: str, version: str, options: PredictionOptions = ONE_BY_ON
     Raises:
         UserError: If there is no such model, or it is none of this project's.
     """
-    is_mlflow_model = source.startswith(MLFLOW)
-    predictor, threshold = _read(version if is_mlflow_model else source)
+    is_in_mlflow = is_mlflow_model(source)
+    predictor, threshold = _read(version if is_in_mlflow else source)
     segmenter = Segmenter.from_options(predictor, options, threshold)
     whole = f"{model_digest(segmenter.predictor)} {threshold}".encode()
     digest = hashlib.blake2b(whole, digest_size=DIGEST_BYTES).hexdigest()
-    name = version.partition(":")[2].strip("/") if is_mlflow_model else digest
+    name = version.partition(":")[2].strip("/") if is_in_mlflow else digest
     # Where files lie here is nobody's business.
-    shown = source if is_mlflow_model else Path(source).name
+    shown = source if is_in_mlflow else Path(source).name
     return PhotoModel(segmenter, ModelIdentity(shown, name, digest, threshold))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.places import is_mlflow_model
 from car_segmentation.core.tables import read_table
 from car_segmentation.core.text import printable
 from car_segmentation.data.annotations import NOTHING_CUT_OUT
@@ -41,7 +42,7 @@ from car_segmentation.data.pairing import (
 )
 from car_segmentation.data.resized_stacks import write_resized_masks, write_resized_photos
 from car_segmentation.data.splits import check_splits, keep_splits, rows_of_split, split_by_car
-from car_segmentation.experiments.model_registry import is_mlflow_model, splits_of
+from car_segmentation.experiments.model_registry import splits_of
 from car_segmentation.parameters import (
     AugmentationRanges,
     Checks,

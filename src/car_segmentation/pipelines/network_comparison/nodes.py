@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from car_segmentation.experiments.network_comparison import (
     ComparisonSetup,
     augmentation_of,
     digest,
+    start_keras,
     train_and_score,
 )
 from car_segmentation.parameters import Checks, ImageSize, Network, NetworkComparison, Training
@@ -88,7 +90,7 @@ def compare_networks(
             )
             result = in_fresh_process(train, f"The network {name}")
         logger.info("%s: Dice %.4f", name, result.dice_mean)
-        yield {name: result.as_dict() | {"digest": fingerprint, "run_id": run_id}}
+        yield {name: asdict(result) | {"digest": fingerprint, "run_id": run_id}}
 
 
 def tabulate_networks(candidates: dict[str, Candidate], compared_networks: Records) -> pd.DataFrame:
@@ -114,10 +116,7 @@ def _train_in_own_process(
     run_id: str | None,
 ) -> CandidateResult:
     """Train and score a candidate, and log to its run."""
-    with suppress_native_stderr():
-        import keras
-
-        keras.ops.zeros(())  # The first operation looks for GPUs.
+    start_keras()
     from car_segmentation.datasets.models import TrackedModelDataset
     from car_segmentation.serving import ServedModel
 

@@ -33,7 +33,7 @@ def update_champion(versions: Versions, promotion_decision: Decision) -> str:
     rival = "" if champion is None else f" in place of version {champion.version}"
     if promotion_decision.promoted:
         verdict = f"Version {candidate.version} is the champion now{rival}: "
-        models.set_champion(candidate)
+        models.set_champion(candidate.name, candidate.version)
     elif champion is not None and champion.version == candidate.version:
         verdict = f"Version {candidate.version} stays the champion: "
     else:

@@ -11,10 +11,11 @@ import pandas as pd
 
 from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import read_mask
-from car_segmentation.evaluation.bootstrap import Difference, paired_difference
+from car_segmentation.evaluation.bootstrap import Difference
 from car_segmentation.evaluation.run_comparison import (
     RunRecord,
     compare_scores,
+    dice_difference,
     difference_metrics,
     largest_changes,
     only_in_one,
@@ -62,9 +63,7 @@ def measure_difference(changes: pd.DataFrame, seed: int, subject: dict[str, str]
     """Measure how Dice changed: its mean over photos, with an interval over cars."""
     from car_segmentation.report.comparison_report import verdict  # And Plotly: 0.3 s.
 
-    difference = paired_difference(
-        changes["dice_before"], changes["dice_after"], changes["car"], seed
-    )
+    difference = dice_difference(changes, seed)
     logger.info("%s", verdict(difference, Subject(**subject)))
     return difference
 

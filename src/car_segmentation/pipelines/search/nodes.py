@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,9 @@ from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.experiments import search, search_study, tracking
 from car_segmentation.experiments.network_comparison import (
     ComparisonSetup,
+    augmentation_of,
     seconds_per_training_photo,
+    start_keras,
     train_candidate,
 )
 from car_segmentation.experiments.search import Groups, Outcome, TrialRecord
@@ -59,7 +61,7 @@ def search_parameters(
         soft_masks=soft_masks,
         photo_splits=photo_splits,
         image=ImageSize(**image),
-        augmentation=search.augmentation(groups),
+        augmentation=augmentation_of(augmentation),
         minutes=settings.minutes,
         timed_steps=settings.timed_steps,
         seed=seed,
@@ -80,7 +82,7 @@ def search_parameters(
             search.format_values(values),
         )
         _run_trial(study, trial, values, groups, setup, settings, folder)
-    return [record.as_dict() for record in search_study.records_of(study, settings.space)]
+    return [asdict(record) for record in search_study.records_of(study, settings.space)]
 
 
 def tabulate_trials(
@@ -146,19 +148,9 @@ def _run_trial(
     try:
         with tracking.child_run(f"{what}: {title}", architecture) as run_id:
             trial.set_user_attr("run_id", run_id)
-            train = partial(
-                _train_in_own_process,
-                *(
-                    study.study_name,
-                    trial.number,
-                    values,
-                    groups,
-                    setup,
-                    settings,
-                    folder,
-                ),
-                *(tracking.uri(), run_id),
-            )
+            name, place = study.study_name, tracking.uri()
+            arguments = (name, trial.number, values, groups, setup, settings, folder, place, run_id)
+            train = partial(_train_in_own_process, *arguments)
             outcome = in_fresh_process(train, what.capitalize())
             if outcome.validation_dice is None:
                 epochs = len(study.trials[trial.number].intermediate_values)
@@ -196,13 +188,11 @@ def _train_in_own_process(
 ) -> Outcome:
     """Train a trial, or continue it, and log to its run."""
     search_study.check_installed()
-    with suppress_native_stderr():
-        import keras
-        import optuna
+    start_keras()
+    import optuna
 
-        keras.ops.zeros(())  # The first operation looks for GPUs.
     changed = with_values(groups, values)
-    setup = replace(setup, augmentation=search.augmentation(changed))
+    setup = replace(setup, augmentation=augmentation_of(changed["augmentation"]))
     candidate = search.candidate(str(number), changed)
     tracking.resume_run(tracking_uri, run_id)
     tracking.log_groups(changed)
