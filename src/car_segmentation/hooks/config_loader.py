@@ -1,6 +1,5 @@
 """Read ``conf/``: an environment names what differs, and keeps its own results."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +84,4 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
 def _let_stand(name: str, value: str | None) -> None:
     """Let ``${name:}`` stand for a value in ``conf/``."""
-    OmegaConf.register_new_resolver(name, partial(_constant, value), replace=True)
-
-
-def _constant(value: str | None) -> str | None:
-    return value
+    OmegaConf.register_new_resolver(name, lambda: value, replace=True)

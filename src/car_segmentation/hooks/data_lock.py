@@ -30,14 +30,8 @@ class DataLock:
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self) -> None:
         """Release the data."""
-        self._release()
-
-    @hook_impl(tryfirst=True)
-    def on_pipeline_error(self) -> None:
-        """Release the data."""
-        self._release()
-
-    def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    on_pipeline_error = after_pipeline_run

@@ -52,31 +52,15 @@ class TrackingServer:
 
     @hook_impl(tryfirst=True)
     def before_node_run(self) -> None:
-        """Look whether the server still takes the run."""
-        self._look()
+        """Have kedro-mlflow continue in the run that replaces the one on a lost server."""
+        if kedro_mlflow_state.logged_to() is not None and tracking.has_reachable_run():
+            kedro_mlflow_state.log_to(tracking.run_id())
 
-    @hook_impl(tryfirst=True)
-    def after_node_run(self) -> None:
-        """As `before_node_run`: a long node may outlive the server."""
-        self._look()
-
-    @hook_impl(tryfirst=True)
-    def before_dataset_saved(self) -> None:
-        """As `before_node_run`: what is saved may be logged."""
-        self._look()
-
-    @hook_impl(tryfirst=True)
-    def after_pipeline_run(self) -> None:
-        """As `before_node_run`."""
-        self._look()
+    # A long node may outlive the server, and what is saved may be logged.
+    after_node_run = before_dataset_saved = after_pipeline_run = before_node_run
 
     @hook_impl(wrapper=True)
     def on_pipeline_error(self) -> Iterator[None]:
         """Have kedro-mlflow end the run without a database that is locked."""
         with tracking_server.forgetting_what_cannot_be_noted():
             return (yield)
-
-    def _look(self) -> None:
-        """Have kedro-mlflow continue in the run that replaces the one on a lost server."""
-        if kedro_mlflow_state.logged_to() is not None and tracking.has_reachable_run():
-            kedro_mlflow_state.log_to(tracking.run_id())

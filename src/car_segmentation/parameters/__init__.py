@@ -29,7 +29,6 @@ from car_segmentation.parameters.labelling import Labelling
 from car_segmentation.parameters.prediction import (
     CanvasOptions,
     Inference,
-    PictureOptions,
     PredictionOptions,
     Reporting,
     Review,
@@ -37,17 +36,14 @@ from car_segmentation.parameters.prediction import (
 )
 from car_segmentation.parameters.project import ProjectParameters, check_parameters
 from car_segmentation.parameters.search_space import (
-    SEARCHED_GROUPS,
     Search,
     SearchRange,
-    space_problems,
     with_values,
 )
 from car_segmentation.parameters.training import Network, Stage, Training
 
 __all__ = [
     "CARS",
-    "SEARCHED_GROUPS",
     "AnnotationFormat",
     "AugmentationRanges",
     "CanvasOptions",
@@ -65,7 +61,6 @@ __all__ = [
     "NetworkComparison",
     "Pairing",
     "Parameters",
-    "PictureOptions",
     "PredictionOptions",
     "ProjectParameters",
     "Registry",
@@ -81,6 +76,5 @@ __all__ = [
     "Training",
     "check_parameters",
     "flatten",
-    "space_problems",
     "with_values",
 ]

@@ -78,17 +78,12 @@ class CanvasOptions(Parameters):
         return self
 
 
-class PictureOptions(Parameters):
-    """Options of cut-outs, composites and canvases."""
+class Inference(Parameters):
+    """Outputs in addition to the masks of new photos, and how pictures are made."""
 
     largest_piece: bool = False
     shadow: bool = False
     canvas: CanvasOptions | None = None
-
-
-class Inference(PictureOptions):
-    """Outputs in addition to the masks of new photos."""
-
     probability_maps: bool
     cut_outs: bool
     composites: Annotated[str, Field(min_length=1)] | None = None
