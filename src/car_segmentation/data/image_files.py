@@ -48,15 +48,15 @@ SAME_COLOUR = 3
 """Levels by which a profile's colours may differ from sRGB's and need no conversion."""
 
 _TURNS = {
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
-    8: lambda pixels: np.rot90(pixels, 1),
+    2: (Image.Transpose.FLIP_LEFT_RIGHT, lambda pixels: pixels[:, ::-1]),
+    3: (Image.Transpose.ROTATE_180, lambda pixels: pixels[::-1, ::-1]),
+    4: (Image.Transpose.FLIP_TOP_BOTTOM, lambda pixels: pixels[::-1]),
+    5: (Image.Transpose.TRANSPOSE, lambda pixels: pixels.swapaxes(0, 1)),
+    6: (Image.Transpose.ROTATE_270, lambda pixels: np.rot90(pixels, -1)),
+    7: (Image.Transpose.TRANSVERSE, lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1)),
+    8: (Image.Transpose.ROTATE_90, lambda pixels: np.rot90(pixels, 1)),
 }
-"""EXIF's orientations other than 1: from the stored to the upright image."""
+"""EXIF's orientations other than 1: from the stored to the upright image, Pillow's and NumPy's."""
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
@@ -175,12 +175,13 @@ class OpenImage:
         Raises:
             UnusableImage: If it is truncated or damaged.
         """
-        if self.format != "JPEG":
-            width, height = self._decoded.size
-            return (width, height) if _orientation(self._decoded) in _SIDEWAYS else (height, width)
-        self._decode_jpeg(smallest=True)
-        width, height = self.header.size
-        return (width, height) if _orientation(self.header) in _SIDEWAYS else (height, width)
+        if self.format == "JPEG":
+            self._decode_jpeg(smallest=True)
+            image = self.header
+        else:
+            image = self._decoded
+        width, height = image.size
+        return (width, height) if _orientation(image) in _SIDEWAYS else (height, width)
 
     def upright(self) -> Image.Image:
         """The decoded image in its own mode, upright; colours as they are stored.
@@ -188,19 +189,9 @@ class OpenImage:
         Raises:
             UnusableImage: If it is truncated or damaged.
         """
-        if self.format == "JPEG":
-            self._decode_jpeg(smallest=True)  # Pillow overlooks damage.
-        turn = Image.Transpose
-        method = {
-            2: turn.FLIP_LEFT_RIGHT,
-            3: turn.ROTATE_180,
-            4: turn.FLIP_TOP_BOTTOM,
-            5: turn.TRANSPOSE,
-            6: turn.ROTATE_270,
-            7: turn.TRANSVERSE,
-            8: turn.ROTATE_90,
-        }.get(_orientation(self._decoded))
-        return self._decoded if method is None else self._decoded.transpose(method)
+        image = self._decoded
+        turn = _TURNS.get(_orientation(image))
+        return image if turn is None else image.transpose(turn[0])
 
     def rgb(self) -> np.ndarray:
         """The decoded image, uint8 sRGB (height, width, 3), upright.
@@ -214,20 +205,17 @@ class OpenImage:
         """
         profile = self.header.info.get("icc_profile") or b""
         if self.format == "JPEG" and self.header.mode != "CMYK" and not profile:
-            pixels, orientation = self._decode_jpeg(), _orientation(self.header)
+            pixels = self._decode_jpeg()
         else:
             pixels = _as_srgb(self._eight_bits(), profile)
-            orientation = _orientation(self._decoded)
-        turn = _TURNS.get(orientation)
-        return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+        turn = _TURNS.get(_orientation(self.header))  # Known once it is decoded.
+        return pixels if turn is None else np.ascontiguousarray(turn[1](pixels))
 
     def _eight_bits(self) -> Image.Image:
         """The stored image in a mode that has a colour profile's meaning: L, RGB, CMYK or LAB."""
         if self.format == "JPEG" and self.header.mode != "CMYK":
             pixels = self._decode_jpeg()
             return Image.fromarray(pixels[..., 0] if self.header.mode == "L" else pixels)
-        if self.format == "JPEG":
-            self._decode_jpeg(smallest=True)
         image = self._decoded
         if image.mode.startswith("I;16"):
             return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -244,6 +232,8 @@ class OpenImage:
     @cached_property
     def _decoded(self) -> Image.Image:
         """The stored image, decoded by Pillow to its end."""
+        if self.format == "JPEG":
+            self._decode_jpeg(smallest=True)  # Pillow overlooks damage.
         try:
             if self.format == "PNG":  # Decoding does not look at checksums.
                 _open(self.content).verify()

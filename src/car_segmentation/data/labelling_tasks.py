@@ -108,7 +108,7 @@ def write_tasks(
             write_coco(part / TASK_FILES[tool], masks, label)
         else:
             write_labelme(part / PHOTOS, masks, label)
-            _keep_polygons(part, label)
+            _keep_polygons(part, tasks, label)
         rows = [(task.photo, tool, label, task.mask_from, task.reason) for task in tasks]
         table = pd.DataFrame(rows, columns=["photo", "tool", "label", "mask_from", "reason"])
         write_table(table, part / TABLE)
@@ -131,18 +131,14 @@ def _write_label_studio(
     (folder / INTERFACE).write_text(labelling_interface(label) + "\n", encoding="utf-8")
 
 
-def _keep_polygons(folder: Path, label: str) -> None:
+def _keep_polygons(folder: Path, tasks: Sequence[Task], label: str) -> None:
     """Keep masks as LabelMe's polygons of few points give them, not as they were before."""
-    photos = [folder / PHOTOS / name.removesuffix(".png") for name in _files_in(folder / MASKS)]
+    photos = [folder / PHOTOS / task.photo for task in tasks]
     found = match_photos(read_annotations(folder / PHOTOS, "labelme").annotations, photos)
     for photo, annotation in found.by_photo.items():
         file = mask_file(folder / MASKS, photo.relative_to(folder / PHOTOS).as_posix())
         values, _ = annotation.mask(read_mask(file).shape, Choice((label,)))
         _write_mask(file, values == FOREGROUND)
-
-
-def _files_in(folder: Path) -> list[str]:
-    return sorted(it.relative_to(folder).as_posix() for it in folder.rglob("*") if it.is_file())
 
 
 def _write_mask(file: Path, mask: np.ndarray) -> None:

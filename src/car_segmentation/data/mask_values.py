@@ -80,15 +80,6 @@ class Levels:
             f" and {len(codes) - LISTED} more" if len(codes) > LISTED else ""
         )
 
-    def numbers_of_colours(self) -> np.ndarray:
-        """The grey level of each value's colour, uint8 (values,)."""
-        assert self.colours is not None
-        return self.colours.max(axis=1)
-
-    def indices_of(self, shown: np.ndarray) -> dict[int, str]:
-        """By what is shown, the name of the first value that shows it."""
-        return {int(shown[code]): self.name(code) for code in self.present[::-1]}
-
     def _hex(self, code: int) -> str:
         assert self.colours is not None
         return "'#{:02x}{:02x}{:02x}'".format(*self.colours[code])
@@ -145,10 +136,11 @@ def tell_object(levels: Levels, max_grey: float) -> np.ndarray:
         UnusableImage: If there are several ways to read it, the message lists the values; or if
             it has too many grey pixels to be a mask.
     """
+    if levels.colours is not None and levels.numbers is not None and _are_alike(levels):
+        levels = replace(levels, colours=None)  # Then a palette's numbers count.
     grey = _as_grey_levels(levels)
     if grey is not None:
-        return tell_object(grey, max_grey)[levels.numbers_of_colours()]
-    levels = _without_equal_colours(levels)
+        return tell_object(grey, max_grey)[_brightness(levels).astype(int)]
     brightness, present = _brightness(levels), levels.present
     if len(present) == 1:
         return brightness > 0
@@ -217,22 +209,15 @@ def refuse(levels: Levels) -> NoReturn:
 
 def _as_grey_levels(levels: Levels) -> Levels | None:
     """A palette of greys as the grey levels that it shows; None for any other image."""
-    if levels.colours is None or levels.numbers is None or _are_alike(levels):
+    if levels.colours is None or levels.numbers is None:
         return None
     if np.ptp(levels.colours[levels.present].astype(int), axis=1).max() > ALIKE:
         return None
-    shown = levels.numbers_of_colours()
+    shown = levels.colours.max(axis=1)
     counts = np.bincount(shown, levels.counts, MOST_LEVELS).astype(int)
-    grey = np.arange(MOST_LEVELS)
-    names = levels.indices_of(shown)
-    return Levels(levels.codes, grey.astype(float), None, counts, names, shown)
-
-
-def _without_equal_colours(levels: Levels) -> Levels:
-    """A palette whose colours cannot be told apart is one of numbers."""
-    if levels.colours is not None and levels.numbers is not None and _are_alike(levels):
-        return replace(levels, colours=None)
-    return levels
+    # Of several values that show the same, the first one gives the name.
+    names = {int(shown[code]): levels.name(code) for code in levels.present[::-1]}
+    return Levels(levels.codes, np.arange(float(MOST_LEVELS)), None, counts, names, shown)
 
 
 def _are_alike(levels: Levels) -> bool:

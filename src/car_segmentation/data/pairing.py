@@ -313,18 +313,13 @@ def _take_out_further_masks(
     """
     further: dict[str, list[Path]] = {}
     for name, path in masks.items():
-        ends = [end for end, letter in enumerate(name) if letter in "_-. (" and path in left_over]
-        owner = next(
-            (
-                name[:end].removesuffix(mask_suffix)
-                for end in reversed(ends)
-                if name[:end].endswith(mask_suffix)
-                and name[:end].removesuffix(mask_suffix) in masks_of
-            ),
-            None,
-        )
-        if owner is not None:
-            further.setdefault(owner, []).append(path)
+        if path not in left_over:
+            continue
+        starts = [name[:end] for end, letter in enumerate(name) if letter in "_-. ("]
+        owners = [it.removesuffix(mask_suffix) for it in starts if it.endswith(mask_suffix)]
+        owners = [it for it in owners if it in masks_of]
+        if owners:
+            further.setdefault(owners[-1], []).append(path)
     for name, paths in further.items():
         own = masks_of.pop(name)[0]
         for path in (*paths, own):
