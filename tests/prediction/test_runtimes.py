@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.file_place import FilePlace
 from car_segmentation.networks.registry import build_network
 from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction import runtimes
@@ -55,9 +56,9 @@ def test_another_runtime_makes_the_masks_of_keras(
 def test_a_model_in_a_file_is_converted_once_in_a_process(
     model: keras.Model, runtime: runtimes.Runtime, tmp_path: Path
 ) -> None:
-    def store(keras_model: keras.Model) -> Path:
+    def store(keras_model: keras.Model) -> FilePlace:
         keras_model.save(tmp_path / "model.keras")
-        return tmp_path / "model.keras"
+        return FilePlace(tmp_path, "model.keras")
 
     photos = np.random.default_rng(0).integers(0, 256, (2, HEIGHT, WIDTH, 3)).astype(np.uint8)
     whole = RuntimeModel(model, runtime, batch_size=2)

@@ -4,6 +4,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from car_segmentation.core.file_place import FilePlace
 from car_segmentation.prediction.ensemble import Ensemble
 from car_segmentation.prediction.stored_model import StoredModel, stored
 from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
@@ -22,10 +23,10 @@ def test_models_travel_as_files(tmp_path: Path) -> None:
         models.append(keras.Model(inputs, outputs))
     written: list[Path] = []
 
-    def store(model: keras.Model) -> Path:
+    def store(model: keras.Model) -> FilePlace:
         written.append(tmp_path / f"{len(written)}.keras")
         model.save(written[-1])
-        return written[-1]
+        return FilePlace(tmp_path, written[-1].name)
 
     predictor = TestTimeAugmentation(Ensemble(models), flip=True)
     light = pickle.dumps(stored(predictor, store))
@@ -43,4 +44,4 @@ def test_models_travel_as_files(tmp_path: Path) -> None:
 
 def test_what_is_not_a_keras_model_travels_as_it_is() -> None:
     toy = Toy()
-    assert stored(Tiles(toy, 0.25, 4), lambda model: Path()).predictor is toy
+    assert stored(Tiles(toy, 0.25, 4), lambda model: FilePlace(Path(), "")).predictor is toy

@@ -9,6 +9,7 @@ import numpy as np
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.parameters import CanvasOptions
+from car_segmentation.prediction.shadow import smooth_step
 
 MOST_PIXELS = 200_000_000
 """Of a canvas."""
@@ -144,8 +145,7 @@ def _fade_to_border(picture: np.ndarray, box: Box) -> np.ndarray:
 
 def _ramp(length: int, room: int) -> np.ndarray:
     """From 0 at the beginning of an axis to 1 at a box that begins after some room."""
-    clipped = np.clip((np.arange(length) + 0.5) / max(0.5, room), 0, 1)
-    return np.asarray(clipped * clipped * (3 - 2 * clipped), np.float32)
+    return smooth_step((np.arange(length) + 0.5) / max(0.5, room)).astype(np.float32)
 
 
 def _scaled(layer: np.ndarray, left: float, top: float, canvas: Canvas) -> np.ndarray:

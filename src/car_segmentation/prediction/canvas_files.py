@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -53,9 +54,7 @@ def write_canvases(
     behind = "" if backdrop is None else backdrop.digest()
     clear_if_other(target, f"{options.model_dump_json()} {behind} {shadow}")
     names = sorted(groups)
-    boxes = map_photos(
-        lambda name: _box_in(folder, name), names, len(names), "measure", workers="threads"
-    )
+    boxes = map_photos(partial(_box_in, folder), names, len(names), "measure", workers="threads")
     tasks = _laid_out(names, boxes, groups, options)
     layouts = {task.name: [*task.box, *astuple(task.canvas)] for task in tasks}
     finished = _read_layouts(target / LAYOUT_FILE)
@@ -65,35 +64,22 @@ def write_canvases(
         if finished.get(task.name) != layouts[task.name]
         or not output_file(folder, CANVASES, task.name, backdrop).is_file()
     ]
-    map_photos(
-        lambda task: _write(folder, task, backdrop),
-        missing,
-        len(missing),
-        "canvases",
-        workers="threads",
-    )
+    write = partial(_write, folder, backdrop)
+    map_photos(write, missing, len(missing), "canvases", workers="threads")
     with atomic_file(target / LAYOUT_FILE) as part:
         part.write_text(json.dumps(layouts), encoding="ascii")
 
 
 def _laid_out(
-    names: Sequence[str],
-    boxes: Sequence[Box],
-    groups: Mapping[str, str],
-    options: CanvasOptions,
+    names: Sequence[str], boxes: Sequence[Box], groups: Mapping[str, str], options: CanvasOptions
 ) -> list[_Task]:
+    named = dict(zip(names, boxes, strict=True))
+    group_of = groups if options.same_scale else {name: name for name in names}
     of_group: dict[str, list[Box]] = {}
-    for name, box in zip(names, boxes, strict=True):
-        of_group.setdefault(groups[name], []).append(box)
+    for name, box in named.items():
+        of_group.setdefault(group_of[name], []).append(box)
     canvases = {group: plan_canvas(found, options) for group, found in of_group.items()}
-    return [
-        _Task(
-            name,
-            box,
-            canvases[groups[name]] if options.same_scale else plan_canvas([box], options),
-        )
-        for name, box in zip(names, boxes, strict=True)
-    ]
+    return [_Task(name, box, canvases[group_of[name]]) for name, box in named.items()]
 
 
 def _box_in(folder: Path, name: str) -> Box:
@@ -101,7 +87,7 @@ def _box_in(folder: Path, name: str) -> Box:
     return box_of(np.asarray(mask) > 0)
 
 
-def _write(folder: Path, task: _Task, backdrop: Backdrop | None) -> None:
+def _write(folder: Path, backdrop: Backdrop | None, task: _Task) -> None:
     stored = cv2.imread(str(output_file(folder, CUT_OUTS, task.name)), cv2.IMREAD_UNCHANGED)
     picture = cv2.cvtColor(np.asarray(stored), cv2.COLOR_BGRA2RGBA)
     picture = lay_on_canvas(picture, task.box, task.canvas)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from car_segmentation.core.dask_cluster import Cluster, cluster_in_use, in_chunks, map_on_cluster
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.file_place import FilePlace
 from car_segmentation.core.files import atomic_file, lock_folder, remove_parts
 from car_segmentation.core.parallel import map_bounded
 from car_segmentation.core.pixel_budget import Budget
@@ -144,20 +145,16 @@ class FolderJob:
 
     def _write(self, folder: Path) -> list[PhotoRecord]:
         journal = self._open_journal(folder)
-        shadow = " with shadow" if self.shadow else ""
-        if CUT_OUTS in self.outputs:
-            clear_if_other(folder / CUT_OUTS, f"cut-outs{shadow}", unless_noted="cut-outs")
-        if self.backdrop is not None:
-            clear_if_other(folder / COMPOSITES, f"{self.backdrop.digest()}{shadow}")
+        for output, note in self.notes().items():
+            clear_if_other(folder / output, note, "cut-outs" if output == CUT_OUTS else None)
         name = self.photos.name
-        photos = self.photos if self.shard is None else self.photos.of_shard(self.shard)
-        files = PhotoFiles(folder, self.outputs, self.backdrop, self.shadow)
+        files = self._files(folder)
 
         def finished(path: Path) -> PhotoRecord | None:
             record = journal.finished(path, name(path))
             return record if record is not None and files.exist(name(path)) else None
 
-        records, missing = sort_finished(photos, finished)
+        records, missing = sort_finished(self.photos.of_shard(self.shard), finished)
         cluster = cluster_in_use()
         predicted = (
             self.predict(missing, folder)
@@ -169,7 +166,7 @@ class FolderJob:
             if record.height is not None:
                 journal.append(path, record)
         journal.compact()
-        records = {path: records[path] for path in sorted(records)}
+        records = dict(sorted(records.items()))
         table = folder / PREDICTIONS_FILE
         write_table(shard_file(table, self.shard), records.values())
         if self.shard is not None:
@@ -207,6 +204,22 @@ class FolderJob:
             **({"largest_piece": True} if self.largest_piece else {}),
         }
 
+    def notes(self) -> dict[str, str]:
+        """By which options the pictures are made that other ones would make anew, by folder."""
+        shadow = " with shadow" if self.shadow else ""
+        notes = {CUT_OUTS: f"cut-outs{shadow}"} if CUT_OUTS in self.outputs else {}
+        if self.backdrop is not None:
+            notes[COMPOSITES] = f"{self.backdrop.digest()}{shadow}"
+        return notes
+
+    def for_workers(self, store: Callable[[Any], FilePlace]) -> "FolderJob":
+        """The same job for other processes: without its photos, its models written by `store`."""
+        segmenter = replace(self.segmenter, predictor=stored(self.segmenter.predictor, store))
+        return replace(self, segmenter=segmenter, photos=self.photos.for_workers(), submission=None)
+
+    def _files(self, folder: Path) -> PhotoFiles:
+        return PhotoFiles(folder, self.outputs, self.backdrop, self.shadow)
+
     @property
     def chunk_size(self) -> int:
         """Photos that are sent to a worker, or copied from a store, at a time."""
@@ -221,15 +234,7 @@ class FolderJob:
         budget = Budget()  # A cut-out takes some 70 bytes a pixel.
         read = partial(self._read, budget=budget)
         photos = map_bounded(read, paths, self.segmenter.photos_at_a_time + ahead)
-        files = PhotoFiles(folder, self.outputs, self.backdrop, self.shadow)
-        write = partial(
-            _write_files,
-            budget=budget,
-            files=files,
-            photos=self.photos,
-            threshold=self.segmenter.threshold,
-            largest_piece=self.largest_piece,
-        )
+        write = partial(self._write_photo, budget=budget, files=self._files(folder))
         records = map_bounded(write, self._predicted(photos), ahead)
         yield from zip(paths, records, strict=True)
 
@@ -251,21 +256,19 @@ class FolderJob:
         given = {self.photos.path_for_workers(path): path for path in paths}
         models: list[Path] = []
 
-        def store(model: Any) -> Path:
+        def store(model: Any) -> FilePlace:
             models.append(shard_file(folder / f".{model_digest(model)}.part.keras", self.shard))
             with atomic_file(models[-1]) as part:
                 model.save(part)
-            return models[-1]
+            return FilePlace(folder, models[-1].name)
 
         try:
-            light = replace(self.segmenter, predictor=stored(self.segmenter.predictor, store))
-            photos = self.photos.for_workers()
-            job = replace(self, segmenter=light, photos=photos, submission=None)
+            job = self.for_workers(store)
             journal = shard_file(folder / JOURNAL_FILE, self.shard)
             shared = {journal, *models, *self.photos.shared_folders(paths)}
             cluster = replace(cluster, shared=(*cluster.shared, *sorted(shared)))
             work = partial(_predict_chunk, job, folder)
-            killed = partial(killed_record, photos)
+            killed = partial(killed_record, job.photos)
             done = map_on_cluster(cluster, work, in_chunks(given, self.chunk_size), killed)
             for chunk, records in done:
                 yield from zip((given[path] for path in chunk), records, strict=True)
@@ -314,6 +317,35 @@ class FolderJob:
             else:
                 yield photo
 
+    def _write_photo(
+        self, predicted: PredictedPhoto | PhotoRecord, budget: Budget, files: PhotoFiles
+    ) -> PhotoRecord:
+        """Write the files of a photo at native size, and say what is in them."""
+        if isinstance(predicted, PhotoRecord):
+            return predicted
+        start = time.perf_counter()
+        photo, threshold = predicted.photo, self.segmenter.threshold
+        name = self.photos.name(photo.path)
+        height, width = photo.native_shape
+        with budget.take(height * width):
+            probability = to_native_size(predicted.probability, height, width)
+            if self.largest_piece:
+                probability = keep_largest_piece(probability, threshold)
+            mask = probability >= threshold
+            try:
+                files.write(photo.path, name, probability, mask, threshold)
+            except UnusableImage as problem:
+                return PhotoRecord(name, warnings=f"{problem}, though it was read before")
+            return PhotoRecord(
+                photo=name,
+                height=height,
+                width=width,
+                foreground_share=round(np.count_nonzero(mask) / mask.size, 6),
+                confidence=round(expected_dice(probability, mask), 4),
+                seconds=round(predicted.seconds + time.perf_counter() - start, 3),
+                warnings=mask_warnings(mask, photo.native_shape, photo.pixels.shape[:2]),
+            )
+
 
 def sort_finished(
     photos: NewPhotos, finished: Callable[[Path], PhotoRecord | None]
@@ -345,41 +377,6 @@ def killed_record(photos: NewPhotos, path: Path) -> PhotoRecord:
     return PhotoRecord(
         photos.name(path), warnings="every worker that tried it was killed, perhaps out of memory"
     )
-
-
-def _write_files(
-    predicted: PredictedPhoto | PhotoRecord,
-    budget: Budget,
-    files: PhotoFiles,
-    photos: NewPhotos,
-    threshold: float,
-    largest_piece: bool,
-) -> PhotoRecord:
-    """Write the files of a photo at native size, and say what is in them."""
-    if isinstance(predicted, PhotoRecord):
-        return predicted
-    start = time.perf_counter()
-    photo = predicted.photo
-    name = photos.name(photo.path)
-    height, width = photo.native_shape
-    with budget.take(height * width):
-        probability = to_native_size(predicted.probability, height, width)
-        if largest_piece:
-            probability = keep_largest_piece(probability, threshold)
-        mask = probability >= threshold
-        try:
-            files.write(photo.path, name, probability, mask, threshold)
-        except UnusableImage as problem:
-            return PhotoRecord(name, warnings=f"{problem}, though it was read before")
-        return PhotoRecord(
-            photo=name,
-            height=height,
-            width=width,
-            foreground_share=round(np.count_nonzero(mask) / mask.size, 6),
-            confidence=round(expected_dice(probability, mask), 4),
-            seconds=round(predicted.seconds + time.perf_counter() - start, 3),
-            warnings=mask_warnings(mask, photo.native_shape, photo.pixels.shape[:2]),
-        )
 
 
 def log_summary(folder: Path | str, records: Mapping[Path, PhotoRecord]) -> None:

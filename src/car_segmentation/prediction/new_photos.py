@@ -92,8 +92,10 @@ class NewPhotos:
             return file_state(path)
         return self.stored.states.get(self.name(path), ())
 
-    def of_shard(self, shard: Shard) -> "NewPhotos":
-        """Those of a part."""
+    def of_shard(self, shard: Shard | None) -> "NewPhotos":
+        """Those of a part; None: all."""
+        if shard is None:
+            return self
         return NewPhotos(
             self.folder,
             tuple(path for path in self.usable if shard.holds(self.name(path))),
@@ -123,17 +125,12 @@ def sort_out_photos(files: Sequence[Path] | StoredPhotos, folder: Path = Path())
         files: Files in the folder and in folders inside it, or objects of a store.
         folder: What files' names are relative to.
     """
-    stored = files if isinstance(files, StoredPhotos) else None
-    refused: list[tuple[Path, str]] = []
+    stored, problems = None, dict[str, str]()
     if isinstance(files, StoredPhotos):
-        folder, paths = Path(), []
-        for name, (size, _) in sorted(files.states.items()):
-            problem = _problem(name, size)
-            if problem:
-                refused.append((Path(name), problem))
-            else:
-                paths.append(Path(name))
-        files = paths
+        stored, folder = files, Path()
+        problems = {name: _problem(name, size) for name, (size, _) in sorted(files.states.items())}
+        files = [Path(name) for name, problem in problems.items() if not problem]
+    refused = [(Path(name), problem) for name, problem in problems.items() if problem]
     named = name_files(files, folder, PHOTO_SUFFIXES, any_bytes=True)
     if named.aside:
         logger.info("%s were skipped", describe_files(named.aside))

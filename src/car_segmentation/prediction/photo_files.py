@@ -112,8 +112,8 @@ def cut_out_with(
 
 def output_file(folder: Path, output: str, photo: str, backdrop: Backdrop | None = None) -> Path:
     """Where an output, `MASKS` say, of a photo, given by its name, is."""
-    on_backdrop = output in {COMPOSITES, CANVASES} and backdrop is not None
-    suffix = backdrop.suffix if on_backdrop and backdrop is not None else ".png"
+    on_backdrop = output in {COMPOSITES, CANVASES}
+    suffix = backdrop.suffix if backdrop is not None and on_backdrop else ".png"
     return folder / output / f"{without_extension(photo)}{suffix}"
 
 

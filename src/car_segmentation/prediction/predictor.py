@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +29,26 @@ class Predictor(Protocol):
 
     def get_weights(self) -> list[np.ndarray]:
         """The weights of every network in it."""
+
+
+@dataclass(frozen=True)
+class OnAnother:
+    """What the predictors that stand on another one have in common.
+
+    Attributes:
+        predictor: The other one.
+    """
+
+    predictor: Predictor
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """As that of the other one."""
+        return tuple(self.predictor.input_shape)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """See `Predictor`."""
+        return self.predictor.get_weights()
 
 
 def model_digest(model: Predictor) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.prediction.predictor import Predictor
+from car_segmentation.prediction.predictor import OnAnother
 from car_segmentation.prediction.stored_model import keras_model
 
 Runtime = Literal["openvino", "onnxruntime"]
@@ -33,7 +33,7 @@ _ONE_PREDICTS = threading.Lock()
 
 
 @dataclass(frozen=True)
-class RuntimeModel:
+class RuntimeModel(OnAnother):
     """A Keras model that another runtime predicts with; a `Predictor`.
 
     Attributes:
@@ -46,7 +46,6 @@ class RuntimeModel:
             cannot be converted.
     """
 
-    predictor: Predictor
     runtime: Runtime
     batch_size: int
 
@@ -60,11 +59,6 @@ class RuntimeModel:
                 f"pip install -e '.[{extra}]', or set it to keras."
             )
 
-    @property
-    def input_shape(self) -> tuple[int | None, ...]:
-        """As that of the Keras model."""
-        return tuple(self.predictor.input_shape)
-
     def predict_on_batch(self, photos: np.ndarray) -> np.ndarray:
         """See `Predictor`; by one thread at a time."""
         with _ONE_PREDICTS:
@@ -74,10 +68,6 @@ class RuntimeModel:
     def to_json(self) -> str:
         """See `Predictor`."""
         return json.dumps({"runtime": self.runtime, "of": self.predictor.to_json()})
-
-    def get_weights(self) -> list[np.ndarray]:
-        """See `Predictor`."""
-        return self.predictor.get_weights()
 
 
 def missing_packages(packages: Sequence[str]) -> list[str]:

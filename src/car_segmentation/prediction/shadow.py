@@ -100,12 +100,12 @@ def _small_shadow(brightness: np.ndarray, covered: np.ndarray) -> np.ndarray:
     # Joints and marks of the floor are thin.
     opacity = cv2.medianBlur((opacity * 255).astype(np.uint8), 5).astype(np.float32) / 255
     sharp, soft = (cv2.GaussianBlur(opacity, (0, 0), sigma) for sigma in (1.0, PENUMBRA))
-    softness = _step(distance / PENUMBRA_DEPTH)
+    softness = smooth_step(distance / PENUMBRA_DEPTH)
     opacity = (1 - softness) * sharp + softness * soft
     up = (bottom - rows) / thing_height
     fade = (
-        _step(2 * (1 - distance / REACH))
-        * _step((FLOOR_TOP - up) / (FLOOR_TOP / 2))
+        smooth_step(2 * (1 - distance / REACH))
+        * smooth_step((FLOOR_TOP - up) / (FLOOR_TOP / 2))
         * _fade_at_border(thing.shape)
     )
     return np.asarray(opacity * fade, np.float32)
@@ -165,11 +165,11 @@ def _fade_at_border(shape: tuple[int, ...]) -> np.ndarray:
     ends = []
     for length in shape:
         place = np.arange(length) + 0.5
-        ends.append(_step(np.minimum(place, length - place) / max(1.0, BORDER * length)))
+        ends.append(smooth_step(np.minimum(place, length - place) / max(1.0, BORDER * length)))
     return np.outer(*ends)
 
 
-def _step(value: np.ndarray) -> np.ndarray:
+def smooth_step(value: np.ndarray) -> np.ndarray:
     """From 0 at 0 to 1 at 1, without corners."""
     clipped = np.clip(value, 0, 1)
     return np.asarray(clipped * clipped * (3 - 2 * clipped))

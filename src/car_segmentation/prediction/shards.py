@@ -56,6 +56,11 @@ def shard_files(file: Path) -> list[Path]:
     return sorted(file.parent.glob(f".{_bare(file)}.*-of-*{file.suffix}"))
 
 
+def files_of_all(file: Path, count: int) -> dict[int, Path]:
+    """The file of each of a number of parts, there or not, by the part's number."""
+    return {number: shard_file(file, Shard(number, count)) for number in range(1, count + 1)}
+
+
 def join_tables(table: Path, shard: Shard) -> None:
     """Write one table of all photos when every part has its table, and say which have not.
 
@@ -64,10 +69,7 @@ def join_tables(table: Path, shard: Shard) -> None:
     Raises:
         UserError: If the table of a part is damaged.
     """
-    files = {
-        number: shard_file(table, Shard(number, shard.count))
-        for number in range(1, shard.count + 1)
-    }
+    files = files_of_all(table, shard.count)
     missing = [number for number, file in files.items() if not file.is_file()]
     if missing:
         numbers = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")

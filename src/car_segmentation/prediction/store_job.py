@@ -37,12 +37,11 @@ from car_segmentation.prediction.new_photos import (
     fetch,
     fetch_ahead,
 )
-from car_segmentation.prediction.photo_files import COMPOSITES, CUT_OUTS, output_file
+from car_segmentation.prediction.photo_files import output_file
 from car_segmentation.prediction.photo_record import PhotoRecord, write_table
 from car_segmentation.prediction.predictor import model_digest
-from car_segmentation.prediction.shards import Shard, join_tables, shard_file
+from car_segmentation.prediction.shards import Shard, files_of_all, join_tables, shard_file
 from car_segmentation.prediction.store_journal import ChunkJournal, StoreJournal
-from car_segmentation.prediction.stored_model import stored
 
 States = Mapping[str, Sequence[int]]
 
@@ -59,13 +58,17 @@ def write_to_store(job: FolderJob, target: ObjectStore) -> list[PhotoRecord]:
     """
     journal = StoreJournal(target, job.origin(), job.shard)
     _clear_others(job, target)
-    photos = job.photos if job.shard is None else job.photos.of_shard(job.shard)
+    photos = job.photos.of_shard(job.shard)
     name = photos.name
-    is_written = _written_files(job, target)
+    written = {output: target.files(output).keys() for output in job.outputs}
 
     def finished(path: Path) -> PhotoRecord | None:
         record = journal.finished(name(path), photos.state(path))
-        return record if record is not None and is_written(name(path)) else None
+        is_written = record is not None and all(
+            output_file(Path(), output, name(path), job.backdrop).as_posix() in names
+            for output, names in written.items()
+        )
+        return record if is_written else None
 
     records, missing = sort_finished(photos, finished)
     cluster = cluster_in_use()
@@ -80,7 +83,7 @@ def write_to_store(job: FolderJob, target: ObjectStore) -> list[PhotoRecord]:
             journal.add_chunk(by_name, {name(path): photos.state(path) for path in chunk})
             progress.update(len(chunk))
     journal.compact()
-    records = {path: records[path] for path in sorted(records)}
+    records = dict(sorted(records.items()))
     _write_tables(target, records, job.shard)
     log_summary(target.address, records)
     return list(records.values())
@@ -131,17 +134,13 @@ def _predict_on(
         return FilePlace(target, models[-1])
 
     try:
-        light = replace(job.segmenter, predictor=stored(job.segmenter.predictor, store))
-        photos = job.photos.for_workers()
-        sent = replace(job, segmenter=light, photos=photos, submission=None)
+        sent = job.for_workers(store)
         # Nothing but a local folder of photos needs to be shared.
         alone = replace(cluster, shared=tuple(sorted(job.photos.shared_folders(paths))))
-        states = {path: job.photos.state(given[path]) for path in given}
-        chunks = (
-            [(path, states[path]) for path in chunk] for chunk in in_chunks(given, job.chunk_size)
-        )
+        items = [(path, job.photos.state(own)) for path, own in given.items()]
         work = partial(_work, sent, target, journal)
-        killed = partial(_killed, photos)
+        killed = partial(_killed, sent.photos)
+        chunks = in_chunks(items, job.chunk_size)
         for chunk, records in map_on_cluster(alone, work, chunks, killed):
             yield [given[path] for path, _ in chunk], records
     finally:
@@ -197,26 +196,9 @@ def _deliver(
     return predicted
 
 
-def _written_files(job: FolderJob, target: ObjectStore) -> Any:
-    """A function that says whether a photo, by its name, has all its files."""
-    written = {output: target.files(output).keys() for output in job.outputs}
-
-    def is_written(name: str) -> bool:
-        return all(
-            output_file(Path(), output, name, job.backdrop).as_posix() in names
-            for output, names in written.items()
-        )
-
-    return is_written
-
-
 def _clear_others(job: FolderJob, target: ObjectStore) -> None:
     """Remove pictures that the folder has by other options; see `composites.clear_if_other`."""
-    shadow = " with shadow" if job.shadow else ""
-    notes = {CUT_OUTS: f"cut-outs{shadow}"} if CUT_OUTS in job.outputs else {}
-    if job.backdrop is not None:
-        notes[COMPOSITES] = f"{job.backdrop.digest()}{shadow}"
-    for output, note in notes.items():
+    for output, note in job.notes().items():
         file = f"{output}/{NOTE_FILE}"
         found = target.read_if_there(file)
         if found != note.encode():
@@ -236,8 +218,7 @@ def _write_tables(
         target.write(own.name, own.read_bytes())
         if shard is None:
             return
-        for number in range(1, shard.count + 1):
-            other = shard_file(table, Shard(number, shard.count))
+        for other in files_of_all(table, shard.count).values():
             if other != own:
                 target.download(other.name, other)
         join_tables(table, shard)

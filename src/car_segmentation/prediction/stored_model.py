@@ -4,14 +4,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from car_segmentation.core.file_place import FilePlace
 from car_segmentation.prediction.ensemble import Ensemble
-from car_segmentation.prediction.predictor import Predictor
+from car_segmentation.prediction.predictor import OnAnother, Predictor
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class StoredModel:
         input_shape: See `Predictor`.
     """
 
-    path: Path | FilePlace
+    path: FilePlace
     input_shape: tuple[int | None, ...]
 
     def predict_on_batch(self, photos: np.ndarray) -> Any:
@@ -43,7 +42,7 @@ class StoredModel:
 _ONE_PREDICTS = threading.RLock()
 
 
-def stored(predictor: Any, store: Callable[[Any], Path | FilePlace]) -> Predictor:
+def stored(predictor: Any, store: Callable[[Any], FilePlace]) -> Predictor:
     """A predictor that is cheap to send to workers: its Keras models are in files.
 
     Args:
@@ -52,7 +51,7 @@ def stored(predictor: Any, store: Callable[[Any], Path | FilePlace]) -> Predicto
     """
     if isinstance(predictor, Ensemble):
         return Ensemble([stored(member, store) for member in predictor.members])
-    if hasattr(predictor, "predictor"):  # TestTimeAugmentation, Tiles, RuntimeModel.
+    if isinstance(predictor, OnAnother):
         return cast(Predictor, replace(predictor, predictor=stored(predictor.predictor, store)))
     if not hasattr(predictor, "save"):
         return cast(Predictor, predictor)
@@ -65,10 +64,8 @@ def keras_model(predictor: Predictor) -> Any:
 
 
 @cache
-def _read_model(path: Path | FilePlace) -> Any:
+def _read_model(path: FilePlace) -> Any:
     from car_segmentation.networks.model_file import read_model
 
-    if isinstance(path, Path):
-        return read_model(path)
     with path.reading() as file:
         return read_model(file)

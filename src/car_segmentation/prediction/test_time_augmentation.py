@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from car_segmentation.prediction.ensemble import mean_of
-from car_segmentation.prediction.predictor import Predictor
+from car_segmentation.prediction.predictor import OnAnother
 
 
 @dataclass(frozen=True)
-class TestTimeAugmentation:
+class TestTimeAugmentation(OnAnother):
     """The mean of predictions of several views of a photo: mirrored, smaller, larger.
 
     A `Predictor`.
@@ -27,14 +27,8 @@ class TestTimeAugmentation:
 
     __test__ = False  # Its name is no sign of a test: pytest looks here.
 
-    predictor: Predictor
     flip: bool = False
     scales: tuple[float, ...] = (1.0,)
-
-    @property
-    def input_shape(self) -> tuple[int | None, ...]:
-        """As that of the predictor."""
-        return tuple(self.predictor.input_shape)
 
     def predict_on_batch(self, photos: np.ndarray) -> np.ndarray:
         """See `Predictor`."""
@@ -63,10 +57,6 @@ class TestTimeAugmentation:
         """See `Predictor`."""
         views = {"flip": self.flip, "scales": self.scales}
         return json.dumps({"views": views, "of": self.predictor.to_json()})
-
-    def get_weights(self) -> list[np.ndarray]:
-        """See `Predictor`."""
-        return self.predictor.get_weights()
 
 
 def at_scale(photo: np.ndarray, scale: float) -> np.ndarray:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from car_segmentation.core.dask_cluster import in_chunks
 from car_segmentation.core.errors import UserError
-from car_segmentation.prediction.predictor import Predictor, predict_full_batch
+from car_segmentation.prediction.predictor import OnAnother, predict_full_batch
 
 
 @dataclass(frozen=True)
-class Tiles:
+class Tiles(OnAnother):
     """Predicts photos of any size in overlapping tiles, which fade into each other.
 
     A `Predictor`, whatever the size that the network takes.
@@ -31,7 +32,6 @@ class Tiles:
             a size of its own is given another.
     """
 
-    predictor: Predictor
     overlap: float
     batch_size: int
     height: int | None = None
@@ -73,8 +73,7 @@ class Tiles:
         self, photo: np.ndarray, places: Sequence[tuple[slice, slice]]
     ) -> Iterator[np.ndarray]:
         """Probability maps (height, width) of tiles; batches are all of one shape."""
-        for start in range(0, len(places), self.batch_size):
-            tiles = [photo[place] for place in places[start : start + self.batch_size]]
+        for tiles in in_chunks((photo[place] for place in places), self.batch_size):
             yield from predict_full_batch(self.predictor, tiles, self.batch_size)
 
     def _tile_size(self) -> tuple[int, int]:
@@ -102,10 +101,6 @@ class Tiles:
         """See `Predictor`."""
         tiles = {"size": self._tile_size(), "overlap": self.overlap}
         return json.dumps({"tiles": tiles, "of": self.predictor.to_json()})
-
-    def get_weights(self) -> list[np.ndarray]:
-        """See `Predictor`."""
-        return self.predictor.get_weights()
 
 
 def tile_starts(length: int, tile: int, overlap: float) -> list[int]:
