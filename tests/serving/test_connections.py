@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,7 +76,7 @@ def test_eight_slow_clients_hold_nobody_up_and_are_ended(kind: str, tmp_path: Pa
 
 
 def test_64_clients_of_all_kinds_leave_the_service_to_others(tmp_path: Path) -> None:
-    with running(tmp_path, limits=replace(SHORT_LIMITS, waiting=16)) as service:
+    with running(tmp_path, limits=SHORT_LIMITS.model_copy(update={"waiting": 16})) as service:
         begin = time.monotonic()
         slow = [SlowClient(service.port, *kind) for kind in [*SLOW.values()] * 8]
         with ThreadPoolExecutor(4) as pool:
@@ -115,7 +114,7 @@ def test_a_body_without_end_is_told_its_limit(tmp_path: Path) -> None:
 
 
 def test_the_oldest_without_a_request_yields_to_a_new_one(tmp_path: Path) -> None:
-    limits = replace(SHORT_LIMITS, connections=4, pause_seconds=60)
+    limits = SHORT_LIMITS.model_copy(update={"connections": 4, "pause_seconds": 60})
     with running(tmp_path, limits=limits) as service:
         silent = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(4)]
         time.sleep(0.2)

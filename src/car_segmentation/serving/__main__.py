@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import yaml
@@ -16,19 +15,6 @@ from car_segmentation.parameters.messages import problem_text
 from car_segmentation.serving.request_limits import ServiceLimits
 
 TOKEN_VARIABLE = "CAR_SEGMENTATION_TOKEN"
-HELP = {
-    "body_megabytes": "of a request",
-    "photo_megabytes": "of a photo's file",
-    "megapixels": "of a photo",
-    "photos": "in one request",
-    "request_seconds": "from the head of a request to its answer",
-    "pause_seconds": "for the head of a request, and between two pieces of its body",
-    "answer_seconds": "for a client to take an answer",
-    "connections": "open at once",
-    "at_once": "photos in work at once",
-    "waiting": "requests in the queue; further requests are answered with 429",
-    "held_megabytes": "bodies of all requests together",
-}
 
 
 def main() -> None:
@@ -57,17 +43,17 @@ def main() -> None:
         help="how photos are predicted, in YAML, as the parameters of that name: 'flip: true'",
     )
     limits = parser.add_argument_group("limits")
-    for field in fields(ServiceLimits):
-        name = f"--max-{field.name.replace('_', '-')}"
-        kind = type(field.default)
-        limits.add_argument(name, type=kind, default=field.default, help=HELP[field.name])
+    for name, field in ServiceLimits.model_fields.items():
+        option, kind = f"--max-{name.replace('_', '-')}", type(field.default)
+        limits.add_argument(option, type=kind, default=field.default, help=field.description)
     arguments = vars(parser.parse_args())
+    given = {name: arguments[f"max_{name}"] for name in ServiceLimits.model_fields}
     try:
         serve(
             arguments["model"],
             arguments["host"],
             arguments["port"],
-            ServiceLimits(**{f.name: arguments[f"max_{f.name}"] for f in fields(ServiceLimits)}),
+            ServiceLimits(**given),
             arguments["follow_seconds"],
             _prediction_options(arguments["prediction"]),
         )

@@ -63,18 +63,16 @@ def http_protocol(limits: ServiceLimits) -> type[H11Protocol]:
         """One connection."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            self._head_timer: asyncio.TimerHandle | None = None
-            self._answer_timer: asyncio.TimerHandle | None = None
+            self._timers: dict[str, asyncio.TimerHandle] = {}
             self._number = next(numbers)
             super().connection_made(transport)
             if len(self.connections) > most:
-                idle = [one for one in self.connections if isinstance(one, PatientProtocol)]
-                oldest = min(
-                    (one for one in idle if one.waits_for_head()),
-                    key=lambda one: one._number,
-                    default=self,
-                )
-                oldest.transport.abort()
+                idle = [
+                    one
+                    for one in self.connections
+                    if isinstance(one, PatientProtocol) and one.waits_for_head()
+                ]
+                min(idle, key=lambda one: one._number, default=self).transport.abort()
             self._time_head()
 
         def data_received(self, data: bytes) -> None:
@@ -87,29 +85,27 @@ def http_protocol(limits: ServiceLimits) -> type[H11Protocol]:
 
         def _time_head(self) -> None:
             """Begin the time of a head when the one before is answered, end it when it is here."""
-            if not self.waits_for_head():
-                self._stop_timers(head=True)
-            elif self._head_timer is None:
-                self._head_timer = self.loop.call_later(limits.pause_seconds, self._end_head)
+            if self.waits_for_head():
+                self._start("head", limits.pause_seconds, self._end_head)
+            else:
+                self._stop("head")
 
         def _end_head(self) -> None:
-            self._head_timer = None
+            self._stop("head")
             if self.waits_for_head():
                 self.transport.abort()
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            if self._answer_timer is None:
-                self._answer_timer = self.loop.call_later(
-                    limits.answer_seconds, self.transport.abort
-                )
+            self._start("answer", limits.answer_seconds, self.transport.abort)
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            self._stop_timers(answer=True)
+            self._stop("answer")
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_timers(head=True, answer=True)
+            self._stop("head")
+            self._stop("answer")
             super().connection_lost(exc)
 
         def shutdown(self) -> None:
@@ -119,12 +115,12 @@ def http_protocol(limits: ServiceLimits) -> type[H11Protocol]:
             if self.waits_for_head():
                 self.transport.abort()
 
-        def _stop_timers(self, head: bool = False, answer: bool = False) -> None:
-            if head and self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
-            if answer and self._answer_timer is not None:
-                self._answer_timer.cancel()
-                self._answer_timer = None
+        def _start(self, timer: str, seconds: float, end: Callable[[], None]) -> None:
+            if timer not in self._timers:
+                self._timers[timer] = self.loop.call_later(seconds, end)
+
+        def _stop(self, timer: str) -> None:
+            if timer in self._timers:
+                self._timers.pop(timer).cancel()
 
     return PatientProtocol

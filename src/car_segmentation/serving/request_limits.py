@@ -10,9 +10,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field
+
+from car_segmentation.parameters.group import Parameters
 from car_segmentation.serving.metrics import Metrics
 from car_segmentation.serving.problems import Problem, too_busy
 
@@ -30,35 +32,27 @@ only when they have sent everything."""
 MEMORY_RETRY_SECONDS = 5
 
 
-@dataclass(frozen=True)
-class ServiceLimits:
-    """Limits of the service.
+class ServiceLimits(Parameters):
+    """Limits of the service; the descriptions are the command line's help."""
 
-    Attributes:
-        body_megabytes: Of a request.
-        photo_megabytes: Of one photo's file.
-        megapixels: Of one photo.
-        photos: In one request.
-        request_seconds: From the head of a request to its answer.
-        pause_seconds: For the head of a request, and between two pieces of its body.
-        answer_seconds: For a client to take an answer.
-        connections: Open at once; beyond them, the oldest without a request is closed.
-        at_once: Photos in work at once.
-        waiting: Requests that wait for one of those places.
-        held_megabytes: Bodies of all requests together.
-    """
-
-    body_megabytes: float = 64
-    photo_megabytes: float = 32
-    megapixels: float = 100
-    photos: int = 16
-    request_seconds: float = 60
-    pause_seconds: float = 10
-    answer_seconds: float = 120
-    connections: int = 800
-    at_once: int = 2
-    waiting: int = 32
-    held_megabytes: float = 1024
+    body_megabytes: float = Field(default=64, description="of a request")
+    photo_megabytes: float = Field(default=32, description="of a photo's file")
+    megapixels: float = Field(default=100, description="of a photo")
+    photos: int = Field(default=16, description="in one request")
+    request_seconds: float = Field(
+        default=60, description="from the head of a request to its answer"
+    )
+    pause_seconds: float = Field(
+        default=10, description="for the head of a request, and between two pieces of its body"
+    )
+    answer_seconds: float = Field(default=120, description="for a client to take an answer")
+    # Beyond them, the oldest without a request is closed.
+    connections: int = Field(default=800, description="open at once")
+    at_once: int = Field(default=2, description="photos in work at once")
+    waiting: int = Field(
+        default=32, description="requests in the queue; further requests are answered with 429"
+    )
+    held_megabytes: float = Field(default=1024, description="bodies of all requests together")
 
 
 class RequestLimits:

@@ -14,7 +14,7 @@ from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import IGNORED, read_truth
 from car_segmentation.data.splits import check_same_photos, rows_of_split
 from car_segmentation.evaluation.car_colour import colour_of_cars
-from car_segmentation.evaluation.error_analysis import analyse_photos, error_class_table
+from car_segmentation.evaluation.error_analysis import Analysis, analyse_photos, error_class_table
 from car_segmentation.evaluation.label_errors import (
     LEAST_DICE,
     can_judge_masks,
@@ -63,20 +63,10 @@ def predict_photos(
 
 def analyse_test_photos(
     probabilities: ImageStack, photo_splits: pd.DataFrame, threshold: dict[str, float]
-) -> tuple[pd.DataFrame | dict[str, float], ...]:
+) -> Analysis:
     """Score every test photo at its native size, and find where and why it is wrong."""
-    analysis = analyse_photos(
-        probabilities, rows_of_split(photo_splits, "test"), threshold["threshold"], "test photos"
-    )
-    return (
-        analysis.photo_scores,
-        analysis.error_distances,
-        analysis.error_regions,
-        analysis.calibration,
-        analysis.calibration_errors,
-        analysis.mask_evidence,
-        analysis.car_colours,
-    )
+    test = rows_of_split(photo_splits, "test")
+    return analyse_photos(probabilities, test, threshold["threshold"], "test photos")
 
 
 def analyse_other_photos(

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
+from car_segmentation.evaluation.error_analysis import Analysis
 from car_segmentation.pipelines.named_node import node
 from car_segmentation.pipelines.reporting import nodes
 
@@ -25,19 +26,8 @@ def create_pipeline() -> Pipeline:
                 ],
                 "probabilities",
             ),
-            node(
-                nodes.analyse_test_photos,
-                PREDICTIONS,
-                [
-                    "photo_scores",
-                    "error_distances",
-                    "error_regions",
-                    "calibration",
-                    "calibration_errors",
-                    "mask_evidence",
-                    "car_colours",
-                ],
-            ),
+            # Photo scores, error regions and more, each called like its field.
+            node(nodes.analyse_test_photos, PREDICTIONS, list(Analysis._fields)),
             node(nodes.analyse_other_photos, PREDICTIONS, ["other_scores", "other_mask_evidence"]),
             node(nodes.summarise_scores, ["photo_scores", "params:seed"], "score_summary"),
             node(
