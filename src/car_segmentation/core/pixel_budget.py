@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -69,12 +69,10 @@ def shared_pixels(pixels: int, folder: Path | None = None) -> Iterator[None]:
             free = list(range(slots))
             while missing:
                 for slot in tuple(free):
-                    try:
+                    with suppress(Timeout):
                         held.enter_context(FileLock(folder / str(slot), timeout=0))
-                    except Timeout:
-                        continue
-                    free.remove(slot)
-                    missing -= 1
+                        free.remove(slot)
+                        missing -= 1
                     if not missing:
                         break
                 else:

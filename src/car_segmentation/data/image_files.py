@@ -369,9 +369,8 @@ def _as_srgb(image: Image.Image, profile: bytes) -> np.ndarray:
 def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """The conversion of a profile's colours to sRGB's; None where none is needed, or possible."""
     try:
-        transform = ImageCms.buildTransform(
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)), _srgb(), mode, "RGB"
-        )
+        srgb = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(io.BytesIO(profile), srgb, mode, "RGB")
         levels = np.linspace(0, 255, 9).astype(np.uint8)
         if mode != "RGB":
             return transform
@@ -381,8 +380,3 @@ def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         return None  # Broken, or of another kind of image: viewers pass over it, too.
     is_srgb = np.abs(seen.astype(int) - colours).max() <= SAME_COLOUR
     return None if is_srgb else transform
-
-
-@lru_cache(maxsize=1)
-def _srgb() -> ImageCms.ImageCmsProfile:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))

@@ -136,8 +136,9 @@ def tell_object(levels: Levels, max_grey: float) -> np.ndarray:
         UnusableImage: If there are several ways to read it, the message lists the values; or if
             it has too many grey pixels to be a mask.
     """
-    if levels.colours is not None and levels.numbers is not None and _are_alike(levels):
-        levels = replace(levels, colours=None)  # Then a palette's numbers count.
+    palette = None if levels.numbers is None else levels.colours
+    if palette is not None and are_alike(palette, levels.present):
+        levels = replace(levels, colours=None)  # Then its numbers count.
     grey = _as_grey_levels(levels)
     if grey is not None:
         return tell_object(grey, max_grey)[_brightness(levels).astype(int)]
@@ -220,9 +221,14 @@ def _as_grey_levels(levels: Levels) -> Levels | None:
     return Levels(levels.codes, np.arange(float(MOST_LEVELS)), None, counts, names, shown)
 
 
-def _are_alike(levels: Levels) -> bool:
-    assert levels.colours is not None
-    shown = levels.colours if len(levels.present) == 1 else levels.colours[levels.present]
+def are_alike(palette: np.ndarray, used: np.ndarray) -> bool:
+    """Whether nobody could tell the used colours of a palette apart; of one, all of the palette.
+
+    Args:
+        palette: uint8 (colours, 3).
+        used: Positions in it.
+    """
+    shown = palette if len(used) == 1 else palette[used]
     return bool(np.ptp(shown.astype(int), axis=0).max() <= ALIKE)
 
 

@@ -36,8 +36,8 @@ from car_segmentation.data.image_files import (
 )
 from car_segmentation.data.label_map import LABEL_MAP, read_label_map
 from car_segmentation.data.mask_values import (
-    ALIKE,
     Levels,
+    are_alike,
     levels_of_colours,
     levels_of_numbers,
     refuse_grey,
@@ -183,7 +183,8 @@ def decode_mask(
             _refuse_black_and_white_cut_out(image, alpha)
         image = Image.fromarray(alpha)
     if reading.foreground in {"bright", "dark"}:
-        bright = _brighter_than_half(_brightness(image))
+        brightness = _brightness(image)
+        bright = brightness > brightness.max() // 2
         return Mask(bright if reading.foreground == "bright" else ~bright)
     levels = None if opened.is_lossy else _levels(image)
     if levels is None:
@@ -280,7 +281,8 @@ def _levels(image: Image.Image) -> Levels | None:
         entries = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
         colours[: len(entries)] = entries
         codes, counts = np.asarray(image), np.array(image.histogram())
-        if np.ptp(colours.astype(int), axis=1).any() or _are_alike(entries, counts):
+        used = np.flatnonzero(counts[: len(entries)])
+        if np.ptp(colours.astype(int), axis=1).any() or are_alike(entries, used):
             return Levels(codes, np.arange(256.0), colours, counts)
         greys = colours[:, 0]  # As any grey image.
         counts = np.bincount(greys, counts, 256).astype(int)
@@ -296,13 +298,6 @@ def _levels(image: Image.Image) -> Levels | None:
     return levels_of_numbers(rgb[..., 0].copy()) if is_grey else levels_of_colours(rgb)
 
 
-def _are_alike(entries: np.ndarray, counts: np.ndarray) -> bool:
-    """Whether nobody could tell a palette image's colours apart, or, of one, the palette's."""
-    used = np.flatnonzero(counts[: len(entries)])
-    shown = entries if len(used) == 1 else entries[used]
-    return bool(np.ptp(shown.astype(int), axis=0).max() <= ALIKE)
-
-
 def _brightness(image: Image.Image) -> np.ndarray:
     """The brightest channel, uint8 (height, width); of more than 8 bits, 255 is the brightest."""
     if image.mode in {"I", "F"} or image.mode.startswith("I;"):
@@ -314,10 +309,6 @@ def _brightness(image: Image.Image) -> np.ndarray:
     if image.mode in {"L", "LA", "La"}:
         return np.asarray(image.convert("L"))
     return np.asarray(image.convert("RGB")).max(axis=2)
-
-
-def _brighter_than_half(brightness: np.ndarray) -> np.ndarray:
-    return brightness > brightness.max() // 2
 
 
 def _told_by_brightness(image: Image.Image, is_lossy: bool, max_grey: float) -> np.ndarray:

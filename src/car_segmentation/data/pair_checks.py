@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from car_segmentation.data.pairing import rejected_table, split_paths
@@ -35,19 +34,15 @@ def check_pairs(
         ``foreground_share``, the fraction that is foreground), and the rejected files (columns
         `REJECTED_COLUMNS`).
     """
-    reasons = [photo_notes[photo_id].get("problem") for photo_id in pairs["photo_id"]]
-    is_usable = np.array([reason is None for reason in reasons], dtype=bool)
+    reasons = pairs["photo_id"].map(lambda photo_id: photo_notes[photo_id].get("problem"))
+    is_usable = reasons.isna()
     usable = pairs[is_usable].reset_index(drop=True)
     facts = [mask_notes[photo_id] for photo_id in usable["photo_id"]]
     usable["mask_path"] = [
         note.get("mask_path", path) for note, path in zip(facts, usable["mask_path"], strict=True)
     ]
     measured = pd.DataFrame(facts, columns=["height", "width", "foreground_share"])
-    rejected = [
-        (path, reason)
-        for path, reason in zip(pairs["photo_path"], reasons, strict=True)
-        if reason is not None
-    ]
+    rejected = zip(pairs["photo_path"][~is_usable], reasons[~is_usable], strict=True)
     return pd.concat([usable, measured], axis="columns"), rejected_table(rejected)
 
 

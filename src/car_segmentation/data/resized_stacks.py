@@ -179,5 +179,4 @@ def _what_vanishes(mask: np.ndarray, soft: np.ndarray) -> dict[str, float]:
 
 def _border_share(mask: np.ndarray) -> float:
     """Fraction of the outermost pixels of a mask, bool (height, width), that are True."""
-    border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
-    return float(np.count_nonzero(border) / border.size)
+    return float(np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]]).mean())

@@ -6,15 +6,10 @@ to people.
 """
 
 from car_segmentation.data.annotations.coco import write_coco
-from car_segmentation.data.annotations.drawing import (
-    NOTHING_CUT_OUT,
-    DrawnMasks,
-    draw_mask,
-    draw_masks,
-)
+from car_segmentation.data.annotations.drawing import NOTHING_CUT_OUT, draw_mask, draw_masks
 from car_segmentation.data.annotations.label_studio import labelling_interface, write_label_studio
 from car_segmentation.data.annotations.labelme import write_labelme
-from car_segmentation.data.annotations.matching import Matched, match_photos
+from car_segmentation.data.annotations.matching import match_photos
 from car_segmentation.data.annotations.predictions import PredictedMask
 from car_segmentation.data.annotations.reading import read_annotations
 from car_segmentation.data.annotations.regions import (
@@ -33,9 +28,7 @@ __all__ = [
     "NOTHING_CUT_OUT",
     "Annotation",
     "Choice",
-    "DrawnMasks",
     "Label",
-    "Matched",
     "PredictedMask",
     "draw_mask",
     "draw_masks",
