@@ -10,6 +10,7 @@ import pytest
 from kedro.io import DatasetError
 from PIL import Image
 
+from car_segmentation.data.encoding import encode_picture
 from car_segmentation.data.image_stack import ImageStack, new_stack, read_stack
 from car_segmentation.data.masks import read_mask
 from car_segmentation.datasets.folders import PhotoFolderDataset, RecordFolderDataset
@@ -17,7 +18,7 @@ from car_segmentation.datasets.image_stack import ImageStackDataset
 from car_segmentation.datasets.keras_model import KerasModelDataset
 from car_segmentation.datasets.pictures import PictureDataset, PictureFolderDataset
 from car_segmentation.datasets.prediction_folder import PredictionFolderDataset
-from car_segmentation.datasets.previews import MAX_PREVIEW_WIDTH, encode_picture, image_preview
+from car_segmentation.datasets.previews import MAX_PREVIEW_WIDTH, image_preview
 from car_segmentation.datasets.tables import OptionalCSVDataset, TableDataset
 from car_segmentation.networks.registry import build_network
 from car_segmentation.training.losses import bce_dice

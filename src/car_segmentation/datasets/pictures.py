@@ -8,10 +8,11 @@ import numpy as np
 from kedro.io.core import Version
 
 from car_segmentation.core.files import atomic_folder
+from car_segmentation.data.encoding import encode_picture
 from car_segmentation.data.images import read_photo
 from car_segmentation.datasets.files import FileDataset
 from car_segmentation.datasets.folders import LocalFolderDataset, check_folder
-from car_segmentation.datasets.previews import ImagePreview, encode_picture, image_preview
+from car_segmentation.datasets.previews import ImagePreview, image_preview
 from car_segmentation.report.contact_sheets import contact_sheet
 
 PREVIEW_PICTURES = 4

@@ -9,6 +9,7 @@ import numpy as np
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.parameters import CanvasOptions
+from car_segmentation.prediction.composites import Backdrop, composite
 from car_segmentation.prediction.shadow import smooth_step
 
 MOST_PIXELS = 200_000_000
@@ -105,6 +106,22 @@ def lay_on_canvas(picture: np.ndarray, box: Box, canvas: Canvas) -> np.ndarray:
         round(box.height * canvas.scale),
     )
     return _fade_to_border(_moved(picture, left, top, canvas), place)
+
+
+def lay_file_on_canvas(
+    cut_out: bytes, box: Box, canvas: Canvas, backdrop: Backdrop | None
+) -> np.ndarray:
+    """Lay a cut-out, the content of its PNG file, on a canvas with or without a backdrop.
+
+    Returns:
+        uint8 RGB (height, width, 3) on a backdrop, else RGBA.
+    """
+    stored = cv2.imdecode(np.frombuffer(cut_out, np.uint8), cv2.IMREAD_UNCHANGED)
+    picture = cv2.cvtColor(np.asarray(stored), cv2.COLOR_BGRA2RGBA)
+    picture = lay_on_canvas(picture, box, canvas)
+    if backdrop is None:
+        return picture
+    return composite(picture, backdrop.behind(canvas.height, canvas.width))
 
 
 def _moved(picture: np.ndarray, left: float, top: float, canvas: Canvas) -> np.ndarray:

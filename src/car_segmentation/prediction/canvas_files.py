@@ -12,8 +12,8 @@ import numpy as np
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.parameters import CanvasOptions
-from car_segmentation.prediction.canvas import Box, Canvas, box_of, lay_on_canvas, plan_canvas
-from car_segmentation.prediction.composites import Backdrop, clear_if_other, composite
+from car_segmentation.prediction.canvas import Box, Canvas, box_of, lay_file_on_canvas, plan_canvas
+from car_segmentation.prediction.composites import Backdrop, clear_if_other
 from car_segmentation.prediction.photo_files import (
     CANVASES,
     CUT_OUTS,
@@ -88,11 +88,8 @@ def _box_in(folder: Path, name: str) -> Box:
 
 
 def _write(folder: Path, backdrop: Backdrop | None, task: _Task) -> None:
-    stored = cv2.imread(str(output_file(folder, CUT_OUTS, task.name)), cv2.IMREAD_UNCHANGED)
-    picture = cv2.cvtColor(np.asarray(stored), cv2.COLOR_BGRA2RGBA)
-    picture = lay_on_canvas(picture, task.box, task.canvas)
-    if backdrop is not None:
-        picture = composite(picture, backdrop.behind(*picture.shape[:2]))
+    cut_out = output_file(folder, CUT_OUTS, task.name).read_bytes()
+    picture = lay_file_on_canvas(cut_out, task.box, task.canvas, backdrop)
     write_picture(output_file(folder, CANVASES, task.name, backdrop), picture)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.name_patterns import without_extension
+from car_segmentation.data.encoding import encode_picture
 from car_segmentation.data.images import read_photo
 from car_segmentation.prediction.composites import Backdrop, composite
 from car_segmentation.prediction.cutouts import cut_out
@@ -136,14 +137,6 @@ def read_probability_map(path: Path) -> np.ndarray | None:
             "inference again."
         )
     return levels.astype(np.float32) / PROBABILITY_STEPS
-
-
-def encode_picture(image: np.ndarray, suffix: str = ".png") -> bytes:
-    """Encode grey, RGB or RGBA, 8 or 16 bits, in the format of a file extension."""
-    if image.ndim == 3:
-        from_rgb = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-        image = cv2.cvtColor(image, from_rgb[image.shape[2]])
-    return bytes(cv2.imencode(suffix, image)[1].tobytes())
 
 
 def write_picture(path: Path, image: np.ndarray) -> None:

@@ -116,15 +116,9 @@ def _converted(
                 f"prediction.backend is {runtime}, for which this model cannot be converted "
                 f"({reason[0]}). Set it to keras."
             ) from error
-        return _opened_openvino(file) if runtime == "openvino" else _opened_onnx(file)
-
-
-def _opened_openvino(file: Path) -> Callable[[np.ndarray], np.ndarray]:
-    compiled = compiled_openvino(file)
-    return lambda photos: np.array(compiled([photos])[0])
-
-
-def _opened_onnx(file: Path) -> Callable[[np.ndarray], np.ndarray]:
-    session = onnx_session(file)
-    name = session.get_inputs()[0].name
-    return lambda photos: np.asarray(session.run(None, {name: photos})[0])
+        if runtime == "openvino":
+            compiled = compiled_openvino(file)
+            return lambda batch: np.array(compiled([batch])[0])
+        session = onnx_session(file)
+        name = session.get_inputs()[0].name
+        return lambda batch: np.asarray(session.run(None, {name: batch})[0])

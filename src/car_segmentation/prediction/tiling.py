@@ -1,7 +1,7 @@
 """Tiling: photos of any size are predicted in overlapping tiles, which fade into each other."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -62,19 +62,15 @@ class Tiles(OnAnother):
         places = [
             (slice(top, top + height), slice(left, left + width)) for top in tops for left in lefts
         ]
-        for place, probability in zip(places, self._predict_tiles(photo, places), strict=True):
-            total[place] += weight * probability
+        for batch in in_chunks(places, self.batch_size):
+            tiles = [photo[place] for place in batch]
+            maps = predict_full_batch(self.predictor, tiles, self.batch_size)
+            for place, probability in zip(batch, maps, strict=True):
+                total[place] += weight * probability
         # Tiles stand in rows and columns, so that their weights add up along each alone.
         total /= _summed(windows[0], tops, photo.shape[0])[:, np.newaxis]
         total /= _summed(windows[1], lefts, photo.shape[1])
         return total[:rows, :columns, np.newaxis]
-
-    def _predict_tiles(
-        self, photo: np.ndarray, places: Sequence[tuple[slice, slice]]
-    ) -> Iterator[np.ndarray]:
-        """Probability maps (height, width) of tiles; batches are all of one shape."""
-        for tiles in in_chunks((photo[place] for place in places), self.batch_size):
-            yield from predict_full_batch(self.predictor, tiles, self.batch_size)
 
     def _tile_size(self) -> tuple[int, int]:
         sizes = []

@@ -23,6 +23,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from car_segmentation.core.text import printable
+from car_segmentation.data.encoding import encode_picture, narrowed
 from car_segmentation.report.colours import COLOURS
 
 Block = Markup
@@ -186,10 +187,8 @@ def picture(
         max_width: Wider pictures are reduced to this width, in pixels.
         name: What links of a `table` and points of a `figure` find it by, such as a photo id.
     """
+    rgb = narrowed(rgb, max_width)
     height, width = rgb.shape[:2]
-    if width > max_width:
-        height, width = round(height * max_width / width), max_width
-        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     return macros("blocks.html.j2").picture(
         _data_url(rgb), width, height, caption, alt or caption, name, anchor(name) if name else ""
     )
@@ -242,8 +241,8 @@ def _data_url(rgb: np.ndarray) -> str:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
-    _, content = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)
-    return "data:image/jpeg;base64," + base64.b64encode(content.tobytes()).decode()
+    jpeg = encode_picture(rgb, ".jpg", quality)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 def _is_numeric(values: pd.Series) -> bool:

@@ -19,7 +19,8 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
 from car_segmentation.core.name_patterns import without_extension
 from car_segmentation.core.parallel import map_photos
-from car_segmentation.data.images import read_photo, resize_by_area
+from car_segmentation.data.encoding import encode_picture, narrowed
+from car_segmentation.data.images import read_photo
 from car_segmentation.data.masks import read_mask
 from car_segmentation.evaluation.review_queue import ReviewModel
 from car_segmentation.prediction.photo_files import MASKS, output_file
@@ -65,12 +66,8 @@ def thumbnail(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Returns:
         uint8 RGB, at most `THUMBNAIL_WIDTH` wide.
     """
-    height, width = photo.shape[:2]
-    if width > THUMBNAIL_WIDTH:
-        height, width = max(1, round(height * THUMBNAIL_WIDTH / width)), THUMBNAIL_WIDTH
-    small = resize_by_area(photo, height, width)
-    area = resize_by_area(mask.view(np.uint8) * np.uint8(255), height, width)
-    return outlined(small, area >= 128, rgb("outline"))
+    area = narrowed(mask.view(np.uint8) * np.uint8(255), THUMBNAIL_WIDTH)
+    return outlined(narrowed(photo, THUMBNAIL_WIDTH), area >= 128, rgb("outline"))
 
 
 def write_thumbnails(
@@ -102,10 +99,9 @@ def _write_thumbnail(photos: Path, predictions: Path, photo: tuple[str, bool]) -
         )
     picture = thumbnail(read_photo(source), read_mask(output_file(predictions, MASKS, name)))
     relative = f"{THUMBNAILS}/{without_extension(name)}.jpg"
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    jpeg = encode_picture(picture, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     with atomic_file(predictions / relative) as part:
-        part.write_bytes(content.tobytes())
+        part.write_bytes(jpeg)
     height, width = picture.shape[:2]
     return Thumbnail(quote(os.fsencode(relative)), width, height)
 

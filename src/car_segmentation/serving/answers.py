@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import cv2
 import numpy as np
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.data.encoding import encode_picture
 from car_segmentation.data.image_files import Limits
 from car_segmentation.parameters import CanvasOptions
-from car_segmentation.prediction.canvas import Box, box_of, lay_on_canvas, plan_canvas
+from car_segmentation.prediction.canvas import Box, box_of, lay_file_on_canvas, plan_canvas
 from car_segmentation.prediction.composites import Backdrop, composite
 from car_segmentation.prediction.largest_piece import keep_largest_piece
-from car_segmentation.prediction.photo_files import cut_out_with, encode_picture
+from car_segmentation.prediction.photo_files import cut_out_with
 from car_segmentation.prediction.photo_record import expected_dice
 from car_segmentation.serving.decoding import decode
 from car_segmentation.serving.photo_model import PhotoModel
@@ -159,11 +159,7 @@ class Asked:
             canvas = plan_canvas(boxes if options.same_scale else [answer.box], options)
         except UserError as error:
             raise Problem(400, str(error)) from None
-        stored = cv2.imdecode(np.frombuffer(answer.png, np.uint8), cv2.IMREAD_UNCHANGED)
-        picture = cv2.cvtColor(np.asarray(stored), cv2.COLOR_BGRA2RGBA)
-        picture = lay_on_canvas(picture, answer.box, canvas)
-        if self._backdrop is not None:
-            picture = composite(picture, self._backdrop.behind(canvas.height, canvas.width))
+        picture = lay_file_on_canvas(answer.png, answer.box, canvas, self._backdrop)
         return replace(answer, png=encode_picture(picture))
 
     @cached_property

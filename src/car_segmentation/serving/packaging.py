@@ -10,14 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import mlflow
-import numpy as np
 import pandas as pd
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from car_segmentation.data import image_files
+from car_segmentation.data.encoding import encode_picture
 from car_segmentation.experiments.model_registry import NETWORK
 from car_segmentation.serving import ServedModel
 
@@ -80,7 +79,7 @@ def save_model(path: str, served: ServedModel, mlflow_model: Model, **_: Any) ->
                 "layers": [file.stem for file in layers],
             },
             signature=SIGNATURE,
-            input_example=pd.DataFrame({"photo": [_jpeg(served.example)]}),
+            input_example=pd.DataFrame({"photo": [encode_picture(served.example, ".jpg")]}),
             pip_requirements=[f"{package}=={version(package)}" for package in packages],
         )
 
@@ -102,8 +101,3 @@ def _registered_names(config: Any) -> Iterator[str]:
     if isinstance(config, list):
         for part in config:
             yield from _registered_names(part)
-
-
-def _jpeg(photo: np.ndarray) -> bytes:
-    _, content = cv2.imencode(".jpg", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR))
-    return bytes(content.tobytes())

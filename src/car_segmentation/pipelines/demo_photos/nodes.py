@@ -5,7 +5,7 @@ from typing import Any
 
 from car_segmentation.core.files import atomic_folder
 from car_segmentation.data.demo_cars import VIEWS, car_id, draw_car, render_view
-from car_segmentation.datasets.previews import encode_picture
+from car_segmentation.data.encoding import encode_picture
 from car_segmentation.parameters import DemoPhotos
 
 
