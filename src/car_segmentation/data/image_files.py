@@ -132,16 +132,6 @@ def open_image(source: Path | bytes, limits: Limits = NO_PIXEL_LIMIT) -> "OpenIm
     return OpenImage(content, header)
 
 
-def count_pixels(path: Path, limits: Limits = NO_PIXEL_LIMIT) -> int:
-    """How many pixels an image has, by its header.
-
-    Raises:
-        UnusableImage: As `open_image` does.
-    """
-    header = open_image(path, limits).header
-    return header.width * header.height
-
-
 @dataclass(frozen=True)
 class OpenImage:
     """An image whose header was read, and found to be within the limits.
@@ -159,6 +149,11 @@ class OpenImage:
         """One of `FORMATS`."""
         name = self.header.format or ""
         return "JPEG" if name == "MPO" else name  # Several JPEGs in one file: the first counts.
+
+    @property
+    def pixel_count(self) -> int:
+        """How many pixels it has, by its header."""
+        return self.header.width * self.header.height
 
     @property
     def is_lossy(self) -> bool:

@@ -10,13 +10,7 @@ import numpy as np
 from car_segmentation.core.files import atomic_folder
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.core.pixel_budget import shared_pixels
-from car_segmentation.data.image_files import (
-    NO_PIXEL_LIMIT,
-    Limits,
-    UnusableImage,
-    count_pixels,
-    open_image,
-)
+from car_segmentation.data.image_files import NO_PIXEL_LIMIT, Limits, UnusableImage, open_image
 from car_segmentation.data.image_stack import ImageStack, new_stack, read_stack
 from car_segmentation.data.images import resize_by_area
 from car_segmentation.data.masks import PLAIN_RULES, MaskRules, encode_mask, unite
@@ -55,7 +49,7 @@ def write_resized_photos(
         row, path, reason_against = item
         try:
             photo = open_image(Path(path), limits)
-            with shared_pixels(photo.header.width * photo.header.height):
+            with shared_pixels(photo.pixel_count):
                 pixels = photo.rgb()
                 native = pixels.shape[:2]
                 problem = reason_against(*native)
@@ -114,7 +108,7 @@ def write_resized_masks(
         row, photo_id, cell = item
         files, limits = split_paths(cell), Limits(rules.max_megapixels)
         try:
-            with shared_pixels(sum(count_pixels(file, limits) for file in files)):
+            with shared_pixels(sum(open_image(file, limits).pixel_count for file in files)):
                 return resize_one(row, photo_id, files)
         except UnusableImage as problem:
             return {"problem": str(problem)}

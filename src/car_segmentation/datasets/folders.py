@@ -7,6 +7,7 @@ and times the node that works, and shows its errors.
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -139,11 +140,8 @@ class PhotoFolderDataset(PlaceDataset[None, list[Path] | StoredPhotos]):
             raise UserError(f"{self._place} is in an object store: there is no preview.")
         pictures = []
         for path in _files_of(self._place)[:PREVIEW_COLUMNS]:
-            try:
-                picture = mask_picture(read_mask(path)) if self._masks else read_photo(path)
-            except UnusableImage:
-                continue
-            pictures.append(picture)
+            with suppress(UnusableImage):
+                pictures.append(mask_picture(read_mask(path)) if self._masks else read_photo(path))
         sheet = contact_sheet([pictures], [self._place.name], cell_width=320)
         return image_preview(sheet)
 

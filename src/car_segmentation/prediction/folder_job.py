@@ -281,7 +281,7 @@ class FolderJob:
         start = time.perf_counter()
         try:
             photo = open_image(path, Limits(self.max_megapixels))
-            with budget.take(photo.header.width * photo.header.height):
+            with budget.take(photo.pixel_count):
                 native_shape = photo.check()
                 pixels = self.segmenter.resize(read_photo(path))
         except UnusableImage as problem:

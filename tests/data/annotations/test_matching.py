@@ -36,7 +36,7 @@ def test_names_that_mean_a_photo(photo: str, names: tuple[str, ...]) -> None:
     annotation = named(*names)
     matched = match_photos([annotation], [Path(photo), *others])
     assert matched.by_photo == {Path(photo): annotation}
-    assert matched.bare == others and not matched.problems
+    assert not matched.problems
 
 
 def test_folders_tell_photos_of_one_name_apart() -> None:
@@ -50,7 +50,6 @@ def test_what_is_not_clear_is_named() -> None:
     twice = named("back.jpg")
     matched = match_photos([named("front.jpg"), named("left.jpg"), named(), twice, twice], photos)
     assert matched.by_photo == {}
-    assert matched.bare == photos[:2]
     assert matched.problems == [
         (SOURCE, "annotates 'front.jpg', which may be p/1/front.jpg, p/2/front.jpg"),
         (SOURCE, "annotates 'left.jpg', which is not among the photos"),

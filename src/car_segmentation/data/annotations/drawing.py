@@ -12,8 +12,7 @@ from car_segmentation.core.files import atomic_folder
 from car_segmentation.core.parallel import map_photos
 from car_segmentation.core.pixel_budget import shared_pixels
 from car_segmentation.data.annotations.regions import Annotation, Choice, Label
-from car_segmentation.data.image_files import Limits, UnusableImage, count_pixels
-from car_segmentation.data.images import photo_size
+from car_segmentation.data.image_files import Limits, UnusableImage, open_image
 from car_segmentation.data.masks import FOREGROUND, IGNORED, Mask, encode_mask
 
 NOTHING_CUT_OUT = "is annotated, but shows nothing that is cut out"
@@ -78,17 +77,18 @@ def draw_mask(
         choice: See `draw_masks`.
         max_megapixels: See `draw_masks`.
     """
+    photo, annotation, file = item
     try:
-        with shared_pixels(count_pixels(item[0], Limits(max_megapixels))):
-            return _draw_one(*item, choice, max_megapixels)
+        image = open_image(photo, Limits(max_megapixels))
+        with shared_pixels(image.pixel_count):
+            return _draw_one(image.check(), annotation, file, choice)
     except UnusableImage as problem:
         return str(problem)
 
 
 def _draw_one(
-    photo: Path, annotation: Annotation, file: Path, choice: Choice, max_megapixels: float
+    size: tuple[int, int], annotation: Annotation, file: Path, choice: Choice
 ) -> frozenset[Label] | str:
-    size = photo_size(photo, max_megapixels)
     try:
         values, labels = annotation.mask(size, choice)
     except UnusableImage as problem:

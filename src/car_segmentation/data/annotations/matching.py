@@ -15,8 +15,6 @@ class Matched(NamedTuple):
 
     by_photo: dict[Path, Annotation]
     problems: list[tuple[Path, str]]
-    bare: list[Path]
-    """Photos that nobody annotated."""
 
 
 def match_photos(annotations: Iterable[Annotation], photos: Sequence[Path]) -> Matched:
@@ -62,7 +60,7 @@ def match_photos(annotations: Iterable[Annotation], photos: Sequence[Path]) -> M
             problems.append(
                 (photo, f"is annotated {len(of_photo)} times ({', '.join(sources[:3])})")
             )
-    return Matched(by_photo, problems, [photo for photo in photos if photo not in taken])
+    return Matched(by_photo, problems)
 
 
 def _by_name(photos: Sequence[Path], spelling: Callable[[str], str]) -> dict[str, list[Path]]:
