@@ -20,10 +20,50 @@ from tests.support.projects import Project
         ("--to-outputs=nosuch", "Pipeline does not contain datasets named ['nosuch']"),
         ("--namespaces=nosuch", "Pipeline does not contain nodes with the following namespaces"),
         ("--env=tini", "--env=tini: "),
+        ("--conf-source=pyproject.toml", "{path}/pyproject.toml is no configuration"),
+        ("--runner=nosuch.Runner", "--runner=nosuch.Runner cannot be used (No module named"),
+        ("--runner=NoSuchRunner", "--runner=NoSuchRunner cannot be used (module 'kedro.runner'"),
+        ("--runner=pathlib.Path", "--runner=pathlib.Path cannot be used (it is no runner)"),
+        ("--runner-params=nosuch=3", "--runner-params=nosuch=3 cannot be used (Sequential"),
+        ("--runner-params=a={b}_c", "--runner-params=a={b}_c cannot be used (expected"),
+        ("--params=a=1,b.c={d}_e*", "--params=b.c={d}_e* cannot be used (expected"),
+        ("--params=a=${nosuch}", "conf/ or --params: a cannot be filled in (Interpolation"),
+        ("--load-versions=model", "--load-versions=model cannot be used (Expected the form"),
+        ("--pipelines=modelling --pipeline=reporting", "Options '--pipeline' and '--pipelines'"),
     ],
 )
 def test_what_cannot_be_run_is_one_sentence(empty_project: Project, option: str, says: str) -> None:
-    assert f"Error: {says}" in empty_project.fail(option)
+    written = empty_project.fail(*option.split())
+    assert f"Error: {says.replace('{path}', str(empty_project.path))}" in written
+    assert written.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("run: {env: tiny", "expected ',' or '}'"),
+        ("env: tiny", "it is of another kind"),
+        ("", "it is of another kind"),
+        ("run: 5", "it is of another kind"),
+        ("run: {nosuch: 1}", "Key `nosuch` in provided configuration is not valid."),
+        ("run: {params: 5}", "it is of another kind"),
+        ("run: {runner: NoSuchRunner}", "module 'kedro.runner' has no attribute 'NoSuchRunner'"),
+    ],
+)
+def test_options_in_a_file_are_explained_as_well(
+    content: str, reason: str, empty_project: Project
+) -> None:
+    file = empty_project.path / "run.yml"
+    file.write_text(content)
+    written = empty_project.fail(f"--config={file}")
+    assert f"cannot be used ({reason}" in written and written.count("\n") == 1
+
+
+def test_a_text_with_signs_of_yaml_is_quoted_as_the_message_says(empty_project: Project) -> None:
+    given = "--params=pairing.mask_pattern={photo}_seg*"
+    assert "'--params=NAME=\"TEXT\"'" in empty_project.fail(given)
+    quoted = given.replace("{photo}_seg*", '"{photo}_seg*"')
+    assert "There are no photos in" in empty_project.fail(quoted)
 
 
 @pytest.mark.parametrize("form", ["gztar", "zip"])

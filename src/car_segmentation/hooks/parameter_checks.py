@@ -7,8 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from omegaconf.errors import InterpolationKeyError
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.places import MEND, is_store
@@ -24,11 +26,24 @@ class ParameterChecks:
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Check all parameters at once."""
+        conf = context.config_loader.conf_source
         with user_errors_as_click():
             refuse_comments(sys.argv)
-            refuse_unknown_environment(context.env, Path(context.config_loader.conf_source))
-            self._session.begin(context)
-            refuse_stores(context.config_loader["catalog"])
+            refuse_unknown_environment(context.env, Path(conf))
+            try:
+                self._session.begin(context)
+                refuse_stores(context.config_loader["catalog"])
+            except MissingConfigException:
+                raise UserError(
+                    f"{conf} is no configuration of this project: its folder base, with parameters "
+                    "and catalog, is missing. --conf-source takes a folder such as conf/, or it "
+                    "packed as .zip or .tar.gz."
+                ) from None
+            except InterpolationKeyError as error:
+                raise UserError(
+                    f"conf/ or --params: {error.full_key} cannot be filled in "
+                    f"({str(error).splitlines()[0]}). Write its value instead."
+                ) from None
 
 
 def refuse_comments(words: Sequence[str]) -> None:
