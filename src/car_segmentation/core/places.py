@@ -56,6 +56,12 @@ def local_path(place: str) -> Path:
     return Path(unquote(place.removeprefix(_FILE)) if place.startswith(_FILE) else place)
 
 
+def folder_of(place: str) -> Path:
+    """The folder that names of files are relative to: a place, or that of a single file."""
+    path = local_path(place)
+    return path.parent if path.is_file() else path
+
+
 _options: dict[str, Mapping[str, Any]] = {}
 
 

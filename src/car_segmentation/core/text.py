@@ -16,6 +16,17 @@ def printable(text: str) -> str:
     return "".join(_visible(character) for character in text)
 
 
+def first_line(error: BaseException) -> str:
+    r"""The first line of an error's message, of 200 characters at most; without one, its type.
+
+    Example:
+        >>> first_line(OSError("the first\nthe second")), first_line(OSError())
+        ('the first', 'OSError')
+    """
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[0][:200]
+
+
 def _visible(character: str) -> str:
     # C: control, format, surrogate, private, unassigned. Zl and Zp: line and paragraph separators.
     category = unicodedata.category(character)

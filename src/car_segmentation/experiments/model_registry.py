@@ -19,6 +19,7 @@ from mlflow.models import Model
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.places import is_mlflow_model
+from car_segmentation.core.text import first_line
 from car_segmentation.evaluation.run_comparison import RunRecord
 from car_segmentation.experiments import run_reading, tracking
 
@@ -145,8 +146,9 @@ def register(name: str, model_uri: str, run_id: str) -> None:
         version = client.create_model_version(name, source, run_id, model_id=model_id)
         client.set_registered_model_alias(name, CANDIDATE, version.version)
     except MlflowException as error:
-        reason = str(error).splitlines()[0][:200]
-        logger.warning("MLflow did not register the model; training continues. (%s)", reason)
+        logger.warning(
+            "MLflow did not register the model; training continues. (%s)", first_line(error)
+        )
 
 
 def candidate_and_champion(
@@ -242,8 +244,7 @@ def mlflow_errors_as_user_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
-        reason = str(error).splitlines()[0][:200]
         raise UserError(
-            f"MLflow ({tracking.uri()}) has no model {uri} of this project: {reason} `make mlflow` "
-            "shows all models."
+            f"MLflow ({tracking.uri()}) has no model {uri} of this project: {first_line(error)} "
+            "`make mlflow` shows all models."
         ) from error

@@ -14,6 +14,7 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from car_segmentation.core.tables import write_table
+from car_segmentation.core.text import first_line
 from car_segmentation.evaluation.run_comparison import RunRecord
 from car_segmentation.experiments.run_reading import PARENT, SPLITS, WITHOUT_PHOTOS, ended_well
 from car_segmentation.experiments.tracking_server import (
@@ -105,8 +106,9 @@ def log_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
             return
         mlflow.log_metrics({name: float(value) for name, value in metrics.items()}, step=epoch)
     except MlflowException as error:
-        reason = str(error).splitlines()[0][:200]
-        logger.warning("MLflow did not take epoch %d; training continues. (%s)", epoch + 1, reason)
+        logger.warning(
+            "MLflow did not take epoch %d; training continues. (%s)", epoch + 1, first_line(error)
+        )
 
 
 def describe_run(

@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from car_segmentation.core.databases import PATIENCE, READ, WRITE, problem_of, unreadable
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.text import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ def _opened_by_one(database: Path) -> Iterator[None]:
 
 def _what_to_do(error: MlflowException, otherwise: str) -> str:
     """Describe what is wrong with a server that accepts connections, by its answer."""
-    status, text = error.get_http_status_code(), str(error)
+    status = error.get_http_status_code()
     if status == 401:
         return (
             "needs a name and a password, or those that it got are wrong (401). Set "
@@ -158,16 +159,13 @@ def _what_to_do(error: MlflowException, otherwise: str) -> str:
             "refuses this user (403). Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
             f"to a user that it accepts, or {otherwise}."
         )
-    gateway = re.search(r"\b(429|5\d\d) error responses", text)
+    gateway = re.search(r"\b(429|5\d\d) error responses", str(error))
     if gateway:
         return (
             f"answers with error {gateway[1]}: it or the proxy in front of it is not working. Try "
             f"again later, or {otherwise}."
         )
-    return (
-        f"does not respond like one ({text.splitlines()[0][:200]}). Check its address, or "
-        f"{otherwise}."
-    )
+    return f"does not respond like one ({first_line(error)}). Check its address, or {otherwise}."
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,8 @@ from car_segmentation.hooks.session import user_errors_as_click
 
 OWN = "car_segmentation.datasets."
 FILES = (
-    "JSONFileDataset",
-    "KerasModelDataset",
-    "OptionalCSVDataset",
-    "PictureDataset",
-    "PlotDataset",
-    "TableDataset",
+    *("JSONFileDataset", "KerasModelDataset", "OptionalCSVDataset"),
+    *("PictureDataset", "PlotDataset", "TableDataset"),
 )
 """The project's types that are one file: those that Kedro can keep versions of."""
 LOGGED = "MlflowArtifactDataset"

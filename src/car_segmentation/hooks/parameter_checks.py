@@ -14,6 +14,7 @@ from omegaconf.errors import InterpolationKeyError
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.places import MEND, is_store
+from car_segmentation.hooks.dataset_versions import FILES, OWN
 from car_segmentation.hooks.session import Session, user_errors_as_click
 
 
@@ -84,10 +85,8 @@ def refuse_unknown_environment(environment: str | None, conf: Path) -> None:
     raise UserError(f"--env={environment}: {conf} has no environment of that name. {hint}")
 
 
-OWN = "car_segmentation.datasets."
 IN_STORES = (
-    *("ChosenModelDataset", "ChosenThresholdDataset", "OptionalCSVDataset", "TableDataset"),
-    *("JSONFileDataset", "KerasModelDataset", "PictureDataset", "PlotDataset"),
+    *(*FILES, "ChosenModelDataset", "ChosenThresholdDataset"),
     *("PhotoFolderDataset", "PredictionPlaceDataset", "PredictionFolderDataset"),
 )
 """The project's types of datasets that may be in an object store."""

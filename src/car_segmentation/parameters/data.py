@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from car_segmentation.core.name_patterns import compile_pattern
-from car_segmentation.parameters.group import Fraction, Parameters, Pixels
+from car_segmentation.parameters.group import Fraction, Parameters, Pixels, Text
 
 
 def _as_tuple(values: Any) -> Any:
@@ -25,8 +25,8 @@ def _as_tuple(values: Any) -> Any:
 class Subject(Parameters):
     """Name of the object, in messages and reports."""
 
-    one: Annotated[str, Field(min_length=1)] = "car"
-    many: Annotated[str, Field(min_length=1)] = "cars"
+    one: Text = "car"
+    many: Text = "cars"
 
     def count(self, number: int) -> str:
         """``1 car``, ``2 cars``."""
@@ -122,7 +122,7 @@ class Split(Parameters):
     folds: Annotated[int, Field(ge=2)] | None
     fold: NonNegativeInt
     seed: NonNegativeInt | None = None
-    keep: Annotated[str, Field(min_length=1)] | None = None
+    keep: Text | None = None
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:

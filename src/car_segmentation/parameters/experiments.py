@@ -4,14 +4,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from car_segmentation.parameters.group import Parameters
+from car_segmentation.parameters.group import Parameters, Text
 from car_segmentation.parameters.training import Network
 
 
 class Registry(Parameters):
     """The models' name in MLflow's registry, and which version may become the champion."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Text
     register_models: bool
     candidate: PositiveInt | None
 

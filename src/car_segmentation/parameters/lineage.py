@@ -26,8 +26,8 @@ WITHOUT_EFFECT = (
     *("reporting.label_errors", "reporting.worst_photos", "registry"),
 )
 """Groups and parameters that change no result, or only its rounding."""
-FREE_GROUPS = ("network",)
-"""Groups whose options are not all listed in ``conf/base``: one more is a difference."""
+FREE = ("network",)
+"""The group whose options are not all listed in ``conf/base``: one more is a difference."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ def differences(record: Record, parameters: Mapping[str, Any]) -> list[Differenc
     found: dict[str, Difference] = {}
     for pipeline, recorded in record.items():
         made_with = {RENAMED.get(name, name): value for name, value in recorded.items()}
+        has_free = any(_is_of(name, FREE) for name in made_with)
         added = {
             name: None
             for name in parameters
-            if name not in made_with
-            and any(_is_of(name, [group]) for group in FREE_GROUPS if _has(made_with, group))
+            if has_free and _is_of(name, FREE) and name not in made_with
         }
         for name, value in (made_with | added).items():
             now = parameters.get(name)
@@ -130,10 +130,6 @@ def differences(record: Record, parameters: Mapping[str, Any]) -> list[Differenc
 
 def _is_of(name: str, groups: Iterable[str]) -> bool:
     return any(name == group or name.startswith(f"{group}.") for group in groups)
-
-
-def _has(values: Mapping[str, Any], group: str) -> bool:
-    return any(_is_of(name, [group]) for name in values)
 
 
 def _text(value: Any) -> str:

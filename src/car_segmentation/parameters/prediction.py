@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
-from car_segmentation.parameters.group import Parameters, Pixels
+from car_segmentation.parameters.group import Parameters, Pixels, Text
 
 
 def _border_seen(scales: tuple[float, ...]) -> tuple[float, ...]:
@@ -86,7 +86,7 @@ class Inference(Parameters):
     canvas: CanvasOptions | None = None
     probability_maps: bool
     cut_outs: bool
-    composites: Annotated[str, Field(min_length=1)] | None = None
+    composites: Text | None = None
     composite_format: Literal["jpg", "png"] = "jpg"
     submission: bool
     sample_submission: str | None

@@ -1,9 +1,9 @@
 """All parameters of the project, checked at once."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import NonNegativeInt, ValidationError, model_validator
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.places import is_store, unusable_address
@@ -26,7 +26,7 @@ from car_segmentation.parameters.experiments import (
     Registry,
     RunComparison,
 )
-from car_segmentation.parameters.group import Parameters, flatten
+from car_segmentation.parameters.group import Parameters, Text, flatten
 from car_segmentation.parameters.labelling import Labelling
 from car_segmentation.parameters.messages import problem_text
 from car_segmentation.parameters.prediction import (
@@ -43,7 +43,7 @@ class ProjectParameters(Parameters):
     """All parameters of the project."""
 
     raw_data: str
-    data_folder: Annotated[str, Field(min_length=1)] = "data"
+    data_folder: Text = "data"
     photo_folder: str = "train"
     mask_folder: str = "train_masks"
     subject: Subject = CARS
@@ -51,13 +51,13 @@ class ProjectParameters(Parameters):
     predictions: str
     model: str
     tasks: str = "data/07_model_output/tasks"
-    cluster: Annotated[str, Field(min_length=1)] | None = None
+    cluster: Text | None = None
     seed: NonNegativeInt
     demo_photos: DemoPhotos
     pairing: Pairing
-    annotations: Annotated[str, Field(min_length=1)] | tuple[str, ...] | None = None
+    annotations: Text | tuple[str, ...] | None = None
     annotation_format: AnnotationFormat = "auto"
-    corrections: Annotated[str, Field(min_length=1)] = "corrections"
+    corrections: Text = "corrections"
     masks: Masks = Masks()
     checks: Checks
     split: Split

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from car_segmentation.parameters.group import Fraction, Parameters, Pixels
+from car_segmentation.parameters.group import Fraction, Parameters, Pixels, Text
 
 
 class Network(BaseModel):
@@ -89,7 +89,7 @@ class Training(Parameters):
     fit_to_memory: bool = False
     checkpoint_minutes: NonNegativeFloat = 5.0
     resume: bool = True
-    start_from: Annotated[str, Field(min_length=1)] | None = None
+    start_from: Text | None = None
 
     @model_validator(mode="after")
     def _stages_follow_each_other(self) -> Self:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.object_store import ObjectStore, local_folder
-from car_segmentation.core.places import local_path
+from car_segmentation.core.places import folder_of
 from car_segmentation.core.tables import read_table
 from car_segmentation.data.labelling_tasks import TASK_FILES, Task, write_tasks
 from car_segmentation.data.pairing import relative_name
@@ -43,8 +43,7 @@ def choose_masks(
     except FileNotFoundError:
         raise UserError(f"labelling.photos: there is no {path}.") from None
     if {"photo", "decision"} <= set(table):
-        folder, predictions = local_path(photos), local_folder(predictions_folder)
-        tasks = _predicted(table, folder.parent if folder.is_file() else folder, predictions)
+        tasks = _predicted(table, folder_of(photos), local_folder(predictions_folder))
         wanted = f"marked '{EDIT}'"
     elif {"photo_id", "suspicion", "reason"} <= set(table):
         tasks = _suspected(table.head(settings.most), photo_splits, Path(raw_data, photo_folder))

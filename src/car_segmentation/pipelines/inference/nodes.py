@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.object_store import ObjectStore
+from car_segmentation.core.places import folder_of
 from car_segmentation.data.pairing import car_of
 from car_segmentation.parameters import Checks, Inference, Pairing, PredictionOptions
 from car_segmentation.pipelines.slow_types import Model
@@ -31,12 +32,12 @@ def find_new_photos(
         )
     if isinstance(new_photo_files, StoredPhotos):
         return sort_out_photos(new_photo_files.outside(predictions))
-    source, results = Path(photos), Path(predictions)
-    if source.resolve() == results.resolve():
+    results = Path(predictions)
+    if Path(photos).resolve() == results.resolve():
         raise UserError(f"Predictions need a folder of their own: {photos} holds the photos.")
     inside = results.absolute()  # Of an earlier run: pictures too, but not photos.
     files = [path for path in new_photo_files if not path.absolute().is_relative_to(inside)]
-    return sort_out_photos(files, source.parent if source.is_file() else source)
+    return sort_out_photos(files, folder_of(photos))
 
 
 def predict_new_photos(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.object_store import ObjectStore, local_folder
-from car_segmentation.core.places import local_path
+from car_segmentation.core.places import folder_of
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.masks import read_mask
 from car_segmentation.data.splits import rows_of_split
@@ -56,7 +56,7 @@ def measure_new_photos(
     segmenter = Segmenter.from_options(model, options, threshold["threshold"])
     names = predictions.loc[predictions["height"].notna(), "photo"]
     masks = (read_mask(output_file(folder, MASKS, name)) for name in names)
-    files = [_folder_of(photos) / name for name in names]
+    files = [folder_of(photos) / name for name in names]
     missing = next((file for file in files if not file.is_file()), None)
     if missing is not None:
         raise UserError(
@@ -124,12 +124,6 @@ def write_review_page(
     """Put the queue on one page, each mask on its photo, with thumbnails beside it."""
     from car_segmentation.report.review_page import review_page, write_thumbnails  # And Plotly.
 
-    thumbnails = write_thumbnails(review_queue, _folder_of(photos), predictions_folder)
+    thumbnails = write_thumbnails(review_queue, folder_of(photos), predictions_folder)
     model = ReviewModel.from_dict(review_model)
     return review_page(review_queue, thumbnails, model)
-
-
-def _folder_of(photos: str) -> Path:
-    """The folder that photos' names are relative to."""
-    source = local_path(photos)
-    return source.parent if source.is_file() else source
