@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from car_segmentation.data.image_files import UnusableImage
-from car_segmentation.data.images import photo_size, read_photo
+from car_segmentation.data.image_files import Limits, UnusableImage, open_image
+from car_segmentation.data.images import read_photo
 from tests.support.photos import disc_mask, photo_of
 
 PHOTO = photo_of(disc_mask())
@@ -62,7 +62,7 @@ class TestReadPhoto:
         expected = np.rot90(PHOTO, turns)
         photo = read_photo(path)
         assert photo.shape == expected.shape
-        assert photo_size(path, max_megapixels=1) == expected.shape[:2]
+        assert open_image(path, Limits(1)).check() == expected.shape[:2]
         assert np.abs(photo.astype(int) - expected).mean() < 6
 
     def test_a_format_that_only_pillow_reads(self, tmp_path: Path) -> None:
@@ -73,32 +73,32 @@ class TestReadPhoto:
 class TestPhotoSize:
     def test_is_height_and_width(self, tmp_path: Path) -> None:
         path = save(tmp_path / "photo.jpg", Image.fromarray(PHOTO))
-        assert photo_size(path, max_megapixels=1) == (HEIGHT, WIDTH)
+        assert open_image(path, Limits(1)).check() == (HEIGHT, WIDTH)
 
     @pytest.mark.parametrize("extension", ["jpg", "png"])
     def test_a_truncated_file_is_refused(self, tmp_path: Path, extension: str) -> None:
         path = save(tmp_path / f"photo.{extension}", Image.fromarray(PHOTO))
         path.write_bytes(path.read_bytes()[:-200])
         with pytest.raises(UnusableImage, match="truncated or damaged"):
-            photo_size(path, max_megapixels=1)
+            open_image(path, Limits(1)).check()
 
     def test_an_empty_file_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "photo.jpg"
         path.touch()
         with pytest.raises(UnusableImage, match=r"is empty \(0 bytes\)"):
-            photo_size(path, max_megapixels=1)
+            open_image(path, Limits(1)).check()
 
     def test_what_is_no_image_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "photo.jpg"
         path.write_text("a letter, not a picture")
         with pytest.raises(UnusableImage, match="is not an image"):
-            photo_size(path, max_megapixels=1)
+            open_image(path, Limits(1)).check()
 
     def test_an_unreadable_file_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "photo.jpg"
         path.symlink_to(tmp_path / "gone.jpg")
         with pytest.raises(UnusableImage, match="cannot be read"):
-            photo_size(path, max_megapixels=1)
+            open_image(path, Limits(1)).check()
 
     def test_an_absurdly_large_image_is_refused_before_it_is_decoded(self, tmp_path: Path) -> None:
         path = save(tmp_path / "photo.png", Image.fromarray(PHOTO))
@@ -108,4 +108,4 @@ class TestPhotoSize:
         content[29:33] = struct.pack(">I", crc)
         path.write_bytes(content)
         with pytest.raises(UnusableImage, match="200000×200000 is 40000 megapixels"):
-            photo_size(path, max_megapixels=100)
+            open_image(path, Limits(100)).check()

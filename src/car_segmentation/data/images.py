@@ -5,26 +5,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from car_segmentation.data.image_files import Limits, UnusableImage, of_file, open_image
+from car_segmentation.data.image_files import UnusableImage, of_file, open_image
 
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}
     | {".avif", ".heic", ".heif"}
 )
 MASK_SUFFIXES = PHOTO_SUFFIXES | {".gif"}
-
-
-def photo_size(path: Path, max_megapixels: float) -> tuple[int, int]:
-    """Check that a photo can be decoded to its end, and return its native (height, width).
-
-    Args:
-        path: The photo.
-        max_megapixels: Larger photos are refused before anything is decoded.
-
-    Raises:
-        UnusableImage: If `open_image` refuses the file, or it is truncated or damaged.
-    """
-    return open_image(path, Limits(max_megapixels)).check()
 
 
 def read_photo(path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:

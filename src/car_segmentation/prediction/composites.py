@@ -13,8 +13,7 @@ from PIL import ImageColor
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_file
 from car_segmentation.data.boxes import Box
-from car_segmentation.data.image_files import UnusableImage
-from car_segmentation.data.images import photo_size, read_photo
+from car_segmentation.data.image_files import Limits, UnusableImage, open_image
 
 NOTE_FILE = ".backdrop"
 """In a folder of pictures: what they were made with."""
@@ -73,8 +72,7 @@ def read_backdrop(
             "of one, or a colour such as white or '#ffffff'."
         )
     try:
-        photo_size(path, max_megapixels)
-        return Backdrop(read_photo(path), suffix)
+        return Backdrop(open_image(path, Limits(max_megapixels)).rgb(), suffix)
     except UnusableImage as problem:
         raise UserError(f"inference.composites: {path} {problem}.") from None
 

@@ -118,8 +118,8 @@ def test_a_file_names_its_photo_and_is_called_after_it(tmp_path: Path) -> None:
 def test_masks_written_are_masks_read(tmp_path: Path) -> None:
     masks = {"a.jpg": blobs(1), "in/b.jpg": blobs(2)}
     predicted = (PredictedMask(*it) for it in masks.items())
-    files = write_labelme(tmp_path, predicted, "car", tolerance=0)
-    assert files == [tmp_path / "a.json", tmp_path / "in" / "b.json"]
+    write_labelme(tmp_path, predicted, "car", tolerance=0)
+    files = [tmp_path / "a.json", tmp_path / "in" / "b.json"]
     for path, mask in zip(files, masks.values(), strict=True):
         (again,) = drawn(path, (40, 56)).values()
         assert np.array_equal(again == FOREGROUND, mask)

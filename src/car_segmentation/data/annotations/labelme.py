@@ -49,7 +49,7 @@ def read_labelme(document: Mapping[str, Any], source: Path) -> Found:
 
 def write_labelme(
     folder: Path, masks: Iterable[PredictedMask], label: str, tolerance: float = 0.8
-) -> list[Path]:
+) -> None:
     """Write masks as LabelMe's polygons, a JSON for each photo.
 
     Args:
@@ -58,11 +58,7 @@ def write_labelme(
         label: The class.
         tolerance: How far, in pixels, outlines may be off, so that there are points that a hand
             can move. 0 gives masks back to the pixel, with hundreds of points.
-
-    Returns:
-        The files.
     """
-    written = []
     for predicted in masks:
         photo = PurePosixPath(predicted.photo)
         height, width = predicted.mask.shape
@@ -84,11 +80,8 @@ def write_labelme(
             "imageHeight": height,
             "imageWidth": width,
         }
-        path = folder / photo.with_suffix(".json")
-        with atomic_file(path) as part:
+        with atomic_file(folder / photo.with_suffix(".json")) as part:
             part.write_text(json.dumps(document), encoding="utf-8")
-        written.append(path)
-    return written
 
 
 def _region(shape: Mapping[str, Any]) -> Region:
