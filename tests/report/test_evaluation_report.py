@@ -378,3 +378,16 @@ def test_plots_hold_the_frames_numbers(contents):
     positives, negatives, _ = plots[0]["data"]
     np.testing.assert_allclose(numbers_of(positives["y"]), [0.4, 0.1, 0.15])
     np.testing.assert_array_equal(numbers_of(negatives["customdata"]), [10, 20, 5])
+
+
+def foot(page):
+    return page[page.index("<footer>") : page.index("</footer>")] if "<footer>" in page else ""
+
+
+def test_what_is_known_of_the_provenance_is_shown_and_no_more(contents):
+    known = {"environment": "demo", "data_set": "data/01_raw/<b>demo</b>", "commit": ""}
+    shown = foot(report_page(replace(contents, provenance=known)))
+    assert "<dt>Environment</dt><dd>demo</dd>" in shown
+    assert "<dt>Data set</dt><dd>data/01_raw/&lt;b&gt;demo&lt;/b&gt;</dd>" in shown
+    assert "Commit" not in shown
+    assert foot(report_page(contents)) == ""

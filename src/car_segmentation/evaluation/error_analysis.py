@@ -1,6 +1,5 @@
 """Everything that the report knows about predictions, gathered in one pass over the photos."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
@@ -122,7 +121,14 @@ def analyse_photos(
     counts = dict(zip(CALIBRATED, calibration, strict=True))
     return Analysis(
         photo_scores=worst_first([photo.score for photo in photos]),
-        error_distances=_distance_table(distances),
+        error_distances=pd.DataFrame(
+            {
+                "from_px": DISTANCE_BINS[:-1],
+                "to_px": DISTANCE_BINS[1:],
+                "false_positives": distances[:, 0],
+                "false_negatives": distances[:, 1],
+            }
+        ),
         error_regions=_region_table([region for photo in photos for region in photo.regions]),
         calibration=pd.concat(
             [reliability_table(count).assign(where=where) for where, count in counts.items()],
@@ -162,12 +168,6 @@ def error_class_table(error_regions: pd.DataFrame, photos: int) -> pd.DataFrame:
         ["of_class", "class", "dice_cost"], ascending=[False, True, False]
     )
     return order[CLASS_COLUMNS].reset_index(drop=True)
-
-
-def _distance_table(counts: np.ndarray) -> pd.DataFrame:
-    bounds = list(itertools.pairwise(DISTANCE_BINS))
-    table = pd.DataFrame(bounds, columns=["from_px", "to_px"])
-    return table.assign(false_positives=counts[:, 0], false_negatives=counts[:, 1])
 
 
 def _region_table(regions: Sequence[dict[str, Any]]) -> pd.DataFrame:

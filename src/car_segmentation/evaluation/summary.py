@@ -1,14 +1,12 @@
 """The scores of a whole set of photos in a few numbers."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from car_segmentation.evaluation.bootstrap import mean_interval, median_interval
 from car_segmentation.evaluation.scores import SCORES
-
-SUMMARY_COLUMNS = [
-    *("score", "mean", "mean_low", "mean_high", "median", "median_low", "median_high", "worst"),
-]
 
 
 def summarise(photo_scores: pd.DataFrame, seed: int = 0) -> dict[str, float]:
@@ -56,11 +54,12 @@ def summary_table(photo_scores: pd.DataFrame, seed: int) -> pd.DataFrame:
     rows = []
     for name, score in SCORES.items():
         values = photo_scores[name]
-        row = {"score": name, "mean": values.mean(), "median": values.median()}
-        row["worst"] = values.max() if score.less_is_better else values.min()
+        row: dict[str, Any] = {"score": name}
         for statistic, interval_of in (("mean", mean_interval), ("median", median_interval)):
             interval = interval_of(values, cars, seed)
+            row[statistic] = values.agg(statistic)
             row[f"{statistic}_low"] = interval.low if interval else np.nan
             row[f"{statistic}_high"] = interval.high if interval else np.nan
+        row["worst"] = values.max() if score.less_is_better else values.min()
         rows.append(row)
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+    return pd.DataFrame(rows)

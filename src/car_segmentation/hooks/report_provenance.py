@@ -3,7 +3,6 @@
 import shlex
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from kedro.pipeline import Pipeline
 from car_segmentation.experiments import tracking
 from car_segmentation.hooks.session import Session
 from car_segmentation.parameters import flatten
-from car_segmentation.report.provenance import Provenance
 
 PROVENANCE = "provenance"
 """The entry of the catalog."""
@@ -46,15 +44,15 @@ class ReportProvenance:
         if PROVENANCE not in pipeline.inputs():
             return
         session = self._session
-        provenance = Provenance(
-            date=f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M}",
-            environment=session.environment,
-            data_set=session.parameters.raw_data,
-            run=tracking.run_label(),
-            commit=git_commit(session.project_path),
-            command=command(run_params, session.environment, session.given_parameters),
-        )
-        catalog[PROVENANCE].save(asdict(provenance))
+        provenance = {
+            "date": f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M}",
+            "environment": session.environment,
+            "data_set": session.parameters.raw_data,
+            "run": tracking.run_label(),
+            "commit": git_commit(session.project_path),
+            "command": command(run_params, session.environment, session.given_parameters),
+        }
+        catalog[PROVENANCE].save(provenance)
 
 
 def command(run_params: Mapping[str, Any], environment: str, given: Mapping[str, Any]) -> str:

@@ -173,16 +173,15 @@ def fetch(photos: NewPhotos, temporary: str, given: Sequence[Path]) -> FetchedPh
     """Copy photos to a folder inside a temporary one, if they are in a store."""
     if photos.stored is None:
         return FetchedPhotos(given, photos, given)
-    folder = Path(mkdtemp(dir=temporary))
-    copy = partial(_copy, photos.stored.store, folder)
+    store, folder = photos.stored.store, Path(mkdtemp(dir=temporary))
+
+    def copy(name: str) -> Path:
+        # One that is gone by now becomes a missing file, which its reader reports.
+        store.download(name, folder / name)
+        return folder / name
+
     files = list(map_bounded(copy, map(photos.name, given), 2 * TRANSFERS, TRANSFERS))
     return FetchedPhotos(given, NewPhotos(folder), files, folder)
-
-
-def _copy(store: ObjectStore, folder: Path, name: str) -> Path:
-    """Copy a photo; one that is gone by now becomes a missing file, which its reader reports."""
-    store.download(name, folder / name)
-    return folder / name
 
 
 def fetch_ahead(

@@ -102,7 +102,7 @@ def comparison_page(
             ],
             verdict(difference, subject),
         ),
-        Section("What was changed", _changed(before, after), _changed_in_words(before, after)),
+        _changes_section(before, after),
         Section(
             "Which photos changed",
             [
@@ -146,7 +146,7 @@ def verdict(difference: Difference, subject: Subject = CARS) -> str:
             f"Dice changed by {difference.mean:+.4f} on {photos}; "
             f"one {subject.one} says nothing about others."
         )
-    text = f"{difference.mean:+.4f} (95%: {interval.low:+.4f} to {interval.high:+.4f}) on {photos}"
+    text = f"{difference.mean:+.4f} ({interval_text(difference)}) on {photos}"
     if interval.low > 0:
         return f"The second run is better: Dice changed by {text}."
     if interval.high < 0:
@@ -157,11 +157,9 @@ def verdict(difference: Difference, subject: Subject = CARS) -> str:
 def interval_text(difference: Difference, subject: Subject = CARS) -> str:
     """The interval for a note below a number."""
     interval = difference.interval
-    return (
-        f"one {subject.one}: no interval"
-        if interval is None
-        else (f"95%: {interval.low:+.4f} to {interval.high:+.4f}")
-    )
+    if interval is None:
+        return f"one {subject.one}: no interval"
+    return f"95%: {interval.low:+.4f} to {interval.high:+.4f}"
 
 
 def _pictures(pictures: Iterable[Picture]) -> list[tuple[str, Block]]:
@@ -171,22 +169,16 @@ def _pictures(pictures: Iterable[Picture]) -> list[tuple[str, Block]]:
     ]
 
 
-def _changed(before: RunRecord, after: RunRecord) -> Sequence[Block]:
+def _changes_section(before: RunRecord, after: RunRecord) -> Section:
     parameters = changed_parameters(before, after)
-    blocks = []
-    if len(parameters):
-        blocks.append(table(parameters, caption="Parameters that differ."))
     metrics = metrics_side_by_side(before, after)
     formats = {"before": ".4f", "after": ".4f", "change": "+.4f"}
-    blocks.append(folded("All metrics side by side", table(metrics, formats)))
-    return blocks
-
-
-def _changed_in_words(before: RunRecord, after: RunRecord) -> str:
-    count = len(changed_parameters(before, after))
-    if not count:
-        return "No parameter differs: what changed is the code, the photos or chance."
-    return f"{count} {'parameter differs' if count == 1 else 'parameters differ'}."
+    body = [folded("All metrics side by side", table(metrics, formats))]
+    lead = "No parameter differs: what changed is the code, the photos or chance."
+    if count := len(parameters):
+        body.insert(0, table(parameters, caption="Parameters that differ."))
+        lead = f"{count} {'parameter differs' if count == 1 else 'parameters differ'}."
+    return Section("What was changed", body, lead)
 
 
 def _left_out(before: RunRecord, after: RunRecord) -> Sequence[Block]:

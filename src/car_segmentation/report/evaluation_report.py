@@ -36,9 +36,10 @@ def report_page(contents: ReportContents) -> str:
         f"{contents.subject.count(scores['car'].nunique())} that the model has never seen, each "
         "scored at its native size."
     )
+    known = {name: text for name, text in contents.provenance.items() if text}
     return render_page(
         contents.title,
         lead,
         [section for section in sections if section.body],
-        contents.provenance.facts(),
+        {name.replace("_", " ").capitalize(): text for name, text in known.items()},
     )

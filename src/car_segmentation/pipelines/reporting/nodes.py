@@ -290,7 +290,6 @@ def write_report(
 ) -> str:
     """Put everything on one page that opens from disk."""
     from car_segmentation.report.evaluation_report import report_page  # And Plotly: 0.3 s.
-    from car_segmentation.report.provenance import Provenance
     from car_segmentation.report.sections.contents import ReportContents
 
     words = Subject(**subject)
@@ -337,7 +336,7 @@ def write_report(
             label_error_sheet=label_error_sheet,
             data_sheet=data_sheet,
             history=history,
-            provenance=Provenance(**provenance),
+            provenance=provenance,
         )
     )
 

@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from car_segmentation.report.colours import light
-from car_segmentation.report.plots.style import mark, plain
+from car_segmentation.report.plots.style import diagonal, mark, plain
 
 SHOWN_THRESHOLDS = 0.05
 """The curve's scale is set by the thresholds this far from 0 and 1."""
@@ -44,16 +44,7 @@ def calibration(reliability: pd.DataFrame) -> go.Figure:
         reliability: Columns ``where`` (which pixels: a line for each), ``probability`` (mean of
             the bin), ``car_fraction`` (0 to 1) and ``pixels``.
     """
-    figure = go.Figure(
-        go.Scatter(
-            x=[0, 1],
-            y=[0, 1],
-            mode="lines",
-            line={"color": light("thin"), "dash": "dot", "width": 1},
-            hoverinfo="skip",
-            name="perfect",
-        )
-    )
+    figure = go.Figure(diagonal(0, 1, name="perfect"))
     looks = (("first", "circle"), ("second", "square"))
     for number, (where, bins) in enumerate(reliability.groupby("where", sort=False)):
         colour, symbol = looks[number % len(looks)]

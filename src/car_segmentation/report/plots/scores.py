@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from car_segmentation.parameters import CARS, Subject
 from car_segmentation.report.colours import light
 from car_segmentation.report.plots.style import (
+    diagonal,
     log_axis,
     mark,
     photo_ids,
@@ -118,14 +119,7 @@ def false_positives_and_negatives(photo_scores: pd.DataFrame) -> go.Figure:
         low, high = both.min() / 1.3, both.max() * 1.3
     return go.Figure(
         [
-            go.Scatter(
-                x=[low, high],
-                y=[low, high],
-                mode="lines",
-                line={"color": light("thin"), "width": 1, "dash": "dot"},
-                hoverinfo="skip",
-                showlegend=False,
-            ),
+            diagonal(low, high, showlegend=False),
             go.Scatter(
                 x=negatives,
                 y=positives,

@@ -6,6 +6,7 @@ from users is escaped, since Plotly reads a few HTML tags in what it shows.
 
 import html
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,13 @@ def mark(
             yanchor="top",
             xshift=-6 if side == "right" else 6,
         )
+
+
+def diagonal(low: float, high: float, **options: Any) -> go.Scatter:
+    """A dotted line on which both axes are equal."""
+    line = {"color": light("thin"), "dash": "dot", "width": 1}
+    ends = [low, high]
+    return go.Scatter(x=ends, y=ends, mode="lines", line=line, hoverinfo="skip", **options)
 
 
 def rows_axis(labels: Iterable[str]) -> dict[str, object]:

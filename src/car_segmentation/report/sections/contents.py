@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from car_segmentation.parameters import CARS, Subject
-from car_segmentation.report.provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,9 @@ class ReportContents:
         label_error_sheet: Contact sheet of the first of them, uint8 RGB.
         data_sheet: Outlines of masks, as they were read, on photos of all splits; uint8 RGB.
         history: Numbers of every epoch: ``loss``, ``dice``, ``val_loss``, ``val_dice``.
-        provenance: What the report is of.
+        provenance: When, where and from what the report was made, in words: ``date``,
+            ``environment``, ``data_set``, ``run``, ``commit`` and ``command``; what is not known is
+            empty.
     """
 
     title: str
@@ -73,4 +74,4 @@ class ReportContents:
     data_sheet: np.ndarray | None = None
     subject: Subject = CARS
     history: Mapping[str, Sequence[float]] | None = None
-    provenance: Provenance = field(default_factory=Provenance)
+    provenance: Mapping[str, str] = field(default_factory=dict)

@@ -57,22 +57,14 @@ def slices_section(contents: ReportContents) -> Section:
         for name, values in contents.slices.items()
         if len(values) > 1 and not (name == "view" and has_turntable)
     }
-    if others:
-        body.append(
-            beside(
-                *(
-                    figure(
-                        plots.slice_intervals(name, values, overall, subject),
-                        _slice_finding(values, subject),
-                    )
-                    for name, values in others.items()
-                )
-            )
+    intervals = [
+        figure(
+            plots.slice_intervals(name, values, overall, subject), _slice_finding(values, subject)
         )
-    else:
-        body.append(
-            paragraph("There is nothing else to slice the photos by: no metadata was found.", True)
-        )
+        for name, values in others.items()
+    ]
+    nothing = "There is nothing else to slice the photos by: no metadata was found."
+    body.append(beside(*intervals) if intervals else paragraph(nothing, quiet=True))
     tables = [
         table(_slice_table(name, values, subject)) for name, values in contents.slices.items()
     ]
