@@ -1,5 +1,8 @@
 """A shadow that was painted on a studio's floor is found again, and nothing else."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -85,3 +88,23 @@ def test_a_cut_out_lies_on_its_shadow() -> None:
     # 0.4 of the car over 0.25 of the rest in shadow: 0.55, of which 8/11 are the car's colours.
     assert laid.tolist() == [[[200, 100, 50, 255], [145, 73, 36, 140], [0, 0, 0, 64]]]
     assert np.array_equal(lay_on_shadow(picture, np.zeros_like(opacity)), picture)
+
+
+IN_ITS_THREAD = """
+import time, cv2, numpy as np
+from car_segmentation.prediction.shadow import shadow_of
+cv2.setNumThreads(1)
+photo = np.random.default_rng(0).integers(150, 220, (240, 360, 3)).astype(np.uint8)
+mask = np.zeros((240, 360), bool)
+mask[60:140, 100:260] = True
+process, thread = time.process_time(), time.thread_time()
+shadow_of(photo, mask)
+thread = time.thread_time() - thread
+print((time.process_time() - process) / thread)
+"""
+
+
+def test_it_is_worked_out_in_its_own_thread() -> None:
+    """LAPACK's threads would wait for one another, for seconds on a busy machine."""
+    done = subprocess.run([sys.executable, "-c", IN_ITS_THREAD], capture_output=True, check=True)
+    assert float(done.stdout) < 1.3

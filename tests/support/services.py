@@ -88,6 +88,7 @@ class Reply:
         return json.loads(self.content)
 
     def pixels(self) -> np.ndarray:
+        assert self.status == 200, self.content
         return np.asarray(Image.open(io.BytesIO(self.content)))
 
 

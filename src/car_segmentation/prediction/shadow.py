@@ -127,17 +127,25 @@ def _fit_floor(
         The floor's brightness, and by how many levels the floor itself varies about it.
     """
     terms = _terms(rows, columns, seen)
-    values = brightness[seen]
+    of_seen, values = terms[seen], brightness[seen]
     own = 0.05 + trust[seen]
     weights = own
     for _ in range(ROUNDS):
-        root = np.sqrt(weights)
-        solution, *_ = np.linalg.lstsq(terms[seen] * root[:, None], values * root, rcond=None)
-        residual = values - terms[seen] @ solution
+        root = np.sqrt(weights)[:, np.newaxis]
+        # Few unknowns: by normal equations, without threads. LAPACK starts some for each of its
+        # many small steps, which wait for one another where other threads work on other photos.
+        _, solution = cv2.solve(
+            of_seen * root, values[:, np.newaxis] * root, flags=cv2.DECOMP_NORMAL | cv2.DECOMP_SVD
+        )
+        residual = values - _sum(of_seen, solution)
         spread = max(1.0, 1.4826 * float(np.median(np.abs(residual))))
         width = np.where(residual < 0, spread, 2 * spread)
         weights = own / (1 + (residual / width) ** 2)
-    return np.asarray(terms @ solution, np.float32), spread
+    return np.asarray(_sum(terms, solution), np.float32), spread
+
+
+def _sum(terms: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return np.asarray(np.einsum("...t,t", terms, weights[:, 0]))
 
 
 def _terms(rows: np.ndarray, columns: np.ndarray, seen: np.ndarray) -> np.ndarray:
