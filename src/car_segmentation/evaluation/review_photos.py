@@ -44,16 +44,17 @@ def signals_of_stack(
     Returns:
         A row per photo: ``photo_id``, ``car``, ``view`` and the signals.
     """
-    measure = partial(_measure_in_stack, probabilities, threshold)
-    rows = map_photos(measure, photos.itertuples(), len(photos), "signals", workers="threads")
-    return _with_views(photos[["photo_id", "car", "view"]], rows)
 
+    def measure(item: tuple[int, Any]) -> dict[str, float]:
+        row, photo = item
+        probability = to_native_size(probabilities.image(row), photo.height, photo.width)
+        mask = probability >= threshold
+        return mask_signals(mask) | doubt_signals(probability, mask)
 
-def _measure_in_stack(probabilities: ImageStack, threshold: float, photo: Any) -> dict[str, float]:
-    image = probabilities.image(probabilities.rows_of([photo.photo_id])[0])
-    probability = to_native_size(image, photo.height, photo.width)
-    mask = probability >= threshold
-    return mask_signals(mask) | doubt_signals(probability, mask)
+    rows = probabilities.rows_of(photos["photo_id"].tolist())
+    items = zip(rows, photos.itertuples(), strict=True)
+    signals = map_photos(measure, items, len(photos), "signals", workers="threads")
+    return _with_views(photos[["photo_id", "car", "view"]], signals)
 
 
 def signals_of_folder(
@@ -70,12 +71,9 @@ def signals_of_folder(
     Returns:
         A row per photo: ``photo``, ``car``, ``view``, ``warnings`` and the signals.
     """
+    measure = partial(_measure_in_folder, folder)
     rows = map_photos(
-        partial(_measure_in_folder, folder),
-        predictions.itertuples(),
-        len(predictions),
-        "signals",
-        workers="threads",
+        measure, predictions.itertuples(), len(predictions), "signals", workers="threads"
     )
     photos = predictions[["photo", "warnings"]].assign(
         car=[car_of(photo, name_pattern) for photo in predictions["photo"]],

@@ -91,15 +91,13 @@ def mask_warnings(
     """
     (height, width), (network_height, network_width) = native_shape, network_shape
     stretch = (width / height) / (network_width / network_height)
+    is_distorted = max(stretch, 1 / stretch) > DISTORTION
+    is_smaller = height < network_height and width < network_width
+    seen = f"{network_width}×{network_height}"
     warnings = {
         "no object was found": not mask.any(),
         "the mask touches the photo's border": bool(mask[[0, -1]].any() or mask[:, [0, -1]].any()),
-        f"the photo is smaller than the network's input ({network_width}×{network_height})": height
-        < network_height
-        and width < network_width,
-        f"the network sees the photo distorted ({network_width}×{network_height})": max(
-            stretch, 1 / stretch
-        )
-        > DISTORTION,
+        f"the photo is smaller than the network's input ({seen})": is_smaller,
+        f"the network sees the photo distorted ({seen})": is_distorted,
     }
     return "; ".join(warning for warning, holds in warnings.items() if holds)
