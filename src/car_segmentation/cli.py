@@ -74,7 +74,9 @@ def _run(context: Context, **options: Any) -> Any:
 
 
 def _refusal(words: list[str], reason: str, mend: str) -> ClickException:
-    return ClickException(printable(f"{' '.join(words)} cannot be used ({reason}). {mend}"))
+    return ClickException(
+        printable(f"{' '.join(words)} cannot be used ({reason.rstrip('. ')}). {mend}")
+    )
 
 
 run = copy(run_of_kedro)
