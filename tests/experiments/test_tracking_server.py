@@ -146,6 +146,7 @@ check_own_database(sys.argv[1], create=True)
 """
 
 
+@pytest.mark.slow
 def test_processes_that_make_the_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
     command = [sys.executable, "-c", CREATE, f"sqlite:///{tmp_path}/mlflow.db"]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]

@@ -15,9 +15,7 @@ from tests.support.projects import Project
         ("--tags=nosuch", "Pipeline contains no nodes after applying all provided filters"),
         ("--pipelines=nosuch", "Failed to find the pipeline named 'nosuch'"),
         ("--nodes=nosuch", "Pipeline does not contain nodes named ['nosuch']"),
-        ("--from-nodes=nosuch", "Pipeline does not contain nodes named ['nosuch']"),
         ("--from-inputs=nosuch", "Pipeline does not contain datasets named ['nosuch']"),
-        ("--to-outputs=nosuch", "Pipeline does not contain datasets named ['nosuch']"),
         ("--namespaces=nosuch", "Pipeline does not contain nodes with the following namespaces"),
         ("--env=tini", "--env=tini: "),
         ("--conf-source=pyproject.toml", "{path}/pyproject.toml is no configuration"),
@@ -112,6 +110,7 @@ def test_loading_and_saving_in_threads(project: Project) -> None:
     assert table.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_other_commands_of_kedro(empty_project: Project) -> None:
     registered = empty_project.call_kedro("registry", "list")
     assert "- __default__\n" in registered and "- inference\n" in registered

@@ -40,7 +40,13 @@ class Trained(NamedTuple):
     before: list[np.ndarray]
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name in ("deconvnet", "unet") else [])
+        for name in ARCHITECTURES
+    ],
+)
 def trained(request: pytest.FixtureRequest) -> Trained:
     architecture = request.param
     masks = HORIZONS if architecture in ("fcn16s", "fcn32s") else DISCS
@@ -56,7 +62,8 @@ def trained(request: pytest.FixtureRequest) -> Trained:
     )
     truth = masks[..., np.newaxis].astype(np.float32)
     for _ in range(30):
-        network.fit(photos, truth, batch_size=2, epochs=10, verbose=0)
+        for _ in range(10):
+            network.train_on_batch(photos, truth)
         if worst_dice(network, photos, masks) >= 0.99:
             break
     return Trained(network, photos, masks, before)

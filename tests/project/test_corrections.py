@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from car_segmentation.core.tables import read_table
@@ -38,6 +39,7 @@ def as_exported(task: dict, mask: np.ndarray) -> dict:
     return {"data": task["data"], "annotations": [{"result": [result], "completed_by": 7}]}
 
 
+@pytest.mark.slow
 def test_a_reviewed_photo_is_corrected_and_trained_on(project: Project, tmp_path: Path) -> None:
     runs, before = mlflow_runs(project), splits(project)
     new, predictions, tasks = (tmp_path / name for name in ("new", "predictions", "tasks"))
@@ -72,6 +74,7 @@ def test_a_reviewed_photo_is_corrected_and_trained_on(project: Project, tmp_path
     assert mlflow_runs(project) == runs
 
 
+@pytest.mark.slow
 def test_a_suspected_label_error_is_corrected(project: Project, tmp_path: Path) -> None:
     before = splits(project)
     photo_id = sorted(before)[0]
@@ -100,6 +103,7 @@ def test_a_suspected_label_error_is_corrected(project: Project, tmp_path: Path) 
     assert original.is_file() and not np.array_equal(read_mask(original), expected)
 
 
+@pytest.mark.slow
 def test_the_champion_is_trained_on_and_compared(project: Project) -> None:
     """With a corrected mask of a test photo, which then does not count, and a new car."""
     project.succeed("--pipelines=promotion")

@@ -18,7 +18,7 @@ def test_modelling_then_reporting_alone_give_the_same_dice(project: Project) -> 
 @pytest.mark.parametrize(
     "slice_of_the_graph",
     [
-        ("--from-nodes=choose_threshold",),
+        pytest.param(("--from-nodes=choose_threshold",), marks=pytest.mark.slow),
         ("--from-nodes=split_cars", "--to-nodes=augment"),
         ("--to-nodes=resize_masks",),
         ("--tags=pictures",),

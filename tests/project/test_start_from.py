@@ -26,6 +26,7 @@ def weights(project: Project, name: str) -> list[np.ndarray]:
     return read_model(project.results / f"06_models/{name}.keras").get_weights()
 
 
+@pytest.mark.slow
 def test_from_the_champion_and_what_is_recorded_of_it(project: Project) -> None:
     project.succeed("--pipelines=promotion")
     trained = read_model(project.results / "06_models/model.keras")
@@ -53,6 +54,7 @@ def test_from_the_champion_and_what_is_recorded_of_it(project: Project) -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_cannot_be_started_from_is_refused(project: Project, tmp_path: Path) -> None:
     model = project.results / "06_models/model.keras"
     copy = shutil.copy(model, tmp_path / "copy.keras")

@@ -62,7 +62,11 @@ def undisturbed() -> tuple[list[np.ndarray], dict, list]:
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("settings", [CHANGING, STAGED], ids=["changing", "staged"])
+@pytest.mark.parametrize(
+    "settings",
+    [CHANGING, pytest.param(STAGED, marks=pytest.mark.slow)],
+    ids=["changing", "staged"],
+)
 def test_killed_at_random_steps_and_continued_it_ends_the_same(
     settings: Training, after: bool, tmp_path: Path
 ) -> None:
