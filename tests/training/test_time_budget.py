@@ -13,8 +13,10 @@ def test_minutes_become_epochs_by_the_time_of_a_step(monkeypatch: pytest.MonkeyP
     """Two photos; at 5 s a photo, a minute is six epochs."""
     monkeypatch.setattr(time_budget, "seconds_per_photo", lambda *_: 5.0)
     given, network = batches(Augmentation()), tiny_network()
-    settings = TRAINING.model_copy(update={"minutes": 1.0})
+    settings = TRAINING.model_copy(update={"minutes": 1.0, "epochs": 7})
     assert epochs_in_minutes(network, settings, given) == (6, 2)
+    few = settings.model_copy(update={"epochs": 4})
+    assert epochs_in_minutes(network, few, given) == (4, 2)  # All of them fit.
     fitted = apply_budget(settings, given, 6, 2)
     assert fitted == settings.model_copy(update={"epochs": 6})
     # A photo and a half in each is one, so that the time is kept.

@@ -46,9 +46,10 @@ def seconds_per_photo(
 def epochs_in_minutes(
     network: keras.Model, settings: Training, batches: PhotoBatches, devices: Devices = ONE_DEVICE
 ) -> tuple[int, int]:
-    """Convert ``training.minutes`` to a number of epochs and photos, on this machine.
+    """Compute how many epochs, of how many photos, end within ``training.minutes`` here.
 
-    Validation and the model's further use come on top.
+    No more than ``training.epochs``: on a fast machine the training ends earlier. Validation and
+    the model's further use come on top.
 
     Raises:
         UserError: If there are several devices.
@@ -60,13 +61,17 @@ def epochs_in_minutes(
     height, width = batches.photos.pixels.shape[1:3]
     seconds = seconds_per_photo(network, settings, next(batches.epoch(settings.epochs)))
     seconds *= mean_area(settings.stages, height, width)
-    epochs, photos = epochs_for_budget(
-        settings.minutes, seconds, batches.photos_per_epoch, settings.epochs
+    whole = settings.epochs, batches.photos_per_epoch
+    epochs, photos = min(
+        epochs_for_budget(settings.minutes, seconds, batches.photos_per_epoch, settings.epochs),
+        whole,
+        key=math.prod,
     )
     logger.info(
-        "training.minutes = %g: %d epochs of %d photos, at %.3g s a photo.",
+        "training.minutes = %g: %d of %d epochs, of %d photos, at %.3g s a photo.",
         settings.minutes,
         epochs,
+        settings.epochs,
         photos,
         seconds,
     )
