@@ -1,7 +1,7 @@
 """``kedro run`` of this project: an option that cannot be followed ends in one sentence.
 
-Kedro looks here for a project's own commands. It reads the values of options, and makes the runner,
-before there is a session whose hooks could say what is wrong with them.
+Kedro reads the values of options, and makes the runner, before there is a session whose hooks could
+say what is wrong with them.
 """
 
 from copy import copy
