@@ -6,6 +6,7 @@ FOLDER is a project with the real photos of `kedro run --env=cpu --pipelines=dat
 training is that of `conf/cpu` but for what its row says, and shows as many pixels as the others of
 its group: cost, but for the optimiser's own, is the same. Dice is the mean over the validation
 photos at native size, with the threshold that is best for them: nothing here looks at test photos.
+Trainings as short as these need less augmentation than the recipe: they have that of `conf/base`.
 """
 
 import argparse
@@ -37,6 +38,11 @@ ADAMW = {
     "training.learning_rate": 2e-3,
     "training.weight_decay": 1e-4,
     "training.batch_size": 4,
+}
+LITTLE_AUGMENTATION = {
+    "augmentation.scale": 0.1,
+    "augmentation.probability": 0.5,
+    "augmentation.colour_probability": 0.0,
 }
 COLOURS = {
     "augmentation.hue": 30,
@@ -176,7 +182,7 @@ def _parameters(changes: dict[str, Any]) -> ProjectParameters:
     )
     given = loader["parameters"]
     groups = {name: given[name] for name in ("augmentation", "image", "training")}
-    return check_parameters(given | with_values(groups, changes))
+    return check_parameters(given | with_values(groups, LITTLE_AUGMENTATION | changes))
 
 
 def _resized(stack: ImageStack, height: int, width: int) -> ImageStack:
