@@ -12,6 +12,7 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -26,6 +27,7 @@ from mlflow.models import Model
 from mlflow.pyfunc import scoring_server
 from PIL import Image
 
+from car_segmentation.core import processor
 from car_segmentation.data.images import read_photo
 from car_segmentation.networks.bilinear_upsampling import BilinearKernel, EdgePadding
 from car_segmentation.networks.max_unpooling import MaxPoolingWithPositions, Unpooling
@@ -138,7 +140,8 @@ def test_it_is_loaded_where_the_project_is_not_installed(
 def test_the_artifact_holds_no_pickle_and_says_what_it_takes(saved: Path) -> None:
     assert not [path for path in saved.rglob("*") if path.suffix in {".pkl", ".pickle"}]
     shipped = sorted(path.name for path in (saved / "code").glob("*.py"))
-    assert shipped == ["bilinear_upsampling.py", "image_files.py", "max_unpooling.py"]
+    read, layers = ["image_files.py"], ["bilinear_upsampling.py", "max_unpooling.py"]
+    assert shipped == sorted([*read, *layers, "precision.py", "processor.py"])
     model = Model.load(str(saved))
     assert model.flavors["python_function"]["config"]["threshold"] == THRESHOLD
     assert [column.name for column in model.signature.inputs] == ["photo"]
@@ -150,6 +153,25 @@ def test_the_network_alone_is_a_flavour_of_it(saved: Path, network: keras.Model)
     photos = np.zeros((2, HEIGHT, WIDTH, 3), np.uint8)
     alone = mlflow.keras.load_model(str(saved))
     assert np.allclose(alone.predict_on_batch(photos), network.predict_on_batch(photos))
+
+
+@pytest.mark.parametrize(("limit", "computes_in"), [("AVX2", "float32"), ("ALL", "bfloat16")])
+def test_bfloat16_is_for_processors_that_multiply_it(
+    limit: str, computes_in: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
+    convolution = keras.layers.Conv2D(1, 1, dtype="mixed_bfloat16", name="convolution")
+    network = keras.Model(photo, convolution(keras.ops.cast(photo, "float32")))
+    network.save(tmp_path / "network.keras")
+    config = {"threshold": 0.5, "max_megapixels": 1, "max_megabytes": 1, "layers": []}
+    context = SimpleNamespace(
+        model_config=config, artifacts={"network": str(tmp_path / "network.keras")}
+    )
+    monkeypatch.setattr(processor, "_processor_flags", lambda: frozenset({"avx512_bf16"}))
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    served = MaskModel()
+    served.load_context(context)
+    assert served._network.get_layer("convolution").compute_dtype == computes_in
 
 
 @pytest.fixture

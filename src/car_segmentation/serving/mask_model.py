@@ -1,8 +1,8 @@
 """The whole function as one MLflow model: the bytes of a photo in, the PNG of its mask out.
 
 MLflow keeps this file beside the network and runs it where the model is loaded ("models from
-code"): nothing is pickled, and none of the project's modules may be imported here but
-`data.image_files`, which is kept beside it. The rest is a copy, on purpose, of what
+code"): nothing is pickled, and none of the project's modules may be imported here but those that
+are kept beside it (`serving.packaging.CODE_FILES`). The rest is a copy, on purpose, of what
 `prediction.segmenter` does, and a test compares the two.
 """
 
@@ -19,12 +19,18 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
 
 if TYPE_CHECKING:
+    from car_segmentation.core.processor import multiplies_bfloat16
     from car_segmentation.data.image_files import Limits, UnusableImage, open_image
+    from car_segmentation.networks.precision import computes_in_half, in_float32
 else:
-    try:  # The copy that is kept beside this file.
+    try:  # The copies that are kept beside this file.
         from image_files import Limits, UnusableImage, open_image
+        from precision import computes_in_half, in_float32
+        from processor import multiplies_bfloat16
     except ImportError:  # While it is saved.
+        from car_segmentation.core.processor import multiplies_bfloat16
         from car_segmentation.data.image_files import Limits, UnusableImage, open_image
+        from car_segmentation.networks.precision import computes_in_half, in_float32
 
 MAX_PHOTOS = 16
 """Photos in one request."""
@@ -56,7 +62,9 @@ class MaskModel(PythonModel):
         for module in config["layers"]:
             import_module(module)
         network = context.artifacts["network"]
-        self._network = keras.saving.load_model(network, compile=False, safe_mode=True)
+        network = keras.saving.load_model(network, compile=False, safe_mode=True)
+        slow = computes_in_half(network) and not multiplies_bfloat16()
+        self._network = in_float32(network) if slow else network
         self._size = self._network.input_shape[1:3]
         self._places = threading.BoundedSemaphore(PHOTOS_AT_ONCE)
         self._network_is_free = threading.Lock()

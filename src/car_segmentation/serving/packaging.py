@@ -15,7 +15,6 @@ import pandas as pd
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from car_segmentation.data import image_files
 from car_segmentation.data.encoding import encode_picture
 from car_segmentation.experiments.model_registry import NETWORK
 from car_segmentation.serving import ServedModel
@@ -27,8 +26,11 @@ MODEL_FILE = Path(__file__).with_name("mask_model.py")
 """Code that MLflow runs to build the model."""
 MAX_MEGABYTES = 32.0
 """Largest file of a photo that a server takes."""
-READER_FILE = Path(inspect.getfile(image_files))
-"""Code that reads photos for it; imports nothing of the project."""
+CODE_FILES = [
+    MODEL_FILE.parents[1] / file
+    for file in ("data/image_files.py", "core/processor.py", "networks/precision.py")
+]
+"""Code that it imports: reads photos, chooses the precision. Imports nothing of the project."""
 PINNED = ("keras", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "simplejpeg")
 
 logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # It tells of its own checks.
@@ -71,7 +73,7 @@ def save_model(path: str, served: ServedModel, mlflow_model: Model, **_: Any) ->
             mlflow_model=mlflow_model,
             python_model=str(MODEL_FILE),
             artifacts={"network": str(network)},
-            code_paths=[str(file) for file in (READER_FILE, *layers)],
+            code_paths=[str(file) for file in (*CODE_FILES, *layers)],
             model_config={
                 "threshold": served.threshold,
                 "max_megapixels": served.max_megapixels,
