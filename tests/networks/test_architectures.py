@@ -31,6 +31,10 @@ HORIZONS = np.stack([np.indices(SIZE)[0] >= row for row in (26, 36)])
 """For a stride of 16 or 32: between so few scores interpolation cannot draw a small disc."""
 
 
+SLOW = ("deconvnet", "segnet", "unet")
+"""Those of many layers."""
+
+
 class Trained(NamedTuple):
     """A network that has seen two photos many times, and its weights before."""
 
@@ -43,7 +47,7 @@ class Trained(NamedTuple):
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(name, marks=[pytest.mark.slow] if name in ("deconvnet", "unet") else [])
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
         for name in ARCHITECTURES
     ],
 )

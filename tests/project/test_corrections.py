@@ -15,6 +15,8 @@ from car_segmentation.data.masks import Mask, encode_mask, read_mask
 from tests.support.photos import SIZE, disc_mask, photo_of, write_pair
 from tests.support.projects import Project, mlflow_runs
 
+pytestmark = pytest.mark.slow  # Several runs each.
+
 TEXT = ["photo_id", "car", "photo_path", "mask_path", "split"]
 
 
@@ -39,7 +41,6 @@ def as_exported(task: dict, mask: np.ndarray) -> dict:
     return {"data": task["data"], "annotations": [{"result": [result], "completed_by": 7}]}
 
 
-@pytest.mark.slow
 def test_a_reviewed_photo_is_corrected_and_trained_on(project: Project, tmp_path: Path) -> None:
     runs, before = mlflow_runs(project), splits(project)
     new, predictions, tasks = (tmp_path / name for name in ("new", "predictions", "tasks"))
@@ -74,7 +75,6 @@ def test_a_reviewed_photo_is_corrected_and_trained_on(project: Project, tmp_path
     assert mlflow_runs(project) == runs
 
 
-@pytest.mark.slow
 def test_a_suspected_label_error_is_corrected(project: Project, tmp_path: Path) -> None:
     before = splits(project)
     photo_id = sorted(before)[0]
@@ -103,7 +103,6 @@ def test_a_suspected_label_error_is_corrected(project: Project, tmp_path: Path) 
     assert original.is_file() and not np.array_equal(read_mask(original), expected)
 
 
-@pytest.mark.slow
 def test_the_champion_is_trained_on_and_compared(project: Project) -> None:
     """With a corrected mask of a test photo, which then does not count, and a new car."""
     project.succeed("--pipelines=promotion")

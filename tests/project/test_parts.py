@@ -6,6 +6,7 @@ import pytest
 from tests.support.projects import Project
 
 
+@pytest.mark.slow
 def test_modelling_then_reporting_alone_give_the_same_dice(project: Project) -> None:
     before = project.dice()
     history = project.read("06_models/history.json")
@@ -31,6 +32,7 @@ def test_slices(project: Project, slice_of_the_graph: tuple[str, ...]) -> None:
     assert project.dice() == before
 
 
+@pytest.mark.slow
 def test_the_last_two_runs_are_compared(project: Project) -> None:
     project.succeed("--pipelines=reporting")
     console = project.succeed("--pipelines=run_comparison")

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from car_segmentation.core.tables import read_table
 from tests.support.projects import Project, mlflow_runs
@@ -34,6 +35,7 @@ def test_a_folder_without_predictions_is_named(project: Project, tmp_path: Path)
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_predictions_of_another_model_are_refused(project: Project, tmp_path: Path) -> None:
     """And those of the same model from the registry are not."""
     photos = project.raw / "train"
