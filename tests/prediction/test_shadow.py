@@ -97,10 +97,13 @@ cv2.setNumThreads(1)
 photo = np.random.default_rng(0).integers(150, 220, (240, 360, 3)).astype(np.uint8)
 mask = np.zeros((240, 360), bool)
 mask[60:140, 100:260] = True
-process, thread = time.process_time(), time.thread_time()
-shadow_of(photo, mask)
-thread = time.thread_time() - thread
-print((time.process_time() - process) / thread)
+def share():
+    process, thread = time.process_time(), time.thread_time()
+    shadow_of(photo, mask)
+    thread = time.thread_time() - thread
+    return (time.process_time() - process) / thread
+
+print(min(share() for _ in range(5)))
 """
 
 
