@@ -3,7 +3,7 @@
 Importing Kedro, MLflow and TensorFlow takes several times as long as a run on a few small photos.
 This server imports them once, reads requests from its standard input, one JSON object a line, and
 forks for each: the child is a fresh process but for these imports, and imports the project's own
-code from where it is sent. Its exit code is the answer.
+code from where it is sent. The answers are its process id and, when it has ended, its exit code.
 """
 
 import contextlib
@@ -49,7 +49,19 @@ class KedroServer:
         console: Path,
         seconds: int = 0,
     ) -> int:
-        """Do what ``python -m kedro`` does in a folder; return its exit code.
+        """Do what ``python -m kedro`` does in a folder; return its exit code: see `start`."""
+        self.start(arguments, folder, variables, console, seconds)
+        return self.exit_code()
+
+    def start(
+        self,
+        arguments: list[str],
+        folder: Path,
+        variables: dict[str, str],
+        console: Path,
+        seconds: int = 0,
+    ) -> int:
+        """Begin to do what ``python -m kedro`` does in a folder; return the process' id.
 
         Args:
             arguments: Those of the command.
@@ -65,8 +77,16 @@ class KedroServer:
             "console": str(console),
             "seconds": seconds,
         }
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
         print(json.dumps(request), file=self._process.stdin, flush=True)
+        return self._answer()
+
+    def exit_code(self) -> int:
+        """Wait until what was started has ended."""
+        return self._answer()
+
+    def _answer(self) -> int:
+        assert self._process.stdout
         return int(self._process.stdout.readline())
 
 
@@ -90,6 +110,7 @@ def serve() -> None:
             answers.close()
             become(**request)
             return
+        print(child, file=answers, flush=True)
         _, status = os.waitpid(child, 0)
         if request["seconds"]:
             with contextlib.suppress(ProcessLookupError):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from tests.support.kedro_server import kedro_server
@@ -34,23 +35,11 @@ TINY_DEMO: dict[str, dict[str, dict[str, Any]]] = {
 """What makes conf/demo a matter of seconds."""
 
 
-TINY_DEMO_RUNS = """
-from pathlib import Path
-import mlflow
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
-
-bootstrap_project(Path.cwd())
-for pipelines, parameters in (
-    (["demo_photos"], {}),
-    (["__default__"], {}),
-    (["modelling", "reporting"], {"training": {"learning_rate": 0.02}}),
-):
-    with KedroSession.create(env="demo", runtime_params=parameters) as session:
-        session.run(pipeline_names=pipelines)
-    while mlflow.active_run():  # kedro-mlflow enters it once for each node.
-        mlflow.end_run()
-"""
+TINY_DEMO_RUNS = (
+    ["--pipelines=demo_photos"],
+    [],
+    ["--pipelines=modelling,reporting", "--params=training.learning_rate=0.02"],
+)
 
 
 def make_demo_project(project: Path) -> None:
@@ -62,19 +51,9 @@ def make_demo_project(project: Path) -> None:
         for group, values in groups.items():
             parameters[group] = parameters.get(group, {}) | values
         file.write_text(yaml.safe_dump(parameters))
-    variables = {**os.environ, "DO_NOT_TRACK": "1"}
-    variables.pop(TRACKING_URI, None)
-    variables.pop("PYTHONPATH", None)
-    run = subprocess.run(
-        [sys.executable, "-c", TINY_DEMO_RUNS],
-        cwd=project,
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+    copy = Project(project)
+    for arguments in TINY_DEMO_RUNS:
+        copy.call_kedro("run", "--env=demo", *arguments)
 
 
 TINY = {
@@ -157,18 +136,15 @@ class Project:
         self, *arguments: str, when: Callable[[], bool], sign: signal.Signals = signal.SIGKILL
     ) -> None:
         """Call ``kedro run`` and kill it, or send another signal, at a moment before its end."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kedro", "run", "--env=tiny", *arguments],
-            cwd=self.path,
-            env=self.variables(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+        server = kedro_server()
+        process = server.start(
+            ["run", "--env=tiny", *arguments], self.path, self.variables(), self.console
         )
         while not when():
-            assert process.poll() is None
+            assert psutil.pid_exists(process), self.console.read_text()
             time.sleep(0.002)
-        process.send_signal(sign)
-        assert process.wait() == (-signal.SIGKILL if sign == signal.SIGKILL else 1)
+        os.kill(process, sign)
+        assert server.exit_code() == (-signal.SIGKILL if sign == signal.SIGKILL else 1)
 
     def variables(self, **environment: str) -> dict[str, str]:
         """The environment of its processes."""
