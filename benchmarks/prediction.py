@@ -3,8 +3,10 @@
     python benchmarks/prediction.py PHOTOS MODEL [MODEL …]
 
 PHOTOS is a folder of photos. A photo's time is that from its file to the mask at native size, in
-batches of 4; the fastest of three passes counts. ONEDNN_MAX_CPU_ISA=AVX2, before the command, holds
-a newer processor to AVX2, where models that were trained in bfloat16 compute in float32.
+batches of 4; the fastest of three passes counts. Each model computes in its own precision (float32
+where that is bfloat16 and slow) and with `prediction.precision: auto`; of the latter's masks, the
+pixels that differ are counted. ONEDNN_MAX_CPU_ISA=AVX2, before the command, holds a newer processor
+to AVX2.
 """
 
 import argparse
@@ -32,21 +34,37 @@ def main() -> None:
         sys.exit(f"Skipped: there are no photos in {arguments.photos}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with suppress_native_stderr():
+        import numpy as np
+
         from car_segmentation.networks.model_file import read_model
+        from car_segmentation.networks.precision import computes_in_half
+        from car_segmentation.parameters import PredictionOptions
+        from car_segmentation.prediction.build import build_predictor
         from car_segmentation.prediction.segmenter import Segmenter
 
     for path in arguments.models:
-        model = read_model(path)
-        segmenter = Segmenter(model, batch_size=BATCH)
-        seconds = []
+        own = read_model(path)
+        auto = build_predictor(own, PredictionOptions(precision="auto"))
+        models = {"own": own} if auto is own else {"own": own, "auto": auto}
+        segmenters = {name: Segmenter(model, batch_size=BATCH) for name, model in models.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in models}
+        masks: dict[str, list[np.ndarray]] = {}
         for _ in range(PASSES):
-            start = time.perf_counter()
-            for probability in segmenter.probabilities(read_photo(photo) for photo in photos):
-                _ = probability >= segmenter.threshold
-            seconds.append((time.perf_counter() - start) / len(photos))
-        precisions = {layer.compute_dtype for layer in model.layers}
-        computed = "bfloat16" if "bfloat16" in precisions else "float32"
-        print(f"{path}: {min(seconds):.4f} s a photo, in {computed}", flush=True)
+            for name, segmenter in segmenters.items():
+                start = time.perf_counter()
+                maps = segmenter.probabilities(read_photo(photo) for photo in photos)
+                masks[name] = [np.packbits(map_ >= segmenter.threshold) for map_ in maps]
+                seconds[name].append((time.perf_counter() - start) / len(photos))
+        for name, model in models.items():
+            computed = "bfloat16" if computes_in_half(model) else "float32"
+            print(f"{path}, {name}: {min(seconds[name]):.4f} s a photo, in {computed}", flush=True)
+        if "auto" in models:
+            pairs = zip(masks["own"], masks["auto"], strict=True)
+            differ = [1e6 * np.unpackbits(one ^ two).mean() for one, two in pairs]
+            print(
+                f"pixels of a million that differ: {np.mean(differ):.0f} in the mean, "
+                f"{max(differ):.0f} in the worst photo"
+            )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,11 @@ import keras
 import numpy as np
 import pytest
 
+from car_segmentation.networks.precision import (
+    computes_in_half,
+    in_float32,
+    in_mixed_bfloat16,
+)
 from car_segmentation.networks.registry import ARCHITECTURES, build_network
 from car_segmentation.training.losses import bce_dice
 from car_segmentation.training.precision import precision
@@ -119,3 +124,17 @@ def test_half_precision_ends_in_float32(architecture: str) -> None:
         network = build_network(architecture, *SIZE, **TINY[architecture])
     assert network.output.dtype == "float32"
     assert any(layer.compute_dtype == "bfloat16" for layer in network.layers)
+
+
+def test_trained_in_float32_it_predicts_in_bfloat16_and_back(trained: Trained) -> None:
+    network, photos = trained.network, trained.photos
+    half = in_mixed_bfloat16(network)
+    assert computes_in_half(half) and not computes_in_half(network)
+    parts = [part for layer in half.layers for part in getattr(layer, "layers", [layer])]
+    with_weights = [layer for layer in parts if layer.weights]
+    assert with_weights[0].compute_dtype == "bfloat16"
+    assert with_weights[-1].compute_dtype == half.layers[-1].compute_dtype == "float32"
+    expected = network.predict_on_batch(photos)
+    # bfloat16 has 8 bits, and a photo's error is larger where the network is undecided.
+    assert np.abs(half.predict_on_batch(photos) - expected).mean() < 0.01
+    np.testing.assert_array_equal(in_float32(half).predict_on_batch(photos), expected)

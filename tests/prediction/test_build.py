@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.networks.precision import computes_in_half
+from car_segmentation.networks.registry import build_network
 from car_segmentation.parameters import PredictionOptions, check_parameters
+from car_segmentation.prediction import build
 from car_segmentation.prediction.build import build_predictor
 from car_segmentation.prediction.ensemble import Ensemble
 from car_segmentation.prediction.test_time_augmentation import TestTimeAugmentation
 from car_segmentation.prediction.tiling import Tiles
+from car_segmentation.training.precision import precision
 from tests.support.models import HEIGHT, WIDTH, Constant, Toy
 from tests.support.parameters import parameters
 
@@ -17,6 +21,24 @@ from tests.support.parameters import parameters
 def test_a_model_alone_is_left_as_it_is() -> None:
     model = Toy()
     assert build_predictor(model, PredictionOptions()) is model
+
+
+@pytest.mark.parametrize("trained_with", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_precision_is_that_of_the_processor_or_the_one_that_is_asked_for(
+    fast: bool, trained_with: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "multiplies_bfloat16", lambda: fast)
+    with precision(trained_with):
+        model = build_network("segnet_unet", 16, 16, filters=[4], centre_filters=4)
+
+    def predictor(precision: str | None) -> keras.Model:
+        return build_predictor(model, PredictionOptions(precision=precision))
+
+    assert predictor(None) is model
+    assert computes_in_half(predictor("auto")) is fast
+    assert not computes_in_half(predictor("float32"))
+    assert (predictor("float32") is model) is (trained_with == "float32")
 
 
 def constant_network(file: Path, value: float) -> str:

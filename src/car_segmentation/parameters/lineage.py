@@ -21,9 +21,9 @@ WITHOUT_EFFECT = (
     *("cluster", "data_folder", "subject"),
     *(f"training.{name}" for name in SAME_WEIGHTS),
     # What is looked at, and not what is found.
-    *("augmentation.min_in_frame", "prediction.backend", "prediction.batch_size"),
-    "reporting.random_photos",
-    *("reporting.label_errors", "reporting.worst_photos", "registry"),
+    *("augmentation.min_in_frame", "registry"),
+    *("prediction.backend", "prediction.batch_size", "prediction.precision"),
+    *("reporting.label_errors", "reporting.random_photos", "reporting.worst_photos"),
 )
 """Groups and parameters that change no result, or only its rounding."""
 FREE = ("network",)

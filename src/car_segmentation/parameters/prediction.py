@@ -34,6 +34,7 @@ class PredictionOptions(Parameters):
 
     batch_size: PositiveInt = 4
     backend: Literal["keras", "openvino", "onnxruntime"] = "keras"
+    precision: Literal["auto", "float32"] | None = None
     flip: bool = False
     scales: Annotated[
         tuple[Annotated[float, Field(ge=0.25, le=4)], ...],

@@ -1,9 +1,10 @@
 """From the parameters of the group ``prediction`` to what predicts: `build_predictor`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.core.processor import multiplies_bfloat16
 from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction.ensemble import Ensemble
 from car_segmentation.prediction.predictor import Predictor
@@ -23,6 +24,8 @@ def build_predictor(model: Predictor, options: PredictionOptions) -> Predictor:
             the backend are not installed.
     """
     members = [model, *map(_read_member, options.ensemble)]
+    if options.precision is not None:
+        members = [_in_precision(each, options.precision) for each in members]
     if options.backend != "keras":
         members = [RuntimeModel(each, options.backend, options.batch_size) for each in members]
     predictor = members[0] if len(members) == 1 else Ensemble(members)
@@ -41,3 +44,17 @@ def _read_member(path: str) -> "keras.Model":
         return read_model(Path(path))
     except UserError as error:
         raise UserError(f"`prediction.ensemble`: {error}") from None
+
+
+def _in_precision(model: Any, precision: str) -> "keras.Model":
+    """The model as fast as this processor can compute it (``auto``), or in float32."""
+    from car_segmentation.networks.precision import (
+        computes_in_half,
+        in_float32,
+        in_mixed_bfloat16,
+    )
+
+    in_half = precision == "auto" and multiplies_bfloat16()
+    if computes_in_half(model) == in_half:
+        return model
+    return in_mixed_bfloat16(model) if in_half else in_float32(model)
