@@ -7,6 +7,7 @@ import pytest
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.networks import efficientnet_lite
+from car_segmentation.networks.any_size import for_any_size
 from car_segmentation.networks.efficientnet_lite import efficientnet_lite0, imagenet_file
 from car_segmentation.networks.registry import build_network, check_options
 from car_segmentation.networks.state_dict import read_state_dict
@@ -121,6 +122,58 @@ def test_unet_starts_from_the_file(state_file: Path, encoder: keras.Model) -> No
         np.testing.assert_array_equal(ours, loaded)
 
 
+CONTEXT_OPTIONS = {"filters": [4, 8, 8], "centre_filters": 8, "space_to_depth": 2}
+
+
+def test_a_context_path_starts_from_the_file_and_is_not_trained(
+    state_file: Path, encoder: keras.Model
+) -> None:
+    options = CONTEXT_OPTIONS | {"context_weights": str(state_file)}
+    check_options("segnet_unet", options)
+    network = build_network("segnet_unet", 33, 50, **options)
+    photos = np.random.default_rng(2).integers(0, 256, (2, 33, 50, 3)).astype(np.uint8)
+    network(photos, training=True)
+    context = network.get_layer("context")
+    for ours, loaded in zip(encoder.get_weights(), context.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, loaded)
+    assert not context.trainable_weights
+
+
+def test_a_context_path_joins_where_the_body_has_its_size(state_file: Path) -> None:
+    options = CONTEXT_OPTIONS | {"context_weights": str(state_file)}
+    network = build_network("segnet_unet", 64, 96, **options)
+    shapes = {
+        name: [tuple(part.shape[1:]) for part in network.get_layer(name).input]
+        for name in (layer.name for layer in network.layers)
+        if name.endswith("_concat")
+    }
+    assert shapes == {
+        "centre_concat": [(4, 6, 8), (4, 6, 4)],  # A stride of 8 in a body of 32×48.
+        "decoder3_concat": [(8, 12, 8), (8, 12, 8), (8, 12, 4)],
+        "decoder2_concat": [(16, 24, 8), (16, 24, 8)],
+        "decoder1_concat": [(32, 48, 4), (32, 48, 8)],
+    }
+    # The encoder sees the means of squares of 2×2 pixels, from −127/128 to 1.
+    photo = np.full((1, 64, 96, 3), 0, np.uint8)
+    photo[0, :2, :2] = [[[255] * 3, [255] * 3], [[255] * 3, [127] * 3]]
+    seen = np.asarray(keras.Model(network.input, network.get_layer("context_shrink").output)(photo))
+    assert seen.shape == (1, 32, 48, 3)
+    assert seen[0, 0, 0] == pytest.approx((3 * 1 + 0) / 4)
+    assert seen[0, 1, 1] == pytest.approx(-127 / 128)
+
+
+def test_a_context_path_takes_any_size(state_file: Path) -> None:
+    options = CONTEXT_OPTIONS | {"context_weights": str(state_file)}
+    network = build_network("segnet_unet", 32, 48, **options)
+    flexible = for_any_size(network, [(48, 64)])
+    assert len(flexible.trainable_weights) == len(network.trainable_weights)
+
+
+def test_a_context_path_without_weights_is_named() -> None:
+    with pytest.raises(UserError, match=r"network\.context_weights = 'imagnet': is neither"):
+        build_network("segnet_unet", 32, 32, context_weights="imagnet")
+
+
 def _lacking(state: State) -> State:
     return {name: value for name, value in state.items() if name != "_bn0.bias"}
 
@@ -137,15 +190,17 @@ def _of_another_width(state: State) -> State:
     ("changed", "reason"),
     [
         (_lacking, r"has no _bn0\.bias"),
-        (_with_a_block_more, r"_blocks\.16\._bn1\.bias belongs to another network"),
-        (_of_another_width, r"_conv_stem\.weight has the shape \(40, 3, 3, 3\)"),
+        (_with_a_block_more, r"has _blocks\.16\._bn1\.bias, of another network"),
+        (_of_another_width, r"has the shape \(40, 3, 3, 3\) for _conv_stem\.weight"),
     ],
 )
 def test_weights_of_another_network(
     state: State, tmp_path: Path, changed: Callable[[State], State], reason: str
 ) -> None:
     write_state_dict(tmp_path / "b1.pth", changed(state))
-    with pytest.raises(UserError, match=rf"b1\.pth': is not EfficientNet-Lite0's, {reason}\."):
+    with pytest.raises(
+        UserError, match=rf"b1\.pth' are not EfficientNet-Lite0's: the file {reason}\."
+    ):
         efficientnet_lite0(False, str(tmp_path / "b1.pth"), SHAPE)
 
 

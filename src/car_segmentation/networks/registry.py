@@ -10,10 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.networks.deconvnet import deconvnet
+from car_segmentation.networks.encoders import check_weights
 from car_segmentation.networks.fcn import fcn8s, fcn16s, fcn32s
 from car_segmentation.networks.segnet import segnet
-from car_segmentation.networks.segnet_unet import segnet_unet
-from car_segmentation.networks.unet import check_weights, unet
+from car_segmentation.networks.segnet_unet import CONTEXT, segnet_unet
+from car_segmentation.networks.unet import unet
 from car_segmentation.parameters.messages import current_name
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
@@ -70,7 +71,10 @@ def check_options(architecture: str, options: Mapping[str, Any]) -> None:
             reason = error.errors()[0]["msg"]
             raise UserError(f"network.{name} = {value!r}: {reason.lower()}.") from None
     if builder is unet:
-        check_weights(**{name: options[name] for name in ("encoder", "weights") if name in options})
+        encoder = options.get("encoder", known["encoder"].default)
+        check_weights(encoder, options.get("weights"))
+    if builder is segnet_unet:
+        check_weights(CONTEXT, options.get("context_weights"), "context_weights")
 
 
 def _builder(architecture: str) -> Callable[..., keras.Model]:
