@@ -13,6 +13,7 @@ from car_segmentation.networks.precision import (
     in_mixed_bfloat16,
 )
 from car_segmentation.networks.registry import ARCHITECTURES, build_network
+from car_segmentation.prediction.predictor import model_digest
 from car_segmentation.training.losses import bce_dice
 from car_segmentation.training.precision import precision
 from tests.support.photos import disc_mask, photo_of
@@ -130,6 +131,7 @@ def test_trained_in_float32_it_predicts_in_bfloat16_and_back(trained: Trained) -
     network, photos = trained.network, trained.photos
     half = in_mixed_bfloat16(network)
     assert computes_in_half(half) and not computes_in_half(network)
+    assert model_digest(half) == model_digest(in_float32(network))
     parts = [part for layer in half.layers for part in getattr(layer, "layers", [layer])]
     with_weights = [layer for layer in parts if layer.weights]
     assert with_weights[0].compute_dtype == "bfloat16"

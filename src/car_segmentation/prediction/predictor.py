@@ -1,6 +1,7 @@
 """Predictors of photos: a Keras model, or several predictions averaged."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -52,8 +53,12 @@ class OnAnother:
 
 
 def model_digest(model: Predictor) -> str:
-    """Tells models apart: a digest of architecture and weights."""
-    digest = hashlib.blake2b(model.to_json().encode(), digest_size=16)
+    """Tells models apart: a digest of architecture and weights.
+
+    The precision does not count: it depends on the processor, and a job may go on elsewhere.
+    """
+    architecture = re.sub("(mixed_)?b?float16", "float32", model.to_json())
+    digest = hashlib.blake2b(architecture.encode(), digest_size=16)
     for weights in model.get_weights():
         digest.update(np.ascontiguousarray(weights).tobytes())
     return digest.hexdigest()
