@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 PRELOADED = (
     *("tensorflow", "keras", "mlflow", "mlflow.keras", "kedro_mlflow.framework.hooks"),
@@ -41,17 +42,10 @@ class KedroServer:
             text=True,
         )
 
-    def run(
-        self,
-        arguments: list[str],
-        folder: Path,
-        variables: dict[str, str],
-        console: Path,
-        seconds: int = 0,
-    ) -> int:
+    def run(self, *request: Any, **options: Any) -> int:
         """Do what ``python -m kedro`` does in a folder; return its exit code: see `start`."""
-        self.start(arguments, folder, variables, console, seconds)
-        return self.exit_code()
+        self.start(*request, **options)
+        return self.answer()
 
     def start(
         self,
@@ -79,13 +73,10 @@ class KedroServer:
         }
         assert self._process.stdin
         print(json.dumps(request), file=self._process.stdin, flush=True)
-        return self._answer()
+        return self.answer()
 
-    def exit_code(self) -> int:
-        """Wait until what was started has ended."""
-        return self._answer()
-
-    def _answer(self) -> int:
+    def answer(self) -> int:
+        """Read the next answer; after `start` it is the exit code, and must be read."""
         assert self._process.stdout
         return int(self._process.stdout.readline())
 

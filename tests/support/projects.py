@@ -140,11 +140,14 @@ class Project:
         process = server.start(
             ["run", "--env=tiny", *arguments], self.path, self.variables(), self.console
         )
-        while not when():
-            assert psutil.pid_exists(process), self.console.read_text()
-            time.sleep(0.002)
-        os.kill(process, sign)
-        assert server.exit_code() == (-signal.SIGKILL if sign == signal.SIGKILL else 1)
+        try:
+            while not when():
+                assert psutil.pid_exists(process), self.console.read_text()
+                time.sleep(0.002)
+            os.kill(process, sign)
+        finally:
+            code = server.answer()
+        assert code == (-signal.SIGKILL if sign == signal.SIGKILL else 1)
 
     def variables(self, **environment: str) -> dict[str, str]:
         """The environment of its processes."""
