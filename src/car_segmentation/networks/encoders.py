@@ -12,7 +12,7 @@ import keras
 from keras import applications, layers
 
 from car_segmentation.core.errors import UserError
-from car_segmentation.networks.efficientnet_lite import efficientnet_lite0, imagenet_file
+from car_segmentation.networks.efficientnet_lite import efficientnet_lite0
 
 STRIDE = 32
 """Photo size divided by the size of the last features, for every encoder."""
@@ -108,22 +108,18 @@ EncoderName = Literal[
 ]
 
 
-def check_weights(encoder: EncoderName, weights: str | None, option: str = "weights") -> None:
+def check_weights(weights: str | None, option: str = "weights") -> None:
     """Check that an encoder's weights are there, before any work.
 
     Args:
-        encoder: A key of `ENCODERS`.
         weights: ``imagenet``, the path of a file, or None.
         option: The network's option that names the weights.
 
     Raises:
-        UserError: If ``weights`` is neither ``imagenet`` nor a file, or the package that brings
-            them is not installed.
+        UserError: If ``weights`` is neither ``imagenet`` nor a file.
     """
     if weights not in (None, "imagenet") and not Path(str(weights)).is_file():
         raise UserError(f"network.{option} = {weights!r}: is neither 'imagenet' nor a file.")
-    if encoder == "efficientnet_lite0" and weights == "imagenet":
-        imagenet_file()
 
 
 def feature_pyramid(

@@ -13,7 +13,7 @@ from car_segmentation.networks.deconvnet import deconvnet
 from car_segmentation.networks.encoders import check_weights
 from car_segmentation.networks.fcn import fcn8s, fcn16s, fcn32s
 from car_segmentation.networks.segnet import segnet
-from car_segmentation.networks.segnet_unet import CONTEXT, segnet_unet
+from car_segmentation.networks.segnet_unet import segnet_unet
 from car_segmentation.networks.unet import unet
 from car_segmentation.parameters.messages import current_name
 
@@ -71,10 +71,9 @@ def check_options(architecture: str, options: Mapping[str, Any]) -> None:
             reason = error.errors()[0]["msg"]
             raise UserError(f"network.{name} = {value!r}: {reason.lower()}.") from None
     if builder is unet:
-        encoder = options.get("encoder", known["encoder"].default)
-        check_weights(encoder, options.get("weights"))
+        check_weights(options.get("weights"))
     if builder is segnet_unet:
-        check_weights(CONTEXT, options.get("context_weights"), "context_weights")
+        check_weights(options.get("context_weights"), "context_weights")
 
 
 def _builder(architecture: str) -> Callable[..., keras.Model]:

@@ -53,10 +53,9 @@ def segnet_unet(
             (Shi et al. 2016, section 3).
         batch_norm_momentum: Memory of batch normalisation's moving statistics. Keras' 0.99 needs
             some 500 steps to forget where it began; trainings with fewer need less.
-        context_weights: Of `CONTEXT`: ``imagenet`` (they come with the extra ``pretrained``), or
-            the path of a state dict. It sees the photo at the size of the body, and is not trained;
-            its features join those of their size in the centre and the decoder. None: there is no
-            context path, as in the post.
+        context_weights: Of `CONTEXT`: ``imagenet``, or the path of a state dict. It sees the photo
+            at the size of the body, and is not trained; its features join those of their size in
+            the centre and the decoder. None: there is no context path, as in the post.
 
     Returns:
         A model from uint8 photos (batch, height, width, 3) to float32 probabilities

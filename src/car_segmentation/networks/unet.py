@@ -51,10 +51,10 @@ def unet(
         height: Photo height in pixels; any size (padded inside to a multiple of 32).
         width: Photo width in pixels.
         encoder: A key of `ENCODERS`. The preprocessing that it expects is part of the model.
-        weights: Of the encoder: ``imagenet`` (downloaded once by Keras; those of
-            ``efficientnet_lite0`` come with the extra ``pretrained``), the path of a file with
-            weights of the Keras Applications network without its top (``efficientnet_lite0``: a
-            state dict), or none.
+        weights: Of the encoder: ``imagenet`` (downloaded once by Keras, except those of
+            ``efficientnet_lite0``, which are installed), the path of a file with weights of the
+            Keras Applications network without its top (``efficientnet_lite0``: a state dict), or
+            none.
         freeze_encoder: Whether training leaves the encoder alone, moving statistics included.
         decoder_filters: Channels of the decoder's five blocks, deepest first.
         width_multiplier: Times the decoder's channels; the encoder's go with its name.
@@ -70,7 +70,7 @@ def unet(
     """
     if len(decoder_filters) != STRIDE.bit_length() - 1:
         raise UserError(f"network.decoder_filters = {list(decoder_filters)!r}: needs five numbers.")
-    check_weights(encoder, weights)
+    check_weights(weights)
     settings = ENCODERS[encoder]
     photo = photo_input(height, width)
     x = layers.Rescaling(settings.scale, settings.offset, name="preprocess")(photo)
