@@ -101,7 +101,7 @@ print(*(name for name in heavy if name in sys.modules), file=sys.stderr)
 
 
 def loaded_by_a_cut_out(photo: Path, model: Path) -> tuple[set[str], Any]:
-    """Large packages that a process loads for one photo, and what it prints."""
+    """Large packages that a process loads for one photo, and what it prints: no chatter."""
     done = subprocess.run(
         [sys.executable, "-c", IMPORTED, str(photo), str(model)],
         cwd=photo.parent,
@@ -109,7 +109,8 @@ def loaded_by_a_cut_out(photo: Path, model: Path) -> tuple[set[str], Any]:
         text=True,
         check=True,
     )
-    return set(done.stderr.splitlines()[-1].split()), json.loads(done.stdout)
+    (loaded,) = done.stderr.splitlines()
+    return set(loaded.split()), json.loads(done.stdout)
 
 
 def green_is_background() -> keras.Model:

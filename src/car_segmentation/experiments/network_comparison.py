@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from car_segmentation.core.console import suppress_native_stderr
 from car_segmentation.core.errors import UserError
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
@@ -313,14 +312,6 @@ def peak_memory() -> float:
 def augmentation_of(ranges: Mapping[str, Any]) -> Augmentation:
     """Augmentation from its group of parameters."""
     return Augmentation(**AugmentationRanges(**ranges).model_dump(exclude={"min_in_frame"}))
-
-
-def start_keras() -> None:
-    """Import Keras, and have it look for GPUs, without its chatter."""
-    with suppress_native_stderr():
-        import keras
-
-        keras.ops.zeros(())  # The first operation looks for GPUs.
 
 
 def digest(candidate: Candidate, setup: ComparisonSetup) -> str:

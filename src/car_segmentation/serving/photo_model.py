@@ -120,6 +120,9 @@ def _read(where: str) -> tuple[Any, float]:
     path = Path(where)
     if path.suffix == ".onnx":
         return ExportedModel(path), threshold_beside(path)
+    from car_segmentation.networks.keras_start import start_keras
+
+    start_keras()
     from car_segmentation.networks.model_file import read_model
 
     if path.is_file() or path.suffix == ".keras":

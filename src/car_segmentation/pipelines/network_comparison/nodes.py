@@ -20,9 +20,9 @@ from car_segmentation.experiments.network_comparison import (
     ComparisonSetup,
     augmentation_of,
     digest,
-    start_keras,
     train_and_score,
 )
+from car_segmentation.networks.keras_start import start_keras
 from car_segmentation.parameters import Checks, ImageSize, Network, NetworkComparison, Training
 from car_segmentation.pipelines.slow_types import Figure
 

@@ -18,10 +18,10 @@ from car_segmentation.experiments.network_comparison import (
     ComparisonSetup,
     augmentation_of,
     seconds_per_training_photo,
-    start_keras,
     train_candidate,
 )
 from car_segmentation.experiments.search import Groups, Outcome, TrialRecord
+from car_segmentation.networks.keras_start import start_keras
 from car_segmentation.parameters import ImageSize, Search, with_values
 from car_segmentation.pipelines.slow_types import Figure
 
