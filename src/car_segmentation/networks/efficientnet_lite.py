@@ -38,8 +38,7 @@ def efficientnet_lite0(
 
     Args:
         include_top: There is no classifier: must be false.
-        weights: ``imagenet``, the path of a state dict with its
-            names, or None for random ones.
+        weights: ``imagenet``, the path of a state dict with its names, or None for random ones.
         input_shape: Height, width and 3.
 
     Returns:
