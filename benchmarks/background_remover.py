@@ -20,6 +20,7 @@ from car_segmentation.data.images import read_photo, resize_by_area
 from car_segmentation.data.masks import read_mask
 from car_segmentation.evaluation.scores import dice
 from car_segmentation.networks.model_file import read_model
+from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction.composites import Backdrop, composite
 from car_segmentation.prediction.cutouts import cut_out
 from car_segmentation.prediction.photo_files import write_picture
@@ -46,7 +47,9 @@ def main() -> None:
     paths = sorted((arguments.folder / "train").glob(f"{arguments.car}_*.jpg"))
     if not paths:
         sys.exit(f"Skipped: there are no photos of {arguments.car} in {arguments.folder}/train.")
-    segmenter = Segmenter(read_model(arguments.model), threshold_beside(arguments.model))
+    segmenter = Segmenter.from_options(
+        read_model(arguments.model), PredictionOptions(), threshold_beside(arguments.model)
+    )
     scores: list[tuple[float, float]] = []
 
     def pictures() -> Iterator[np.ndarray]:

@@ -32,8 +32,6 @@ from car_segmentation.settings import PROJECT_ROOT
 
 PRODUCT = 4096
 """Rows and columns of the matrices whose product is the limit."""
-TRAINING_PASSES = 3
-"""A training step multiplies thrice: forward, for the layers below, and for the kernels."""
 
 
 def main() -> None:
@@ -57,6 +55,7 @@ def print_tables(env: str, precision: str, steps: int) -> None:
     with suppress_native_stderr():
         import keras
 
+        from car_segmentation.networks.folding import fold_batch_norm
         from car_segmentation.networks.registry import build_network
         from car_segmentation.training.precision import precision as keras_precision
 
@@ -79,10 +78,10 @@ def print_tables(env: str, precision: str, steps: int) -> None:
         "| work | s a photo | GFLOP a photo | GFLOP/s | of the limit | faults | kernel | peak GB |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    at_size = gigaflop(network)
-    for name, photos, share, passes, call in _works(network, parameters):
+    forward, backward = gigaflop(network)
+    for name, photos, share, trains, call in _works(network, parameters):
         cost = _seconds(call, steps)
-        work = at_size * share * passes
+        work = share * (forward + backward * trains)
         speed = work * photos / cost.wall
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         print(
@@ -91,30 +90,50 @@ def print_tables(env: str, precision: str, steps: int) -> None:
             flush=True,
         )
     print("\n| kind of layer | forward seconds a photo | share |\n|---|---|---|")
-    by_kind = _seconds_by_kind(network, steps)
+    by_kind = _seconds_by_kind(fold_batch_norm(network), steps)
     for kind, seconds in sorted(by_kind.items(), key=lambda item: -item[1]):
         print(f"| {kind} | {seconds:.4f} | {seconds / sum(by_kind.values()):.0%} |")
 
 
-def gigaflop(network) -> float:  # type: ignore[no-untyped-def]  # A Keras model; see main.
-    """Multiplications and additions of the convolutions for one photo, in 10⁹."""
+def gigaflop(network) -> tuple[float, float]:  # type: ignore[no-untyped-def]  # A Keras model.
+    """Multiplications and additions of the convolutions for one photo, in 10⁹.
+
+    Forward, then those of the gradients: for the layers below, and for the kernels. Layers that are
+    not trained have none of these here: they stand below all that are.
+    """
     import keras
 
-    convolutions = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
-    total = 0
-    for layer in network.layers:
+    convolutions = (
+        keras.layers.Conv2D,
+        keras.layers.Conv2DTranspose,
+        keras.layers.DepthwiseConv2D,
+    )
+    forward = backward = 0.0
+    for layer in _layers(network):
         if isinstance(layer, convolutions):
             # Each value of a kernel meets each place of the smaller of both pictures once.
             places = min(np.prod(layer.input.shape[1:3]), np.prod(layer.output.shape[1:3]))
-            total += 2 * int(np.prod(layer.kernel.shape)) * int(places)
-    return total / 1e9
+            work = 2 * int(np.prod(layer.kernel.shape)) * int(places) / 1e9
+            forward += work
+            backward += 2 * work * layer.trainable
+    return forward, backward
+
+
+def _layers(network) -> Iterator:  # type: ignore[no-untyped-def,type-arg]
+    """All layers, also those of networks that are layers."""
+    for layer in network.layers:
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+        else:
+            yield layer
 
 
 def _works(  # type: ignore[no-untyped-def]
     network, parameters: ProjectParameters
-) -> Iterator[tuple[str, int, float, int, Callable[[], object]]]:
-    """Name, photos a call, share of the full size's work, passes, and the work itself."""
+) -> Iterator[tuple[str, int, float, bool, Callable[[], object]]]:
+    """Name, photos a call, share of the full size's work, if it trains, and the work itself."""
     from car_segmentation.networks.any_size import for_any_size
+    from car_segmentation.networks.folding import fold_batch_norm
     from car_segmentation.training.batches import Batch
     from car_segmentation.training.compilation import compile_network
     from car_segmentation.training.devices import ONE_DEVICE
@@ -124,12 +143,13 @@ def _works(  # type: ignore[no-untyped-def]
     noise = np.random.default_rng(0)
     photos = parameters.prediction.batch_size
     batch = noise.integers(0, 256, (photos, image.height, image.width, 3), np.uint8)
+    predicting = fold_batch_norm(network)
     yield (
         f"prediction, {photos} × {image.width}×{image.height}",
         photos,
         1.0,
-        1,
-        lambda: network.predict_on_batch(batch),
+        False,
+        lambda: predicting.predict_on_batch(batch),
     )
     sizes = [(stage.height, stage.width) for stage in settings.stages]
     trained = for_any_size(network, sizes) if sizes else network
@@ -147,7 +167,7 @@ def _works(  # type: ignore[no-untyped-def]
             f"training, {photos} × {width}×{height}",
             photos,
             height * width / (image.height * image.width),
-            TRAINING_PASSES,
+            True,
             partial(step, drawn),
         )
 
@@ -177,7 +197,7 @@ def _seconds_by_kind(network, times: int) -> dict[str, float]:  # type: ignore[n
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # It counts the many small models.
     totals: dict[str, float] = defaultdict(float)
-    for layer in network.layers:
+    for layer in _layers(network):
         if isinstance(layer, keras.layers.InputLayer):
             continue
         inputs = layer.input if isinstance(layer.input, list) else [layer.input]

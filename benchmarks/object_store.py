@@ -24,6 +24,7 @@ import s3fs
 from car_segmentation.core.object_store import ObjectStore
 from car_segmentation.data.images import PHOTO_SUFFIXES
 from car_segmentation.networks.model_file import read_model
+from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction.folder_job import FolderJob
 from car_segmentation.prediction.new_photos import NewPhotos, StoredPhotos, sort_out_photos
 from car_segmentation.prediction.segmenter import Segmenter
@@ -45,7 +46,9 @@ def main() -> None:
     files = files[: arguments.number]
     if not files:
         sys.exit(f"Skipped: there are no photos in {arguments.photos}.")
-    segmenter = Segmenter(read_model(arguments.model), threshold_beside(arguments.model))
+    segmenter = Segmenter.from_options(
+        read_model(arguments.model), PredictionOptions(), threshold_beside(arguments.model)
+    )
 
     def job(photos: NewPhotos) -> FolderJob:
         return FolderJob(segmenter, photos, max_megapixels=100)

@@ -39,15 +39,23 @@ def main() -> None:
         from car_segmentation.networks.model_file import read_model
         from car_segmentation.networks.precision import computes_in_half
         from car_segmentation.parameters import PredictionOptions
-        from car_segmentation.prediction.build import build_predictor
         from car_segmentation.prediction.segmenter import Segmenter
 
     for path in arguments.models:
-        own = read_model(path)
-        auto = build_predictor(own, PredictionOptions(precision="auto"))
-        models = {"own": own} if auto is own else {"own": own, "auto": auto}
-        segmenters = {name: Segmenter(model, batch_size=BATCH) for name, model in models.items()}
-        seconds: dict[str, list[float]] = {name: [] for name in models}
+        model = read_model(path)
+        segmenters = {
+            name: Segmenter.from_options(
+                model, PredictionOptions(precision=precision, batch_size=BATCH)
+            )
+            for name, precision in (("own", None), ("auto", "auto"))
+        }
+        computed = {
+            name: "bfloat16" if computes_in_half(segmenter.predictor) else "float32"
+            for name, segmenter in segmenters.items()
+        }
+        if computed["own"] == computed["auto"]:
+            del segmenters["auto"]
+        seconds: dict[str, list[float]] = {name: [] for name in segmenters}
         masks: dict[str, list[np.ndarray]] = {}
         for _ in range(PASSES):
             for name, segmenter in segmenters.items():
@@ -55,10 +63,10 @@ def main() -> None:
                 maps = segmenter.probabilities(read_photo(photo) for photo in photos)
                 masks[name] = [np.packbits(map_ >= segmenter.threshold) for map_ in maps]
                 seconds[name].append((time.perf_counter() - start) / len(photos))
-        for name, model in models.items():
-            computed = "bfloat16" if computes_in_half(model) else "float32"
-            print(f"{path}, {name}: {min(seconds[name]):.4f} s a photo, in {computed}", flush=True)
-        if "auto" in models:
+        for name in segmenters:
+            fastest = min(seconds[name])
+            print(f"{path}, {name}: {fastest:.4f} s a photo, in {computed[name]}", flush=True)
+        if "auto" in segmenters:
             pairs = zip(masks["own"], masks["auto"], strict=True)
             differ = [1e6 * np.unpackbits(one ^ two).mean() for one, two in pairs]
             print(

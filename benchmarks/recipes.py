@@ -27,7 +27,12 @@ from car_segmentation.data.image_stack import ImageStack, read_stack
 from car_segmentation.data.images import resize_by_area
 from car_segmentation.data.splits import rows_of_split
 from car_segmentation.hooks.config_loader import ProjectConfigLoader
-from car_segmentation.parameters import ProjectParameters, check_parameters, with_values
+from car_segmentation.parameters import (
+    PredictionOptions,
+    ProjectParameters,
+    check_parameters,
+    with_values,
+)
 from car_segmentation.settings import PROJECT_ROOT
 from car_segmentation.training.stages import mean_area
 
@@ -172,7 +177,8 @@ def trained_dice(
     start = time.perf_counter()
     history = train(network, training_batches, validation_batches, settings, lambda *_: None)
     minutes = (time.perf_counter() - start) / 60
-    found = search_threshold(Segmenter(network, batch_size=4), photos, validation)
+    segmenter = Segmenter.from_options(network, PredictionOptions(batch_size=4))
+    found = search_threshold(segmenter, photos, validation)
     return minutes, found.best_dice, history["dice"][-1]
 
 

@@ -34,6 +34,7 @@ from car_segmentation.evaluation.review_queue import (
 )
 from car_segmentation.evaluation.review_signals import mask_signals, view_outliers
 from car_segmentation.networks.model_file import read_model
+from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction.probability_maps import predicted_mask
 from car_segmentation.prediction.segmenter import Segmenter
 
@@ -82,7 +83,7 @@ def main() -> None:
             )
             for photo in photos.itertuples()
         )
-        segmenter = Segmenter(model, threshold, batch_size=4)
+        segmenter = Segmenter.from_options(model, PredictionOptions(batch_size=4), threshold)
         files = [Path(path) for path in photos["photo_path"]]
         signals["mirror_error"] = mirror_errors(segmenter, files, masks)
     validation, test = (signals[photos["split"] == split] for split in ("validation", "test"))

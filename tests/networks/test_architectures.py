@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from car_segmentation.networks.folding import fold_batch_norm
 from car_segmentation.networks.precision import (
     computes_in_half,
     in_float32,
@@ -117,6 +118,27 @@ def test_saved_and_loaded_in_safe_mode_it_predicts_the_same(
     np.testing.assert_array_equal(
         loaded.predict_on_batch(trained.photos), trained.network.predict_on_batch(trained.photos)
     )
+
+
+def test_folded_it_predicts_the_same(trained: Trained) -> None:
+    folded = fold_batch_norm(trained.network)
+    assert len(folded.layers) < len(trained.network.layers) or not _batch_norms(trained.network)
+    assert not _batch_norms(folded)
+    np.testing.assert_allclose(
+        folded.predict_on_batch(trained.photos),
+        trained.network.predict_on_batch(trained.photos),
+        atol=1e-4,
+    )
+
+
+def _batch_norms(network: keras.Model) -> list[str]:
+    names = []
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            names += _batch_norms(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            names.append(layer.name)
+    return names
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

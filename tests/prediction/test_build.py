@@ -35,10 +35,16 @@ def test_the_precision_is_that_of_the_processor_or_the_one_that_is_asked_for(
     def predictor(precision: str | None) -> keras.Model:
         return build_predictor(model, PredictionOptions(precision=precision))
 
-    assert predictor(None) is model
+    assert computes_in_half(predictor(None)) is (trained_with != "float32")
     assert computes_in_half(predictor("auto")) is fast
     assert not computes_in_half(predictor("float32"))
-    assert (predictor("float32") is model) is (trained_with == "float32")
+
+
+def test_batch_normalisation_is_folded() -> None:
+    model = build_network("segnet_unet", 16, 16, filters=[4], centre_filters=4)
+    predictor = build_predictor(model, PredictionOptions())
+    kinds = {type(layer).__name__ for layer in predictor.layers}
+    assert "Conv2D" in kinds and "BatchNormalization" not in kinds
 
 
 def constant_network(file: Path, value: float) -> str:

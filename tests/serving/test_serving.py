@@ -141,7 +141,7 @@ def test_the_artifact_holds_no_pickle_and_says_what_it_takes(saved: Path) -> Non
     assert not [path for path in saved.rglob("*") if path.suffix in {".pkl", ".pickle"}]
     shipped = sorted(path.name for path in (saved / "code").glob("*.py"))
     read, layers = ["image_files.py"], ["bilinear_upsampling.py", "max_unpooling.py"]
-    assert shipped == sorted([*read, *layers, "precision.py", "processor.py"])
+    assert shipped == sorted([*read, *layers, "folding.py", "precision.py", "processor.py"])
     model = Model.load(str(saved))
     assert model.flavors["python_function"]["config"]["threshold"] == THRESHOLD
     assert [column.name for column in model.signature.inputs] == ["photo"]

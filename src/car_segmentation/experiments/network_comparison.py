@@ -21,12 +21,19 @@ from car_segmentation.core.errors import UserError
 from car_segmentation.data.augmentation import Augmentation
 from car_segmentation.data.image_stack import ImageStack
 from car_segmentation.data.splits import rows_of_split
-from car_segmentation.parameters import AugmentationRanges, ImageSize, Network, Training
+from car_segmentation.parameters import (
+    AugmentationRanges,
+    ImageSize,
+    Network,
+    PredictionOptions,
+    Training,
+)
 from car_segmentation.training.stages import mean_area
 
 if TYPE_CHECKING:
     import keras
 
+    from car_segmentation.prediction.predictor import Predictor
     from car_segmentation.training.trainer import OnEpochEnd
 
 
@@ -160,9 +167,10 @@ def train_and_score(
     seconds_per_photo = seconds_per_training_photo(candidate.network, settings, setup)
     trained = train_candidate(candidate, setup, on_epoch_end, seconds_per_photo)
     network, batch_size = trained.network, settings.batch_size
-    prediction_seconds = seconds_per_predicted_photo(network, setup, batch_size)
+    options = PredictionOptions(batch_size=batch_size)
+    segmenter = Segmenter.from_options(network, options, trained.threshold)
+    prediction_seconds = seconds_per_predicted_photo(segmenter.predictor, setup, batch_size)
     with tempfile.TemporaryDirectory() as folder:
-        segmenter = Segmenter(network, trained.threshold, batch_size)
         stack = write_probability_maps(
             Path(folder) / "probabilities", segmenter, setup.photos, setup.of("test")
         )
@@ -260,7 +268,8 @@ def train_candidate(
         network, training_batches, validation_batches, settings, on_epoch_end, checkpoint
     )
     minutes = (time.perf_counter() - start) / 60
-    segmenter = Segmenter(network, batch_size=settings.batch_size)
+    options = PredictionOptions(batch_size=settings.batch_size)
+    segmenter = Segmenter.from_options(network, options)
     found = search_threshold(segmenter, setup.photos, setup.of("validation"))
     return TrainingResult(
         network=network,
@@ -288,7 +297,7 @@ def seconds_per_training_photo(
 
 
 def seconds_per_predicted_photo(
-    model: "keras.Model", setup: ComparisonSetup, batch_size: int
+    model: "Predictor", setup: ComparisonSetup, batch_size: int
 ) -> float:
     """Time of a prediction at the input size, per photo, after the first, which compiles."""
     photos = np.asarray(setup.photos.pixels[:batch_size])

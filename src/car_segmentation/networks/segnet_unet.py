@@ -25,6 +25,7 @@ from car_segmentation.networks.blocks import (
     scale_to_unit_range,
 )
 from car_segmentation.networks.encoders import ENCODERS, STRIDE, EncoderName, feature_pyramid
+from car_segmentation.networks.folding import fold_batch_norm
 
 CONTEXT: EncoderName = "efficientnet_lite0"
 """The context path's encoder."""
@@ -139,7 +140,7 @@ def _context(
     photo = preprocess(x)
     if space_to_depth > 1:
         photo = layers.AveragePooling2D(space_to_depth, name="context_shrink")(photo)
-    encoder = feature_pyramid(CONTEXT, photo.shape[1:], weights, name="context")
+    encoder = fold_batch_norm(feature_pyramid(CONTEXT, photo.shape[1:], weights, name="context"))
     encoder.trainable = False
     features = {}
     for stride, maps in zip([*settings.halving, STRIDE], encoder(photo), strict=True):

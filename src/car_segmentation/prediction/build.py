@@ -1,7 +1,7 @@
 """From the parameters of the group ``prediction`` to what predicts: `build_predictor`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.processor import multiplies_bfloat16
@@ -28,6 +28,8 @@ def build_predictor(model: Predictor, options: PredictionOptions) -> Predictor:
         members = [_in_precision(each, options.precision) for each in members]
     if options.backend != "keras":
         members = [RuntimeModel(each, options.backend, options.batch_size) for each in members]
+    else:
+        members = [_fast(each) for each in members]
     predictor = members[0] if len(members) == 1 else Ensemble(members)
     if options.flip or options.scales != (1.0,):
         predictor = TestTimeAugmentation(predictor, options.flip, options.scales)
@@ -44,6 +46,15 @@ def _read_member(path: str) -> "keras.Model":
         return read_model(Path(path))
     except UserError as error:
         raise UserError(f"`prediction.ensemble`: {error}") from None
+
+
+def _fast(model: Predictor) -> Predictor:
+    """The model without what only training needs, if it is a Keras model."""
+    if not hasattr(model, "save"):
+        return model
+    from car_segmentation.networks.folding import fold_batch_norm
+
+    return cast(Predictor, fold_batch_norm(cast(Any, model)))
 
 
 def _in_precision(model: Any, precision: str) -> "keras.Model":

@@ -12,6 +12,7 @@ import pandas as pd
 from car_segmentation.core.errors import UserError
 from car_segmentation.core.files import atomic_folder
 from car_segmentation.data.images import read_photo
+from car_segmentation.parameters import PredictionOptions
 from car_segmentation.prediction import runtimes
 from car_segmentation.prediction.segmenter import Segmenter
 
@@ -91,7 +92,7 @@ def load_exported(kind: Format, file: Path) -> Predict:
 
 def keras_predict(model: "keras.Model", threshold: float) -> Predict:
     """The same function as inference has it."""
-    segmenter = Segmenter(model, threshold)
+    segmenter = Segmenter.from_options(model, PredictionOptions(), threshold)
 
     def predict(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         probability = segmenter.probability(photo)

@@ -21,15 +21,18 @@ from mlflow.pyfunc import PythonModel
 if TYPE_CHECKING:
     from car_segmentation.core.processor import multiplies_bfloat16
     from car_segmentation.data.image_files import Limits, UnusableImage, open_image
+    from car_segmentation.networks.folding import fold_batch_norm
     from car_segmentation.networks.precision import computes_in_half, in_float32
 else:
     try:  # The copies that are kept beside this file.
+        from folding import fold_batch_norm
         from image_files import Limits, UnusableImage, open_image
         from precision import computes_in_half, in_float32
         from processor import multiplies_bfloat16
     except ImportError:  # While it is saved.
         from car_segmentation.core.processor import multiplies_bfloat16
         from car_segmentation.data.image_files import Limits, UnusableImage, open_image
+        from car_segmentation.networks.folding import fold_batch_norm
         from car_segmentation.networks.precision import computes_in_half, in_float32
 
 MAX_PHOTOS = 16
@@ -64,7 +67,7 @@ class MaskModel(PythonModel):
         network = context.artifacts["network"]
         network = keras.saving.load_model(network, compile=False, safe_mode=True)
         slow = computes_in_half(network) and not multiplies_bfloat16()
-        self._network = in_float32(network) if slow else network
+        self._network = fold_batch_norm(in_float32(network) if slow else network)
         self._size = self._network.input_shape[1:3]
         self._places = threading.BoundedSemaphore(PHOTOS_AT_ONCE)
         self._network_is_free = threading.Lock()

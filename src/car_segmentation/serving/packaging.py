@@ -28,9 +28,14 @@ MAX_MEGABYTES = 32.0
 """Largest file of a photo that a server takes."""
 CODE_FILES = [
     MODEL_FILE.parents[1] / file
-    for file in ("data/image_files.py", "core/processor.py", "networks/precision.py")
+    for file in (
+        "data/image_files.py",
+        "core/processor.py",
+        "networks/folding.py",
+        "networks/precision.py",
+    )
 ]
-"""Code that it imports: reads photos, chooses the precision. Imports nothing of the project."""
+"""Code that it imports: reads photos, makes the network fast. Imports nothing of the project."""
 PINNED = ("keras", "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "simplejpeg")
 
 logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # It tells of its own checks.
