@@ -44,7 +44,8 @@ ADAMW = {
     "training.weight_decay": 1e-4,
     "training.batch_size": 4,
 }
-LITTLE_AUGMENTATION = {
+FORMER_RECIPE = {
+    "network.context_weights": None,
     "augmentation.scale": 0.1,
     "augmentation.probability": 0.5,
     "augmentation.colour_probability": 0.0,
@@ -187,8 +188,8 @@ def _parameters(changes: dict[str, Any]) -> ProjectParameters:
         str(PROJECT_ROOT / "conf"), env="cpu", base_env="base", default_run_env="local"
     )
     given = loader["parameters"]
-    groups = {name: given[name] for name in ("augmentation", "image", "training")}
-    return check_parameters(given | with_values(groups, LITTLE_AUGMENTATION | changes))
+    groups = {name: given[name] for name in ("augmentation", "image", "network", "training")}
+    return check_parameters(given | with_values(groups, FORMER_RECIPE | changes))
 
 
 def _resized(stack: ImageStack, height: int, width: int) -> ImageStack:
